@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "datasets/batch.h"
+#include "datasets/interactions.h"
+#include "datasets/needs.h"
+
+namespace reckon {
+
+/// Makes the batches of a training run: batch (epoch, step) is a pure function of the data, the
+/// options and the seed, so any thread may build any step and a resumed run needs no position but
+/// the two numbers.
+class BatchBuilder {
+ public:
+  struct Options {
+    int64_t batch_size = 128;  ///< Rows of a step, over all its shards.
+    int64_t num_shards = 2;    ///< Parts of a step; results depend on it, threads do not matter.
+    bool bucket_by_length = true;  ///< Put histories of like length into one step, to pad less.
+    uint64_t seed = 0;
+  };
+
+  /// `train` holds the training split only. Throws DataError when nothing can be learnt from it.
+  BatchBuilder(const Interactions& train, const Needs& needs, const Options& options);
+  ~BatchBuilder();
+  BatchBuilder(BatchBuilder&&) noexcept;
+
+  int64_t num_examples() const;
+  int64_t steps_per_epoch() const;
+
+  StepBatch build(int64_t epoch, int64_t step) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Requests for the users `[begin, end)` of an evaluation: keys "users" and "history" as asked for.
+/// Histories keep their last `max_length` items; a user id at or above `num_known_users` becomes
+/// kUnknownId.
+struct EvaluationData;
+Batch build_requests(const EvaluationData& data, int64_t begin, int64_t end,
+                     const RequestNeeds& needs);
+
+}  // namespace reckon

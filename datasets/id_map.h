@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace reckon {
+
+/// Raw text ids and the dense integers 0, 1, ..., size() - 1 that stand for them.
+///
+/// Append-only: a dense id never changes its meaning, so weights, caches and exported files that
+/// were made with a shorter map stay valid under a longer one.
+class IdMap {
+ public:
+  IdMap() = default;
+  IdMap(const IdMap& other);
+  IdMap& operator=(const IdMap& other);
+  IdMap(IdMap&&) noexcept = default;
+  IdMap& operator=(IdMap&&) noexcept = default;
+
+  int64_t size() const { return static_cast<int64_t>(offsets_.size()) - 1; }
+
+  /// The dense id of `raw`, or kUnknownId (core/ids.h).
+  int64_t find(std::string_view raw) const;
+
+  /// The raw id of a dense one. Throws std::out_of_range outside [0, size()).
+  std::string_view raw(int64_t dense) const;
+
+  /// The dense id of `raw`, which is appended when it is new.
+  int64_t add(std::string_view raw);
+
+  std::vector<std::string> to_vector() const;
+
+  /// All raw ids behind one another, and where each begins (size() + 1 entries): what is stored.
+  const std::string& bytes() const { return bytes_; }
+  const std::vector<uint64_t>& offsets() const { return offsets_; }
+
+  /// Rebuilds a stored map. Throws std::invalid_argument when the offsets do not fit the bytes or an
+  /// id stands twice.
+  static IdMap from_parts(std::string bytes, std::vector<uint64_t> offsets);
+  static IdMap from_ids(const std::vector<std::string>& ids);
+
+ private:
+  void build_index() const;
+
+  std::string bytes_;
+  std::vector<uint64_t> offsets_ = {0};
+  // Open addressing over dense ids; built at the first look-up, so that loading a map costs nothing.
+  mutable std::vector<int32_t> slots_;
+};
+
+}  // namespace reckon

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+namespace reckon {
+
+/// Negative items that an objective asks for beside every positive one.
+struct NegativeNeeds {
+  /// Who shares one draw: the whole step, one example (row), or each position of a sequence alone.
+  enum class Per { kStep, kExample, kPosition };
+  enum class Distribution { kUniform, kPopularity };
+
+  int64_t count = 1;
+  Per per = Per::kExample;
+  Distribution distribution = Distribution::kUniform;
+  double exponent = 1.0;          ///< Popularity is count ^ exponent.
+  bool exclude_positives = true;  ///< Never draw what the user has in training (not for kStep).
+
+  bool operator==(const NegativeNeeds&) const = default;
+};
+
+/// What a model needs of a training batch; the batch builder makes exactly this and nothing else.
+struct Needs {
+  /// kInteractions: a row is one (user, item, label). kSequences: a row is one user's history, each
+  /// step of which predicts the next item.
+  enum class Examples { kInteractions, kSequences };
+
+  Examples examples = Examples::kInteractions;
+  int64_t max_length = 0;  ///< Longest history T; 0 when none is wanted.
+  bool users = false;      ///< Dense user ids, batch key "users".
+  bool labels = false;     ///< Ratings, batch key "labels".
+  bool log_q = false;      ///< Log sampling probabilities of targets and negatives.
+  std::optional<NegativeNeeds> negatives;
+};
+
+/// What a model needs of a request to recommend.
+struct RequestNeeds {
+  bool users = false;
+  int64_t max_length = 0;  ///< Longest history read; 0 when none is.
+};
+
+}  // namespace reckon

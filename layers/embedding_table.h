@@ -1,0 +1,65 @@
+#pragma once
+
+#include <torch/nn/module.h>
+#include <torch/nn/pimpl.h>
+
+#include <cstdint>
+
+namespace reckon {
+
+/// How new rows of an embedding table are drawn.
+struct EmbeddingInit {
+  enum class Kind { kNormal, kUniform, kXavierUniform };
+  Kind kind = Kind::kNormal;
+  double scale = 0.02;  ///< Standard deviation, or half the range; unused by Xavier.
+};
+
+/// One vector for each dense id, and the only code that knows how ids lie in the weight.
+///
+/// Two rows stand in front of dense id 0: padding (kPaddingId), always zero and never trained, and
+/// unknown (kUnknownId), zero until it is trained.
+/// Shapes   weight [2 + num_rows, width]
+class EmbeddingTableImpl : public torch::nn::Module {
+ public:
+  struct Options {
+    int64_t num_rows = 0;
+    int64_t width = 0;
+    bool sparse = false;  ///< Gradients of lookup() name only the rows touched.
+    EmbeddingInit init;
+  };
+
+  explicit EmbeddingTableImpl(const Options& options);
+
+  int64_t num_rows() const;
+  int64_t width() const;
+  bool is_sparse() const { return options_.sparse; }
+
+  /// Shapes   ids [...] int64 in {kPaddingId, kUnknownId, 0 .. num_rows - 1} -> [..., width]
+  /// Throws   c10::Error on any other id.
+  torch::Tensor lookup(const torch::Tensor& ids) const;
+  torch::Tensor forward(const torch::Tensor& ids) const { return lookup(ids); }
+
+  /// The rows of all dense ids, a view that gradients flow through.   Shapes  -> [num_rows, width]
+  torch::Tensor all() const;
+
+  /// The rows of ids [begin, end).   Shapes  -> [end - begin, width]
+  torch::Tensor block(int64_t begin, int64_t end) const;
+
+  /// Subtracts `step` from the rows of `ids`, in place and outside of autograd: how row-wise
+  /// optimisers write.   Shapes   ids [R] int64 distinct weight rows, step [R, width]
+  void apply_gradient(const torch::Tensor& ids, const torch::Tensor& step);
+
+  /// Appends `count` rows, drawn from `seed` alone; the parameter object stays the same, and
+  /// optimisers pad their state to the new height at their next step.
+  void grow(int64_t count, uint64_t seed);
+
+  /// Overwrites rows [0, values.size(0)) (pretrained vectors).   Shapes   values [R, width]
+  void load_rows(const torch::Tensor& values);
+
+ private:
+  Options options_;
+  torch::Tensor weight_;
+};
+TORCH_MODULE(EmbeddingTable);
+
+}  // namespace reckon

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <torch/nn/module.h>
+
+#include <functional>
+#include <map>
+#include <string>
+
+#include "core/schema.h"
+#include "layers/scorer.h"
+
+namespace reckon {
+
+/// A loss as a sum and the weight it is a sum over; the trainer divides, so shards add up.
+struct LossParts {
+  torch::Tensor sum;     // [] differentiable
+  double weight = 0.0;   ///< Number (or total weight) of the targets in `sum`.
+  std::map<std::string, double> logged;  ///< Further sums over the same targets, for the log.
+};
+
+/// Everything an objective may look at: P positions, flattened over users and steps.
+///
+/// What the objective's needs do not name is undefined.
+struct ObjectiveInput {
+  ScorerSide users;       // vectors [P, D], ids [P]
+  ScorerSide targets;     // vectors [P, D], ids [P]
+  ScorerSide negatives;   // vectors [N, D] or [P, N, D], ids [N] or [P, N]
+  torch::Tensor labels;   // [P]
+  torch::Tensor weights;  // [P]
+  torch::Tensor target_log_q;    // [P]
+  torch::Tensor negative_log_q;  // [N] or [P, N]
+  int64_t num_items = 0;
+  std::function<ScorerSide()> all_items;  ///< vectors [I, D], ids [I]; asked for only when needed.
+  Scorer* scorer = nullptr;
+};
+
+/// What an objective asks of the batches; a plain struct, so that layers/ knows no data set.
+struct ObjectiveNeeds {
+  int64_t negatives = 0;         ///< Per target; 0 when none are drawn.
+  enum class Sharing { kStep, kExample, kPosition } sharing = Sharing::kExample;
+  double popularity_exponent = 0.0;  ///< 0 draws uniformly.
+  bool exclude_positives = true;
+  bool labels = false;
+  bool log_q = false;
+};
+
+/// What is minimised.
+class Objective : public torch::nn::Module {
+ public:
+  using Kind = Objective;
+  static constexpr const char* kKind = "objective";
+  struct Deps {
+    int64_t width = 0;
+    int64_t num_items = 0;
+  };
+
+  /// kExample: the loss of a shard is a part of the whole. kBatch: positions of the step interact
+  /// (in-batch softmax), so it is computed once on the gathered representations.
+  enum class Coupling { kExample, kBatch };
+
+  virtual ObjectiveNeeds needs() const = 0;
+  virtual Coupling coupling() const { return Coupling::kExample; }
+  virtual LossParts forward(const ObjectiveInput& input) = 0;
+};
+
+}  // namespace reckon

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <torch/nn/module.h>
+
+#include "core/schema.h"
+#include "layers/output_spec.h"
+
+namespace reckon {
+
+/// Turns a history of item vectors into a state after every step, from the left to the right.
+///
+/// Step t sees steps 0..t only, and never a padded one: padding in front changes no valid output.
+class SequenceEncoder : public torch::nn::Module {
+ public:
+  using Kind = SequenceEncoder;
+  static constexpr const char* kKind = "encoder";
+  struct Deps {
+    int64_t width = 0;       ///< D of what flows in.
+    int64_t max_length = 0;  ///< Longest T that is ever asked for.
+  };
+
+  /// Shapes   x [B, T, D], valid [B, T] bool (false on padding) -> [B, T, output_spec().width]
+  virtual torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& valid) = 0;
+  virtual OutputSpec output_spec() const = 0;
+};
+
+}  // namespace reckon

@@ -1,0 +1,118 @@
+#pragma once
+
+#include <torch/nn/module.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/catalog.h"
+#include "datasets/batch.h"
+#include "datasets/interactions.h"
+#include "datasets/needs.h"
+#include "layers/objective.h"
+
+namespace reckon {
+
+/// What a model made of a request; opaque to all but the model. Each tensor has one row per request.
+struct State {
+  std::vector<torch::Tensor> tensors;
+};
+
+/// The inner-product form of a model: score(b, i) = reduce_m <query[b, m], items[i]> + bias[i].
+struct Factors {
+  enum class Reduction { kSum, kMax };
+
+  torch::Tensor items;      // [I, D]
+  torch::Tensor item_bias;  // [I], undefined when there is none
+  Reduction reduction = Reduction::kSum;
+};
+
+/// Who can be served, in writing; the exported file carries it.
+struct Contract {
+  bool known_user = false;             ///< By user id, from parameters of the model.
+  bool new_user_with_history = false;  ///< By a list of item ids.
+  bool user_features = false;
+  bool new_item_with_content = false;
+  /// What a request without anything usable gets; a sentence.
+  std::string fallback = "the items most popular in training";
+};
+
+/// Learning by gradients: what the supervised procedure talks to.
+///
+/// A step is: shared() once; represent() for each shard, on any thread; loss() of each shard, or for
+/// Coupling::kBatch once of the gathered shards. None of them changes the model.
+class Learnable {
+ public:
+  /// Differentiable rows, and fixed facts about them, made from one shard.
+  struct Represented {
+    std::vector<torch::Tensor> rows;   ///< Differentiable; gathered along dimension 0.
+    std::vector<torch::Tensor> fixed;  ///< No gradient; gathered along dimension 0 too.
+    std::vector<torch::Tensor> step;   ///< Differentiable or not; the same for every shard.
+  };
+
+  virtual ~Learnable() = default;
+
+  virtual Needs needs() const = 0;
+  virtual Objective::Coupling coupling() const = 0;
+
+  /// What every shard needs and is costly to make (graph propagation, a full item table); computed
+  /// once for each step. Shard gradients are added up at these tensors and sent back once.
+  virtual std::vector<torch::Tensor> shared() { return {}; }
+
+  virtual Represented represent(const Batch& shard, const std::vector<torch::Tensor>& shared) = 0;
+
+  /// `step_number` counts optimiser steps from 0 (objectives may run every n-th step).
+  virtual LossParts loss(const Represented& rows, const std::vector<torch::Tensor>& shared,
+                         int64_t step_number) = 0;
+};
+
+/// Learning in closed form: fills buffers, so that checkpoints and exports need no special case.
+class Fittable {
+ public:
+  virtual ~Fittable() = default;
+  virtual void fit(const Interactions& train) = 0;
+};
+
+/// A whole recommender, as trainer, evaluator, exporter and server know it.
+class Model : public torch::nn::Module {
+ public:
+  using Kind = Model;
+  static constexpr const char* kKind = "model";
+  static constexpr const char* kSelector = "family";
+  struct Deps {
+    int64_t num_users = 0;
+    int64_t num_items = 0;
+  };
+
+  // --- Scoring. Requests are batches with the keys that request_needs() asks for. Every function
+  // --- below must be traceable: no C++ integer taken from a tensor's size may reach an op.
+
+  virtual RequestNeeds request_needs() const = 0;
+  virtual Contract contract() const = 0;
+  virtual int64_t num_items() const = 0;
+
+  /// Shapes   request of B rows -> State of B rows
+  virtual State encode(const Batch& request) = 0;
+
+  /// Shapes   candidates [B, C] int64 dense item ids -> [B, C]
+  virtual torch::Tensor score(const State& state, const torch::Tensor& candidates) = 0;
+
+  /// A capability: asked for, never assumed. Where it is present, queries() is too.
+  virtual std::optional<Factors> factors() { return std::nullopt; }
+
+  /// Shapes   -> [B, M, D]
+  /// Throws   c10::Error when factors() is empty.
+  virtual torch::Tensor queries(const State& state);
+
+  /// One vector for each item, for similar_items and embeddings out; empty when there is none.
+  virtual std::optional<torch::Tensor> item_vectors() { return std::nullopt; }  // [I, D]
+  virtual std::optional<torch::Tensor> user_vectors() { return std::nullopt; }  // [U, D]
+
+  // --- Learning capabilities; the procedure asks, and says so when the model has not the one it needs.
+
+  virtual Learnable* learnable() { return nullptr; }
+  virtual Fittable* fittable() { return nullptr; }
+};
+
+}  // namespace reckon
