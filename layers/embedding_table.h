@@ -3,7 +3,10 @@
 #include <torch/nn/module.h>
 #include <torch/nn/pimpl.h>
 
+
 #include <cstdint>
+
+#include "core/schema.h"
 
 namespace reckon {
 
@@ -12,6 +15,7 @@ struct EmbeddingInit {
   enum class Kind { kNormal, kUniform, kXavierUniform };
   Kind kind = Kind::kNormal;
   double scale = 0.02;  ///< Standard deviation, or half the range; unused by Xavier.
+  static void describe(Schema<EmbeddingInit>& schema);
 };
 
 /// One vector for each dense id, and the only code that knows how ids lie in the weight.

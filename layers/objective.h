@@ -53,6 +53,12 @@ class Objective : public torch::nn::Module {
     int64_t width = 0;
     int64_t num_items = 0;
   };
+  /// Keys that every objective takes beside its own: an entry of the list `objectives`.
+  struct Common {
+    double weight = 1.0;
+    int64_t every = 1;
+    static void describe(Schema<Common>& schema);
+  };
 
   /// kExample: the loss of a shard is a part of the whole. kBatch: positions of the step interact
   /// (in-batch softmax), so it is computed once on the gathered representations.

@@ -2,6 +2,7 @@
 
 #include <torch/nn/module.h>
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -83,6 +84,16 @@ class Model : public torch::nn::Module {
   struct Deps {
     int64_t num_users = 0;
     int64_t num_items = 0;
+    /// Training interactions, for models that hold a graph of them; null while only sizes are known.
+    const Interactions* train = nullptr;
+  };
+
+  /// A file of vectors that the config names for one of the model's tables, row = raw id.
+  struct Pretrained {
+    std::string path;
+    bool items = true;  ///< Else users.
+    std::function<void(const torch::Tensor&)> load;  ///< Takes [rows, width] by dense id, NaN rows kept as drawn.
+    int64_t width = 0;
   };
 
   // --- Scoring. Requests are batches with the keys that request_needs() asks for. Every function
@@ -108,6 +119,9 @@ class Model : public torch::nn::Module {
   /// One vector for each item, for similar_items and embeddings out; empty when there is none.
   virtual std::optional<torch::Tensor> item_vectors() { return std::nullopt; }  // [I, D]
   virtual std::optional<torch::Tensor> user_vectors() { return std::nullopt; }  // [U, D]
+
+  /// What is to be read from files before training begins.
+  virtual std::vector<Pretrained> pretrained() { return {}; }
 
   // --- Learning capabilities; the procedure asks, and says so when the model has not the one it needs.
 

@@ -1,0 +1,42 @@
+#include "models/random.h"
+
+namespace reckon {
+namespace {
+
+constexpr int64_t kMask31 = 0x7fffffff;
+
+// One round of a 31-bit multiply-xorshift mix; products stay below 2^62, so that int64 never
+// overflows, and all of it are tensor operations that a trace keeps.
+torch::Tensor mix(const torch::Tensor& x) {
+  auto y = x.bitwise_xor(x.__rshift__(15));               // [...]
+  y = (y * 0x2c1b3c6d).bitwise_and(kMask31);              // [...]
+  y = y.bitwise_xor(y.__rshift__(12));                    // [...]
+  y = (y * 0x297a2d39).bitwise_and(kMask31);              // [...]
+  return y.bitwise_xor(y.__rshift__(15));                 // [...]
+}
+
+}  // namespace
+
+void Random::Options::describe(Schema<Options>& schema) {
+  schema.field("seed", &Options::seed).at_least(0).doc("Another seed is another ranking.");
+}
+
+Random::Random(const Options& options, const Deps& deps)
+    : num_items_(deps.num_items), seed_(options.seed) {}
+
+Contract Random::contract() const {
+  return {.known_user = true, .new_user_with_history = true};
+}
+
+State Random::encode(const Batch& request) {
+  const auto users = request.at(batch_key::kUsers);                              // [B]
+  return {{mix((users + (seed_ & 0xffff) * 0x10001 + 17).bitwise_and(kMask31))}};  // [B]
+}
+
+torch::Tensor Random::score(const State& state, const torch::Tensor& candidates) {
+  const auto keys = state.tensors[0].unsqueeze(1).bitwise_xor(mix(candidates + 101));  // [B, C]
+  // 24 bits are what a float holds exactly.
+  return mix(keys).bitwise_and(0xffffff).to(torch::kFloat) / 16777216.0;  // [B, C]
+}
+
+}  // namespace reckon

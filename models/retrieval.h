@@ -1,0 +1,114 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/catalog.h"
+#include "layers/embedding_table.h"
+#include "layers/objective.h"
+#include "layers/position.h"
+#include "layers/scorer.h"
+#include "layers/sequence_encoder.h"
+#include "models/model.h"
+#include "models/propagation.h"
+
+namespace reckon {
+
+/// An embedding table for ids, as the config describes it.
+struct IdOptions {
+  EmbeddingInit init;
+  bool sparse = false;
+  std::string pretrained;
+  bool frozen = false;
+  static void describe(Schema<IdOptions>& schema);
+};
+
+/// A user seen as the items of the history.
+struct HistoryOptions {
+  int64_t max_length = 50;
+  bool scale = false;
+  double dropout = 0.2;
+  Component<Position> position;
+  Component<SequenceEncoder> encoder;
+  static void describe(Schema<HistoryOptions>& schema);
+};
+
+/// What represents an item.
+struct ItemOptions {
+  IdOptions id;
+  static void describe(Schema<ItemOptions>& schema);
+};
+
+/// What represents a user; several parts are added up.
+struct UserOptions {
+  std::optional<IdOptions> id;
+  std::optional<HistoryOptions> history;
+  static void describe(Schema<UserOptions>& schema);
+};
+
+/// The family that brings users and items into one space and compares them there.
+///
+/// A skeleton with slots: what an item is, what a user is, what mixes them along a graph, how two
+/// representations are scored, and what is minimised. Matrix factorisation, recurrent and
+/// transformer sequence models are presets of it.
+/// Shapes   D = dim everywhere: item vectors [I, D], user states [B, D]
+class Retrieval : public Model, public Learnable {
+ public:
+  struct Options {
+    int64_t dim = 64;
+    ItemOptions item;
+    UserOptions user;
+    std::optional<Component<Propagation>> propagation;
+    Component<Scorer> scorer;
+    std::vector<Component<Objective>> objectives;
+    static void describe(Schema<Options>& schema);
+  };
+
+  /// Throws ConfigError when slots do not fit each other, with the places of both.
+  Retrieval(const Options& options, const Deps& deps);
+
+  RequestNeeds request_needs() const override;
+  Contract contract() const override;
+  int64_t num_items() const override { return items_->num_rows(); }
+  State encode(const Batch& request) override;
+  torch::Tensor score(const State& state, const torch::Tensor& candidates) override;
+  std::optional<Factors> factors() override;
+  torch::Tensor queries(const State& state) override;
+  std::optional<torch::Tensor> item_vectors() override;
+  std::optional<torch::Tensor> user_vectors() override;
+  std::vector<Pretrained> pretrained() override;
+  Learnable* learnable() override { return this; }
+
+  Needs needs() const override;
+  Objective::Coupling coupling() const override;
+  std::vector<torch::Tensor> shared() override;
+  Represented represent(const Batch& shard, const std::vector<torch::Tensor>& shared) override;
+  LossParts loss(const Represented& rows, const std::vector<torch::Tensor>& shared,
+                 int64_t step_number) override;
+
+ private:
+  bool has_user_ids() const { return !users_.is_empty(); }
+  bool has_history() const { return encoder_ != nullptr; }
+
+  // `shared` is empty without propagation; else it holds all user vectors and all item vectors.
+  torch::Tensor item_rows(const torch::Tensor& ids, const std::vector<torch::Tensor>& shared) const;
+  torch::Tensor user_rows(const torch::Tensor& ids, const std::vector<torch::Tensor>& shared) const;
+  ScorerSide all_items(const std::vector<torch::Tensor>& shared) const;
+  torch::Tensor history_states(const torch::Tensor& history,
+                               const std::vector<torch::Tensor>& shared);
+
+  Options options_;
+  ObjectiveNeeds objective_needs_;  // the union over all objectives
+  EmbeddingTable items_{nullptr};
+  EmbeddingTable users_{nullptr};
+  std::shared_ptr<Position> position_;
+  std::shared_ptr<SequenceEncoder> encoder_;
+  std::shared_ptr<Propagation> propagation_;
+  std::shared_ptr<Scorer> scorer_;
+  std::vector<std::shared_ptr<Objective>> objectives_;
+  torch::Tensor item_ids_;  // [I] int64, a buffer: candidates of a score over all items
+};
+
+}  // namespace reckon
