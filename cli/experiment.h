@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/catalog.h"
+#include "core/config_node.h"
+#include "datasets/data_options.h"
+#include "evaluation/options.h"
+#include "export/options.h"
+#include "models/model.h"
+#include "training/procedure.h"
+
+namespace reckon {
+
+/// A whole experiment, as its YAML file says it.
+struct Experiment {
+  DataOptions data;
+  Component<Model> model;
+  Component<Procedure> training;
+  EvaluationOptions evaluation;
+  ExportOptions export_options;
+  std::vector<int64_t> seeds = {1};
+  static void describe(Schema<Experiment>& schema);
+};
+
+/// Where an experiment comes from: a file and what the command line changes in it.
+struct ExperimentSource {
+  std::string path;
+  std::vector<std::string> overrides;  ///< `training.lr=3e-4`
+  std::string data_directory;          ///< Takes the place of data.directory when not empty.
+};
+
+/// The file with its preset, overrides and data directory merged in, each value with its origin.
+/// Throws ConfigError.
+ConfigNode experiment_tree(const ExperimentSource& source, const Catalog& catalog);
+
+/// Reads and checks the whole tree. Throws ConfigError with every problem found.
+Experiment read_experiment(const ConfigNode& tree, const Catalog& catalog);
+
+}  // namespace reckon

@@ -1,0 +1,17 @@
+#include "models/catalog.h"
+
+#include "models/popularity.h"
+#include "models/propagation.h"
+#include "models/random.h"
+#include "models/retrieval.h"
+
+namespace reckon {
+
+void add_models(Catalog& catalog) {
+  catalog.of<Propagation>();
+  catalog.add<Retrieval>("retrieval", "Users and items in one space; slots for every part.");
+  catalog.add<Popularity>("popularity", "What most interactions in training chose.");
+  catalog.add<Random>("random", "A fixed random ranking for each user.");
+}
+
+}  // namespace reckon
