@@ -94,7 +94,8 @@ struct ConfigNode::Entry {
   ConfigNode value;
 };
 
-/// Reads one YAML document. An alias is copied; its values keep the place of the alias.
+/// Reads one YAML document. An alias is copied: the copy has the alias' place, what is inside keeps
+/// its own.
 ///
 /// Throws   ConfigError with the place: syntax errors, duplicate keys (all of them), `<<`, tags, keys
 ///          that are no text, several documents, nesting deeper than 64, more than 100,000 values

@@ -34,6 +34,7 @@ class Cursor {
          const SchemaBase* root_schema);
 
   const ConfigNode& node() const { return *node_; }
+  /// `training.optimizer.lr`; empty at the root.
   const std::string& path() const { return path_; }
   const Catalog& catalog() const { return *catalog_; }
   const SchemaBase* root_schema() const { return root_schema_; }

@@ -10,15 +10,10 @@ namespace reckon {
 /// Raw text ids and the dense integers 0, 1, ..., size() - 1 that stand for them.
 ///
 /// Append-only: a dense id never changes its meaning, so weights, caches and exported files that
-/// were made with a shorter map stay valid under a longer one.
+/// were made with a shorter map stay valid under a longer one. Reading from several threads is safe
+/// while nobody adds.
 class IdMap {
  public:
-  IdMap() = default;
-  IdMap(const IdMap& other);
-  IdMap& operator=(const IdMap& other);
-  IdMap(IdMap&&) noexcept = default;
-  IdMap& operator=(IdMap&&) noexcept = default;
-
   int64_t size() const { return static_cast<int64_t>(offsets_.size()) - 1; }
 
   /// The dense id of `raw`, or kUnknownId (core/ids.h).
@@ -28,6 +23,7 @@ class IdMap {
   std::string_view raw(int64_t dense) const;
 
   /// The dense id of `raw`, which is appended when it is new.
+  /// Throws std::length_error beyond 2^31 - 2 ids.
   int64_t add(std::string_view raw);
 
   std::vector<std::string> to_vector() const;
@@ -42,12 +38,15 @@ class IdMap {
   static IdMap from_ids(const std::vector<std::string>& ids);
 
  private:
-  void build_index() const;
+  // Where `raw` is or belongs: an index into slots_, whose size is a power of two.
+  size_t slot_of(std::string_view raw, uint32_t tag) const;
+  void reserve_slots(size_t num_ids);
 
   std::string bytes_;
   std::vector<uint64_t> offsets_ = {0};
-  // Open addressing over dense ids; built at the first look-up, so that loading a map costs nothing.
-  mutable std::vector<int32_t> slots_;
+  // Open addressing. A slot holds the id plus one in its low half (0: empty) and hash bits in its
+  // high half, so that most other ids are told apart without looking at their text.
+  std::vector<uint64_t> slots_;
 };
 
 }  // namespace reckon

@@ -3,8 +3,11 @@
 #include <torch/nn/module.h>
 #include <torch/nn/pimpl.h>
 
-
 #include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "core/schema.h"
 
@@ -17,6 +20,22 @@ struct EmbeddingInit {
   double scale = 0.02;  ///< Standard deviation, or half the range; unused by Xavier.
   static void describe(Schema<EmbeddingInit>& schema);
 };
+
+template <>
+struct EnumNames<EmbeddingInit::Kind> {
+  static std::vector<std::pair<std::string, EmbeddingInit::Kind>> all() {
+    return {{"normal", EmbeddingInit::Kind::kNormal},
+            {"uniform", EmbeddingInit::Kind::kUniform},
+            {"xavier_uniform", EmbeddingInit::Kind::kXavierUniform}};
+  }
+};
+
+/// Fills `rows` in place, from torch's generator or a given one. `height` is the number of rows of
+/// the whole table, which the range of Xavier's initialisation depends on.
+///
+/// Shapes   rows [R, D]
+void draw_rows(const torch::Tensor& rows, const EmbeddingInit& init, int64_t height,
+               const std::optional<at::Generator>& generator = std::nullopt);
 
 /// One vector for each dense id, and the only code that knows how ids lie in the weight.
 ///
@@ -57,7 +76,8 @@ class EmbeddingTableImpl : public torch::nn::Module {
   /// optimisers pad their state to the new height at their next step.
   void grow(int64_t count, uint64_t seed);
 
-  /// Overwrites rows [0, values.size(0)) (pretrained vectors).   Shapes   values [R, width]
+  /// Overwrites rows [0, values.size(0)) (pretrained vectors); a row with a NaN in it is kept as it
+  /// was drawn.   Shapes   values [R, width]
   void load_rows(const torch::Tensor& values);
 
  private:

@@ -5,6 +5,8 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "core/schema.h"
 #include "layers/scorer.h"
@@ -42,6 +44,15 @@ struct ObjectiveNeeds {
   bool exclude_positives = true;
   bool labels = false;
   bool log_q = false;
+};
+
+template <>
+struct EnumNames<ObjectiveNeeds::Sharing> {
+  static std::vector<std::pair<std::string, ObjectiveNeeds::Sharing>> all() {
+    return {{"step", ObjectiveNeeds::Sharing::kStep},
+            {"example", ObjectiveNeeds::Sharing::kExample},
+            {"position", ObjectiveNeeds::Sharing::kPosition}};
+  }
 };
 
 /// What is minimised.

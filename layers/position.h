@@ -22,4 +22,9 @@ class Position : public torch::nn::Module {
   virtual torch::Tensor forward(const torch::Tensor& x) = 0;
 };
 
+/// Adds row p of `table` to the item that is p steps older than the newest; `name` opens messages.
+///
+/// Shapes   x [B, T, D], table [max_length, D] -> [B, T, D]
+torch::Tensor add_positions(const torch::Tensor& x, const torch::Tensor& table, const char* name);
+
 }  // namespace reckon

@@ -49,4 +49,9 @@ class Scorer : public torch::nn::Module {
   virtual InnerProduct item_form(const ScorerSide& items);
 };
 
+/// The score of each state and the one item beside it.
+///
+/// Shapes   users.vectors [P, D], items.vectors [P, D] -> [P]
+torch::Tensor paired_scores(Scorer& scorer, const ScorerSide& users, const ScorerSide& items);
+
 }  // namespace reckon

@@ -5,15 +5,6 @@
 
 namespace reckon {
 
-template <>
-struct EnumNames<EmbeddingInit::Kind> {
-  static std::vector<std::pair<std::string, EmbeddingInit::Kind>> all() {
-    return {{"normal", EmbeddingInit::Kind::kNormal},
-            {"uniform", EmbeddingInit::Kind::kUniform},
-            {"xavier_uniform", EmbeddingInit::Kind::kXavierUniform}};
-  }
-};
-
 namespace {
 
 // Positions in Represented::fixed and ::step; a tensor that nobody needs is left out of the batch
@@ -68,13 +59,6 @@ void IdOptions::describe(Schema<IdOptions>& schema) {
                    [](const IdOptions& o) { return !o.frozen || !o.pretrained.empty(); });
 }
 
-void EmbeddingInit::describe(Schema<EmbeddingInit>& schema) {
-  schema.field("kind", &EmbeddingInit::kind).doc("The distribution.");
-  schema.field("scale", &EmbeddingInit::scale)
-      .positive()
-      .doc("Standard deviation (normal) or half the range (uniform); unused by xavier_uniform.");
-}
-
 void HistoryOptions::describe(Schema<HistoryOptions>& schema) {
   schema.field("max_length", &HistoryOptions::max_length)
       .positive()
@@ -82,7 +66,8 @@ void HistoryOptions::describe(Schema<HistoryOptions>& schema) {
   schema.field("scale", &HistoryOptions::scale)
       .doc("Multiply item vectors by sqrt(dim) before positions are added.");
   schema.field("dropout", &HistoryOptions::dropout)
-      .must_be_in(0.0, 0.99)
+      .at_least(0.0)
+      .less_than(1.0)
       .doc("Drop probability of the encoder's input.");
   schema.field("position", &HistoryOptions::position)
       .default_type("learned")

@@ -1,0 +1,15 @@
+#include "datasets/catalog.h"
+
+#include "datasets/splitter.h"
+
+namespace reckon {
+
+void add_datasets(Catalog& catalog) {
+  catalog.add<LeaveOneOut>("leave_one_out", "The last item of each user is the test, the one before it the validation.");
+  catalog.add<RatioSplit>("ratio", "Given shares, of each user or of all, at random or by time.");
+  catalog.add<TimeSplit>("time", "Validation and test begin at given instants.");
+  catalog.add<FilesSplit>("files", "Validation and test are files of their own.");
+  catalog.add<NoSplit>("none", "Everything is training.");
+}
+
+}  // namespace reckon

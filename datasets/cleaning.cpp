@@ -1,0 +1,137 @@
+#include "datasets/cleaning.h"
+
+#include <algorithm>
+#include <tuple>
+
+namespace reckon {
+namespace {
+
+std::vector<int64_t> counts_of(const std::vector<int32_t>& ids, int64_t num_ids,
+                               const std::vector<uint8_t>& is_kept) {
+  std::vector<int64_t> counts(static_cast<size_t>(num_ids), 0);
+  for (size_t row = 0; row < ids.size(); ++row)
+    if (is_kept[row] != 0) ++counts[static_cast<size_t>(ids[row])];
+  return counts;
+}
+
+int64_t remove_by_ranges(const Rows& rows, const CountRange& users, const CountRange& items,
+                         std::vector<uint8_t>& is_kept) {
+  const auto user_counts = counts_of(rows.user, rows.users.size(), is_kept);
+  const auto item_counts = counts_of(rows.item, rows.items.size(), is_kept);
+  int64_t removed = 0;
+  for (size_t row = 0; row < rows.size(); ++row) {
+    if (is_kept[row] == 0) continue;
+    if (users.holds(user_counts[static_cast<size_t>(rows.user[row])]) &&
+        items.holds(item_counts[static_cast<size_t>(rows.item[row])]))
+      continue;
+    is_kept[row] = 0;
+    ++removed;
+  }
+  return removed;
+}
+
+}  // namespace
+
+RowOrder order_rows(const Rows& rows, const std::vector<uint8_t>& is_kept) {
+  RowOrder order;
+  const auto num_users = static_cast<size_t>(rows.users.size());
+  order.user_offsets.assign(num_users + 1, 0);
+  for (size_t row = 0; row < rows.size(); ++row)
+    if (is_kept[row] != 0) ++order.user_offsets[static_cast<size_t>(rows.user[row]) + 1];
+  for (size_t user = 0; user < num_users; ++user)
+    order.user_offsets[user + 1] += order.user_offsets[user];
+  order.rows.resize(static_cast<size_t>(order.user_offsets.back()));
+  auto next = order.user_offsets;
+  for (size_t row = 0; row < rows.size(); ++row)
+    if (is_kept[row] != 0)
+      order.rows[static_cast<size_t>(next[static_cast<size_t>(rows.user[row])]++)] =
+          static_cast<int32_t>(row);
+  if (!rows.has_times()) return order;
+
+  std::vector<std::pair<int64_t, int32_t>> timed;
+  for (size_t user = 0; user < num_users; ++user) {
+    const auto begin = order.rows.begin() + order.user_offsets[user];
+    const auto end = order.rows.begin() + order.user_offsets[user + 1];
+    const auto time_of = [&rows](int32_t row) { return rows.time[static_cast<size_t>(row)]; };
+    const auto is_earlier = [&](int32_t a, int32_t b) { return time_of(a) < time_of(b); };
+    if (std::is_sorted(begin, end, is_earlier)) continue;
+    // The row number beside the time keeps ties in file order.
+    timed.clear();
+    for (auto row = begin; row != end; ++row) timed.emplace_back(time_of(*row), *row);
+    std::sort(timed.begin(), timed.end());
+    std::transform(timed.begin(), timed.end(), begin, [](const auto& pair) { return pair.second; });
+  }
+  return order;
+}
+
+void drop_rows(RowOrder& order, const std::vector<uint8_t>& is_kept) {
+  size_t place = 0;
+  for (size_t user = 0; user + 1 < order.user_offsets.size(); ++user) {
+    const auto begin = static_cast<size_t>(order.user_offsets[user]);
+    const auto end = static_cast<size_t>(order.user_offsets[user + 1]);
+    order.user_offsets[user] = static_cast<int64_t>(place);
+    for (size_t i = begin; i < end; ++i)
+      if (is_kept[static_cast<size_t>(order.rows[i])] != 0) order.rows[place++] = order.rows[i];
+  }
+  order.user_offsets.back() = static_cast<int64_t>(place);
+  order.rows.resize(place);
+}
+
+int64_t remove_duplicates(Rows& rows, const RowOrder& order, CleaningOptions::Duplicates policy,
+                          std::vector<uint8_t>& is_kept) {
+  using Duplicates = CleaningOptions::Duplicates;
+  if (policy == Duplicates::kKeepAll) return 0;
+  if (policy == Duplicates::kMerge && rows.weight.empty()) rows.weight.assign(rows.size(), 1.0f);
+  int64_t removed = 0;
+  // What makes two rows the same, then their order in time.
+  std::vector<std::tuple<int32_t, uint8_t, uint8_t, int64_t>> keys;
+  for (size_t user = 0; user + 1 < order.user_offsets.size(); ++user) {
+    keys.clear();
+    for (auto i = order.user_offsets[user]; i < order.user_offsets[user + 1]; ++i) {
+      const auto row = static_cast<size_t>(order.rows[static_cast<size_t>(i)]);
+      const uint8_t event = rows.event.empty() ? 0 : rows.event[row];
+      keys.emplace_back(rows.item[row], event, rows.origin[row], i);
+    }
+    std::sort(keys.begin(), keys.end());
+    const auto row_of = [&](size_t i) {
+      return static_cast<size_t>(order.rows[static_cast<size_t>(std::get<3>(keys[i]))]);
+    };
+    const auto is_same = [&](size_t i, size_t j) {
+      return std::get<0>(keys[i]) == std::get<0>(keys[j]) &&
+             std::get<1>(keys[i]) == std::get<1>(keys[j]) &&
+             std::get<2>(keys[i]) == std::get<2>(keys[j]);
+    };
+    for (size_t begin = 0, end = 0; begin < keys.size(); begin = end) {
+      for (end = begin + 1; end < keys.size() && is_same(begin, end);) ++end;
+      const auto kept = row_of(policy == Duplicates::kKeepFirst ? begin : end - 1);
+      for (size_t i = begin; i < end; ++i) {
+        const auto row = row_of(i);
+        if (row == kept) continue;
+        if (policy == Duplicates::kMerge) rows.weight[kept] += rows.weight[row];
+        is_kept[row] = 0;
+        ++removed;
+      }
+    }
+  }
+  return removed;
+}
+
+int64_t remove_by_counts(const Rows& rows, const CountOptions& counts,
+                         std::vector<uint8_t>& is_kept) {
+  return remove_by_ranges(rows, counts.users, counts.items, is_kept);
+}
+
+int64_t remove_outside_core(const Rows& rows, const CoreOptions& core,
+                            std::vector<uint8_t>& is_kept, int64_t& num_rounds) {
+  num_rounds = 0;
+  const CountRange users{core.users, std::nullopt}, items{core.items, std::nullopt};
+  int64_t removed = 0;
+  for (;;) {
+    const auto now = remove_by_ranges(rows, users, items, is_kept);
+    if (now == 0) return removed;
+    removed += now;
+    ++num_rounds;
+  }
+}
+
+}  // namespace reckon

@@ -1,0 +1,267 @@
+#include "datasets/data_options.h"
+
+#include <filesystem>
+
+#include "datasets/table_reader.h"
+
+namespace reckon {
+namespace {
+
+bool is_number_or_date(const std::string& text) {
+  int64_t value = 0;
+  double number = 0;
+  return text.empty() || parse_number(text, number) || parse_time(text, true, true, value);
+}
+
+bool is_time(const std::string& text) {
+  int64_t value = 0;
+  return text.empty() || parse_time(text, true, true, value);
+}
+
+int64_t time_of(const std::string& text) {
+  int64_t value = 0;
+  parse_time(text, true, true, value);
+  return value;
+}
+
+constexpr const char* kNumberOrDate = "a number or an ISO date";
+
+}  // namespace
+
+void Codec<FileList>::read(const Cursor& at, FileList& list) {
+  if (at.node().is_list()) return Codec<std::vector<FileOptions>>::read(at, list.files);
+  list.files.assign(1, FileOptions());
+  Codec<FileOptions>::read(at, list.files.front());
+}
+
+ConfigNode Codec<FileList>::emit(const FileList& list, const Catalog* catalog) {
+  if (list.files.size() == 1) return Codec<FileOptions>::emit(list.files.front(), catalog);
+  return Codec<std::vector<FileOptions>>::emit(list.files, catalog);
+}
+
+void RoleOptions::describe(Schema<RoleOptions>& s) {
+  s.field("user", &RoleOptions::user)
+      .doc("Column of the user ids. Left out: the one called user, user_id, userId, uid, "
+           "visitor_id, customer_id, session_id or reviewerID.");
+  s.field("item", &RoleOptions::item)
+      .doc("Column of the item ids. Left out: the one called item, item_id, itemId, iid, movie_id, "
+           "product_id, track_id, artist_id, book_id or asin.");
+  s.field("rating", &RoleOptions::rating)
+      .doc("Column of the ratings, which become labels. Left out: rating, score or stars, if there.");
+  s.field("timestamp", &RoleOptions::timestamp)
+      .doc("Column of numbers or ISO dates (which become seconds since 1970 UTC). Left out: "
+           "timestamp, time, date, datetime or unixReviewTime, if there.");
+  s.field("event", &RoleOptions::event)
+      .doc("Column of the kind of event. Left out: event, event_type or behavior, if there.");
+  s.field("weight", &RoleOptions::weight)
+      .doc("Column of the weight of each interaction. Left out: weight, if there.");
+}
+
+void FileOptions::describe(Schema<FileOptions>& s) {
+  s.field("path", &FileOptions::path)
+      .required()
+      .non_empty()
+      .doc("The file; a relative path is taken from data.directory. A name that ends in .gz is "
+           "decompressed.");
+  s.field("format", &FileOptions::format)
+      .doc("Left out, the extension says it: .csv .tsv .tab .inter .item .user are delimited, .jsonl "
+           ".ndjson json_lines, .parquet, .feather and .arrow. 'sequences' has a line "
+           "'user item item ...' for each user, oldest first.");
+  s.field("separator", &FileOptions::separator)
+      .doc("What stands between values, one character or several. Left out: a comma for .csv, a tab "
+           "for .tsv .tab .inter .item .user, spaces and tabs for sequences.");
+  s.field("header", &FileOptions::header)
+      .doc("Whether the first line names the columns (also as name:type). Left out: when 'columns' "
+           "is not given.");
+  s.field("columns", &FileOptions::columns)
+      .doc("Names of the first columns of a file without a header, or new ones for a file with one; "
+           "further columns are called column_N, N counting from 1.");
+  s.field("encoding", &FileOptions::encoding).doc("Of text files.");
+  s.field("quoting", &FileOptions::quoting)
+      .doc("Whether a value may stand in double quotes. Left out: when the separator is a comma or "
+           "a semicolon.");
+  s.field("quoted_newlines", &FileOptions::quoted_newlines)
+      .doc("Whether quoted values may hold line breaks; messages then count rows, not lines.");
+  s.field("types", &FileOptions::types)
+      .doc("Types of columns by name; a value of another type makes its row malformed.");
+  s.field("missing_values", &FileOptions::missing_values)
+      .doc("Texts that mean that there is no value.");
+  s.field("roles", &FileOptions::roles).doc("Which column plays which part.");
+  s.field("display", &FileOptions::display)
+      .doc("Of item and user tables: columns to keep for people to read. Left out: those called "
+           "title, name, movie_title or item_name.");
+  s.invariant("header", "a file without a header needs 'columns'", [](const FileOptions& o) {
+    return o.header.value_or(true) || !o.columns.empty() ||
+           (o.format && *o.format != FileFormat::kDelimited);
+  });
+}
+
+void FilesOptions::describe(Schema<FilesOptions>& s) {
+  s.field("interactions", &FilesOptions::interactions)
+      .required()
+      .must_be("non-empty", [](const FileList& list) { return !list.empty(); })
+      .doc("Who did what: a file, or a list of files that are read in this order.");
+  s.field("validation", &FilesOptions::validation)
+      .doc("Held-out interactions, with 'split: {type: files}'.");
+  s.field("test", &FilesOptions::test).doc("Held-out interactions, with 'split: {type: files}'.");
+  s.field("items", &FilesOptions::items).doc("Tables of items, for display.");
+  s.field("users", &FilesOptions::users).doc("Tables of users, for display.");
+}
+
+void ValueFilter::describe(Schema<ValueFilter>& s) {
+  s.field("column", &ValueFilter::column).required().non_empty().doc("Any column of the file.");
+  s.field("at_least", &ValueFilter::at_least)
+      .must_be(kNumberOrDate, is_number_or_date, "soon")
+      .doc("The least value that stays.");
+  s.field("at_most", &ValueFilter::at_most)
+      .must_be(kNumberOrDate, is_number_or_date, "soon")
+      .doc("The greatest value that stays.");
+  s.field("equals", &ValueFilter::equals)
+      .doc("The text that stays; numbers are equal however they are written.");
+  s.field("one_of", &ValueFilter::one_of).doc("The texts that stay.");
+  s.invariant("at least one of 'at_least', 'at_most', 'equals' and 'one_of' is needed",
+              [](const ValueFilter& o) {
+                return !o.at_least.empty() || !o.at_most.empty() || o.equals || !o.one_of.empty();
+              });
+}
+
+void CountRange::describe(Schema<CountRange>& s) {
+  s.field("at_least", &CountRange::at_least).at_least(0).doc("The least number that stays.");
+  s.field("at_most", &CountRange::at_most).at_least(1).doc("The greatest number that stays.");
+  s.invariant("at_most", "must not be below 'at_least'",
+              [](const CountRange& o) { return !o.at_most || o.at_least <= *o.at_most; });
+}
+
+void CountOptions::describe(Schema<CountOptions>& s) {
+  s.field("users", &CountOptions::users).doc("Interactions of a user.");
+  s.field("items", &CountOptions::items).doc("Interactions with an item.");
+}
+
+void CoreOptions::describe(Schema<CoreOptions>& s) {
+  s.field("users", &CoreOptions::users).at_least(0).doc("Least interactions of a user.");
+  s.field("items", &CoreOptions::items).at_least(0).doc("Least interactions with an item.");
+}
+
+void TimeRange::describe(Schema<TimeRange>& s) {
+  s.field("from", &TimeRange::from)
+      .must_be(kNumberOrDate, is_time, "soon")
+      .doc("The first instant that stays: a number in the unit of the file, or an ISO date.");
+  s.field("until", &TimeRange::until)
+      .must_be(kNumberOrDate, is_time, "soon")
+      .doc("The first instant that does not stay.");
+  s.invariant("until", "must be later than 'from'", [](const TimeRange& o) {
+    return o.from.empty() || o.until.empty() || time_of(o.from) < time_of(o.until);
+  });
+}
+
+void EventOptions::describe(Schema<EventOptions>& s) {
+  s.field("keep", &EventOptions::keep).doc("Kinds of events that stay; empty: all.");
+  s.field("weights", &EventOptions::weights)
+      .at_least(0)
+      .doc("Weight of an interaction by its kind, such as {view: 1, buy: 5}; kinds not named have "
+           "1. It is multiplied with the weight column, if there is one.");
+}
+
+void CleaningOptions::describe(Schema<CleaningOptions>& s) {
+  s.field("malformed", &CleaningOptions::malformed)
+      .doc("Rows of the wrong width, or with a value of the wrong type.");
+  s.field("missing", &CleaningOptions::missing)
+      .doc("Rows without a value in a column that plays a part.");
+  s.field("events", &CleaningOptions::events).doc("Kinds of events.");
+  s.field("filters", &CleaningOptions::filters)
+      .doc("Conditions on columns; a row stays when it meets all.");
+  s.field("time", &CleaningOptions::time).doc("The time range that stays.");
+  s.field("implicit_from", &CleaningOptions::implicit_from)
+      .doc("The rating from which on an interaction counts; lower ones go, and all labels become 1.");
+  s.field("duplicates", &CleaningOptions::duplicates)
+      .doc("Repetitions of a user's item (and kind of event); merge keeps the last and adds up the "
+           "weights.");
+  s.field("counts", &CleaningOptions::counts)
+      .doc("Ranges of the number of interactions, applied once.");
+  s.field("k_core", &CleaningOptions::k_core)
+      .doc("Least numbers of interactions, applied until all that is left has them.");
+}
+
+void DataOptions::describe(Schema<DataOptions>& s) {
+  s.field("directory", &DataOptions::directory)
+      .doc("Where relative paths of files begin; empty is the working directory.");
+  s.field("files", &DataOptions::files).doc("The files by role.");
+  s.field("cleaning", &DataOptions::cleaning)
+      .doc("What is taken out, in this order: malformed, missing, events, filters, time, "
+           "implicit_from, duplicates, counts, k_core. Every step is counted in the report.");
+  s.field("split", &DataOptions::split)
+      .default_type("leave_one_out")
+      .doc("How interactions are divided into training, validation and test.");
+  s.field("cache", &DataOptions::cache)
+      .non_empty()
+      .doc("Folder of prepared data, from the working directory; a data set is found again by the "
+           "content of its files and these options.");
+  s.invariant("files", "'validation' and 'test' files need 'split: {type: files}'",
+              [](const DataOptions& o) {
+                return (o.files.validation.empty() && o.files.test.empty()) || !o.split ||
+                       o.split.build()->takes_files();
+              });
+  s.invariant("split", "type 'files' needs a 'test' or 'validation' file",
+              [](const DataOptions& o) {
+                return !o.files.validation.empty() || !o.files.test.empty() || !o.split ||
+                       !o.split.build()->takes_files();
+              });
+}
+
+std::string DataOptions::resolve(const std::string& path) const {
+  const std::filesystem::path name(path);
+  if (name.is_absolute() || directory.empty()) return path;
+  return (std::filesystem::path(directory) / name).string();
+}
+
+void LeaveOneOut::Options::describe(Schema<Options>& s) {
+  s.field("global_time", &Options::global_time)
+      .doc("Hold out by two instants for all users, so that nothing in training is younger than "
+           "what is held out.");
+  s.field("validation", &Options::validation)
+      .must_be_in(0, 1)
+      .doc("With global_time: share of interactions between the two instants.");
+  s.field("test", &Options::test)
+      .must_be_in(0, 1)
+      .doc("With global_time: share of interactions behind the second instant.");
+  s.invariant("'validation' and 'test' must leave something for training",
+              [](const Options& o) { return o.validation + o.test < 1.0; });
+}
+
+void RatioSplit::Options::describe(Schema<Options>& s) {
+  s.field("validation", &Options::validation).must_be_in(0, 1).doc("Share of the interactions.");
+  s.field("test", &Options::test).must_be_in(0, 1).doc("Share of the interactions.");
+  s.field("order", &Options::order)
+      .doc("What is held out: any interactions, or the last ones in time.");
+  s.field("scope", &Options::scope).doc("Whether the shares are of each user or of all together.");
+  s.field("seed", &Options::seed).at_least(0).doc("Of the random order.");
+  s.invariant("'validation' and 'test' must leave something for training",
+              [](const Options& o) { return o.validation + o.test < 1.0; });
+}
+
+void TimeSplit::Options::describe(Schema<Options>& s) {
+  s.field("validation_from", &Options::validation_from)
+      .must_be(kNumberOrDate, is_time, "soon")
+      .doc("The first instant of validation: a number in the unit of the file, or an ISO date.");
+  s.field("test_from", &Options::test_from)
+      .must_be(kNumberOrDate, is_time, "soon")
+      .doc("The first instant of test.");
+  s.invariant("'validation_from' or 'test_from' is needed", [](const Options& o) {
+    return !o.validation_from.empty() || !o.test_from.empty();
+  });
+  s.invariant("test_from", "must be later than 'validation_from'", [](const Options& o) {
+    return o.validation_from.empty() || o.test_from.empty() ||
+           time_of(o.validation_from) < time_of(o.test_from);
+  });
+}
+
+void FilesSplit::Options::describe(Schema<Options>& s) {
+  s.field("validation", &Options::validation)
+      .must_be_in(0, 1)
+      .doc("Share of each user's training interactions to draw for validation.");
+  s.field("seed", &Options::seed).at_least(0).doc("Of the drawing.");
+  s.field("global_time", &Options::global_time)
+      .doc("Leave out training interactions that are not older than everything held out.");
+}
+
+}  // namespace reckon

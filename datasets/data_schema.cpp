@@ -1,0 +1,217 @@
+#include "datasets/data_schema.h"
+
+#include <algorithm>
+#include <cctype>
+#include <map>
+
+#include "datasets/readers.h"
+
+namespace reckon {
+namespace {
+
+std::string folded(const std::string& name) {
+  std::string out;
+  for (const char c : name)
+    if (c != '_' && c != ' ' && c != '-')
+      out += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return out;
+}
+
+std::vector<std::string> names_of(const std::vector<TableReader::Column>& columns) {
+  std::vector<std::string> names;
+  for (const auto& column : columns) names.push_back(column.name);
+  return names;
+}
+
+// The column that the options name for a role, else the one with a customary name, if any.
+std::optional<size_t> find_role(const std::vector<TableReader::Column>& columns,
+                                const std::string& named, const std::string& role,
+                                const std::string& path) {
+  if (!named.empty()) return require_column(columns, named, path, "roles." + role);
+  std::optional<size_t> found;
+  const auto& customary = customary_names(role);
+  for (size_t i = 0; i < columns.size(); ++i) {
+    if (std::find(customary.begin(), customary.end(), folded(columns[i].name)) == customary.end())
+      continue;
+    if (found)
+      throw DataError(path, 1,
+                      "both '" + columns[*found].name + "' and '" + columns[i].name +
+                                    "' could be the " + role + " column",
+                                "give 'roles: {" + role + ": ...}'");
+    found = i;
+  }
+  return found;
+}
+
+size_t need_role(const std::vector<TableReader::Column>& columns, const std::string& named,
+                 const std::string& role, const std::string& path) {
+  const auto found = find_role(columns, named, role, path);
+  if (found) return *found;
+  throw DataError(path, 1,
+                  "no " + role + " column among: " + column_list(columns),
+                            "give 'roles: {" + role + ": ...}', or 'columns' when the file has no header");
+}
+
+/// Collects what the checks of one file find.
+class ColumnChecker {
+ public:
+  ColumnChecker(const DataOptions& options, const SourceLocation& where,
+                std::vector<Diagnostic>& problems)
+      : options_(options), where_(where), problems_(problems) {}
+
+  void add(const std::string& message, const std::string& hint = "") {
+    problems_.push_back({where_, message, hint});
+  }
+
+  // Runs one check; what it throws becomes a problem.
+  template <class Check>
+  void check(Check run) {
+    try {
+      run();
+    } catch (const DataError& error) {
+      std::string message = error.what();
+      std::string hint;
+      const auto end = message.find("\n    hint: ");
+      if (end != std::string::npos) {
+        hint = message.substr(end + 11);
+        message.resize(end);
+      }
+      add("data.files: " + message, hint);
+    }
+  }
+
+  void check_interactions(const FileOptions& file, DataSchema& schema) {
+    const auto& cleaning = options_.cleaning;
+    const auto path = options_.resolve(file.path);
+    if (!file.display.empty())
+      add("data.files: " + path + ": 'display' is for item and user tables");
+    std::vector<TableReader::Column> columns;
+    Roles roles;
+    if (format_of(file) == FileFormat::kSequences) {
+      const MappedFile readable(path);
+      if (readable.bytes().empty()) throw DataError(path, 0, "is empty");
+      for (const auto& name : {file.roles.user, file.roles.item, file.roles.rating,
+                               file.roles.timestamp, file.roles.event, file.roles.weight})
+        if (!name.empty()) add("data.files: " + path + ": format 'sequences' has no column '" + name + "'");
+    } else {
+      columns = open_table(file, path, 1)->columns();
+      check([&] { roles = resolve_roles(columns, file.roles, path); });
+    }
+    for (size_t i = 0; i < cleaning.filters.size(); ++i)
+      check([&] {
+        require_column(columns, cleaning.filters[i].column, path,
+                       "cleaning.filters[" + std::to_string(i) + "].column");
+      });
+    const auto need = [&](bool has, const std::string& what) {
+      if (!has) add("data." + what + ", which " + path + " does not have");
+    };
+    need(!cleaning.implicit_from || roles.rating, "cleaning.implicit_from: needs a rating column");
+    const bool has_range = !cleaning.time.from.empty() || !cleaning.time.until.empty();
+    need(!has_range || roles.timestamp, "cleaning.time: needs a timestamp column");
+    const bool has_events = !cleaning.events.keep.empty() || !cleaning.events.weights.empty();
+    need(!has_events || roles.event, "cleaning.events: needs an event column");
+    if (options_.split)
+      need(!options_.split.build({})->needs_times() || roles.timestamp,
+           "split: needs a timestamp column");
+    if (!schema.columns.empty()) return;
+    schema.columns = columns.empty() ? std::vector<std::string>{"user", "item"} : names_of(columns);
+    schema.has_ratings = roles.rating.has_value() && !cleaning.implicit_from;
+    schema.has_times = roles.timestamp.has_value();
+    schema.has_events = roles.event.has_value();
+    schema.has_weights = roles.weight.has_value() || !cleaning.events.weights.empty();
+  }
+
+  void check_table(const FileOptions& file, const std::string& role,
+                   std::vector<std::string>& display) {
+    const auto path = options_.resolve(file.path);
+    const auto table = open_table(file, path, 1);
+    const auto& columns = table->columns();
+    check([&] { resolve_id(columns, file.roles, role, path); });
+    check([&] {
+      for (const auto column : resolve_display(columns, file, path))
+        display.push_back(columns[column].name);
+    });
+  }
+
+ private:
+  const DataOptions& options_;
+  SourceLocation where_;
+  std::vector<Diagnostic>& problems_;
+};
+
+}  // namespace
+
+bool Roles::has_same_parts(const Roles& other) const {
+  return rating.has_value() == other.rating.has_value() &&
+         timestamp.has_value() == other.timestamp.has_value() &&
+         event.has_value() == other.event.has_value() &&
+         weight.has_value() == other.weight.has_value();
+}
+
+const std::vector<std::string>& customary_names(const std::string& role) {
+  static const std::map<std::string, std::vector<std::string>> names = {
+      {"user", {"user", "userid", "uid", "visitorid", "customerid", "sessionid", "reviewerid"}},
+      {"item", {"item", "itemid", "iid", "movieid", "productid", "trackid", "artistid", "bookid", "asin"}},
+      {"rating", {"rating", "score", "stars"}},
+      {"timestamp", {"timestamp", "time", "date", "datetime", "unixreviewtime"}},
+      {"event", {"event", "eventtype", "behavior", "behaviour"}},
+      {"weight", {"weight"}},
+  };
+  return names.at(role);
+}
+
+size_t require_column(const std::vector<TableReader::Column>& columns, const std::string& name,
+                      const std::string& path, const std::string& key) {
+  for (size_t i = 0; i < columns.size(); ++i)
+    if (columns[i].name == name) return i;
+  throw DataError(path, 1, key + ": there is no column '" + name + "'",
+                                     suggest(name, names_of(columns)));
+}
+
+Roles resolve_roles(const std::vector<TableReader::Column>& columns, const RoleOptions& options,
+                    const std::string& path) {
+  Roles roles;
+  roles.user = need_role(columns, options.user, "user", path);
+  roles.item = need_role(columns, options.item, "item", path);
+  roles.rating = find_role(columns, options.rating, "rating", path);
+  roles.timestamp = find_role(columns, options.timestamp, "timestamp", path);
+  roles.event = find_role(columns, options.event, "event", path);
+  roles.weight = find_role(columns, options.weight, "weight", path);
+  return roles;
+}
+
+size_t resolve_id(const std::vector<TableReader::Column>& columns, const RoleOptions& options,
+                  const std::string& role, const std::string& path) {
+  return need_role(columns, role == "item" ? options.item : options.user, role, path);
+}
+
+std::vector<size_t> resolve_display(const std::vector<TableReader::Column>& columns,
+                                    const FileOptions& options, const std::string& path) {
+  std::vector<size_t> display;
+  for (const auto& name : options.display)
+    display.push_back(require_column(columns, name, path, "display"));
+  if (!options.display.empty()) return display;
+  for (size_t i = 0; i < columns.size(); ++i) {
+    const auto name = folded(columns[i].name);
+    if (name == "title" || name == "name" || name == "movietitle" || name == "itemname")
+      display.push_back(i);
+  }
+  return display;
+}
+
+DataSchema check_columns(const DataOptions& options, const SourceLocation& where,
+                         std::vector<Diagnostic>& problems) {
+  DataSchema schema;
+  ColumnChecker checker(options, where, problems);
+  const auto& files = options.files;
+  for (const auto* role : {&files.interactions, &files.validation, &files.test})
+    for (const auto& file : *role)
+      checker.check([&] { checker.check_interactions(file, schema); });
+  for (const auto& file : files.items)
+    checker.check([&] { checker.check_table(file, "item", schema.item_columns); });
+  for (const auto& file : files.users)
+    checker.check([&] { checker.check_table(file, "user", schema.user_columns); });
+  return schema;
+}
+
+}  // namespace reckon

@@ -1,0 +1,125 @@
+#include "datasets/dataset.h"
+
+#include <algorithm>
+
+#include "core/ids.h"
+#include "datasets/batch_builder.h"
+
+namespace reckon {
+namespace {
+
+torch::Tensor selected(const torch::Tensor& values, const torch::Tensor& rows) {
+  return values.defined() ? values.index_select(0, rows) : values;  // [E']
+}
+
+}  // namespace
+
+Interactions Dataset::part(Split split) const {
+  const auto num_rows = interactions_.size();
+  const auto num_users = interactions_.num_users;
+  const auto wanted = static_cast<uint8_t>(split);
+  Interactions out;
+  out.num_users = num_users;
+  out.num_items = interactions_.num_items;
+  if (num_rows == 0) {
+    out.user_offsets = torch::zeros({num_users + 1}, torch::kLong);  // [U + 1]
+    out.items = torch::empty({0}, torch::kInt);                      // [0]
+    out.labels = torch::empty({0});                                  // [0]
+    return out;
+  }
+  const auto* splits = split_of_.data_ptr<uint8_t>();
+  const auto* offsets = interactions_.user_offsets.data_ptr<int64_t>();
+  const auto count = std::count(splits, splits + num_rows, wanted);
+  if (count == num_rows) return interactions_;
+
+  auto rows = torch::empty({count}, torch::kLong);                 // [E']
+  out.user_offsets = torch::empty({num_users + 1}, torch::kLong);  // [U + 1]
+  auto* row_of = rows.data_ptr<int64_t>();
+  auto* begin = out.user_offsets.data_ptr<int64_t>();
+  int64_t place = 0;
+  begin[0] = 0;
+  for (int64_t user = 0; user < num_users; ++user) {
+    for (int64_t row = offsets[user]; row < offsets[user + 1]; ++row)
+      if (splits[row] == wanted) row_of[place++] = row;
+    begin[user + 1] = place;
+  }
+  out.items = selected(interactions_.items, rows);
+  out.labels = selected(interactions_.labels, rows);
+  out.times = selected(interactions_.times, rows);
+  out.weights = selected(interactions_.weights, rows);
+  out.events = selected(interactions_.events, rows);
+  return out;
+}
+
+EvaluationData Dataset::evaluation(Split split) const {
+  TORCH_CHECK(split != Split::kTrain, "evaluation: the training split has no held-out items");
+  EvaluationData out;
+  out.split = split;
+  std::vector<int64_t> users, history_offsets = {0}, target_offsets = {0};
+  std::vector<int32_t> history, targets;
+  std::vector<float> labels;
+  if (interactions_.size() > 0) {
+    const auto wanted = static_cast<uint8_t>(split);
+    const auto* splits = split_of_.data_ptr<uint8_t>();
+    const auto* offsets = interactions_.user_offsets.data_ptr<int64_t>();
+    const auto* items = interactions_.items.data_ptr<int32_t>();
+    const auto* label_of = interactions_.labels.data_ptr<float>();
+    for (int64_t user = 0; user < interactions_.num_users; ++user) {
+      const auto begin = offsets[user], end = offsets[user + 1];
+      if (std::find(splits + begin, splits + end, wanted) == splits + end) continue;
+      const auto first_target = static_cast<ptrdiff_t>(targets.size());
+      for (auto row = begin; row < end; ++row) {
+        if (splits[row] < wanted) history.push_back(items[row]);
+        if (splits[row] != wanted) continue;
+        const auto same = std::find(targets.begin() + first_target, targets.end(), items[row]);
+        if (same != targets.end()) {
+          auto& label = labels[static_cast<size_t>(same - targets.begin())];
+          label = std::max(label, label_of[row]);
+          continue;
+        }
+        targets.push_back(items[row]);
+        labels.push_back(label_of[row]);
+      }
+      users.push_back(user);
+      history_offsets.push_back(static_cast<int64_t>(history.size()));
+      target_offsets.push_back(static_cast<int64_t>(targets.size()));
+    }
+  }
+  out.users = torch::tensor(users, torch::kLong);                      // [V]
+  out.history_offsets = torch::tensor(history_offsets, torch::kLong);  // [V + 1]
+  out.history_items = torch::tensor(history, torch::kInt);             // [H]
+  out.target_offsets = torch::tensor(target_offsets, torch::kLong);    // [V + 1]
+  out.target_items = torch::tensor(targets, torch::kInt);              // [R]
+  out.target_labels = torch::tensor(labels, torch::kFloat);            // [R]
+  return out;
+}
+
+Batch build_requests(const EvaluationData& data, int64_t begin, int64_t end,
+                     const RequestNeeds& needs) {
+  TORCH_CHECK(begin >= 0 && begin <= end && end <= data.users.numel(),
+              "build_requests: users [", begin, ", ", end, ") of ", data.users.numel());
+  const auto num_rows = end - begin;
+  Batch batch(num_rows);
+  if (needs.users) batch.set(batch_key::kUsers, data.users.slice(0, begin, end));  // [B]
+  if (needs.max_length <= 0) return batch;
+
+  const auto* offsets = data.history_offsets.data_ptr<int64_t>();
+  const auto* items = data.history_items.data_ptr<int32_t>();
+  const auto kept = [&](int64_t row) {
+    return std::min(offsets[row + 1] - offsets[row], needs.max_length);
+  };
+  // An empty history is one step of padding: attention and recurrence need at least one.
+  int64_t length = 1;
+  for (int64_t row = begin; row < end; ++row) length = std::max(length, kept(row));
+  auto history = torch::full({num_rows, length}, kPaddingId, torch::kLong);  // [B, T]
+  auto* ids = history.data_ptr<int64_t>();
+  for (int64_t row = begin; row < end; ++row) {
+    const auto count = kept(row);
+    std::copy(items + offsets[row + 1] - count, items + offsets[row + 1],
+              ids + (row - begin + 1) * length - count);
+  }
+  batch.set(batch_key::kHistory, history);
+  return batch;
+}
+
+}  // namespace reckon

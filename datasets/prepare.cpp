@@ -1,0 +1,348 @@
+#include "datasets/prepare.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "core/diagnostics.h"
+#include "core/files.h"
+#include "core/format.h"
+#include "datasets/catalog.h"
+#include "datasets/cleaning.h"
+#include "datasets/data_schema.h"
+#include "datasets/dataset_cache.h"
+#include "datasets/report.h"
+#include "datasets/rows.h"
+
+namespace reckon {
+namespace {
+
+constexpr auto kNone = int32_t{-1};
+
+std::string hex(uint64_t value) {
+  constexpr const char* kDigits = "0123456789abcdef";
+  std::string text(16, '0');
+  for (size_t i = 16; i-- > 0; value >>= 4) text[i] = kDigits[value & 15];
+  return text;
+}
+
+std::vector<const FileOptions*> files_of(const DataOptions& options) {
+  std::vector<const FileOptions*> files;
+  const auto& roles = options.files;
+  for (const auto* role :
+       {&roles.interactions, &roles.validation, &roles.test, &roles.items, &roles.users})
+    for (const auto& file : *role) files.push_back(&file);
+  return files;
+}
+
+/// The state of the files at one moment, to notice that one changed while it was read.
+class FileStates {
+ public:
+  explicit FileStates(const DataOptions& options) {
+    for (const auto* file : files_of(options)) {
+      const auto path = options.resolve(file->path);
+      states_.push_back({path, state_of(path)});
+    }
+  }
+
+  void require_unchanged() const {
+    for (const auto& [path, state] : states_)
+      if (state_of(path) != state) throw DataError(path, 0, "changed while it was read");
+  }
+
+ private:
+  using State = std::array<int64_t, 3>;
+
+  static State state_of(const std::string& path) {
+    struct stat status {};
+    if (::stat(path.c_str(), &status) != 0) return {};
+    return {status.st_size, status.st_mtim.tv_sec, status.st_mtim.tv_nsec};
+  }
+
+  std::vector<std::pair<std::string, State>> states_;
+};
+
+Splitter::Input split_input(const RowOrder& order, const std::vector<int64_t>& times,
+                            const std::vector<uint8_t>& origins) {
+  return {order.user_offsets, times, origins};
+}
+
+template <class T>
+std::vector<T> gathered(const std::vector<T>& values, const std::vector<int32_t>& rows) {
+  std::vector<T> out;
+  if (values.empty()) return out;
+  out.resize(rows.size());
+  for (size_t i = 0; i < rows.size(); ++i) out[i] = values[static_cast<size_t>(rows[i])];
+  return out;
+}
+
+template <class T>
+torch::Tensor gathered_tensor(const std::vector<T>& values, const std::vector<int32_t>& rows,
+                              torch::ScalarType type) {
+  if (values.empty()) return {};
+  auto tensor = torch::empty({static_cast<int64_t>(rows.size())}, type);  // [E]
+  auto* out = tensor.data_ptr<T>();
+  for (size_t i = 0; i < rows.size(); ++i) out[i] = values[static_cast<size_t>(rows[i])];
+  return tensor;
+}
+
+/// Dense ids of what is left, in order of first appearance in the files.
+struct Numbering {
+  IdMap ids;
+  std::vector<int32_t> dense_of;   ///< By the id while reading; kNone for what is gone.
+  std::vector<int32_t> source_of;  ///< The id while reading, by dense id.
+
+  Numbering(const IdMap& source, const std::vector<int32_t>& column,
+            const std::vector<uint8_t>& is_kept)
+      : dense_of(static_cast<size_t>(source.size()), kNone) {
+    for (size_t row = 0; row < column.size(); ++row) {
+      if (is_kept[row] == 0) continue;
+      auto& dense = dense_of[static_cast<size_t>(column[row])];
+      if (dense != kNone) continue;
+      dense = static_cast<int32_t>(ids.add(source.raw(column[row])));
+      source_of.push_back(column[row]);
+    }
+  }
+};
+
+/// Reads the tables of one role into columns whose rows are dense ids.
+class TableLoader {
+ public:
+  TableLoader(const DataOptions& options, const IdMap& ids, const std::string& role,
+              std::vector<std::string>& warnings)
+      : options_(options), ids_(ids), role_(role), warnings_(warnings) {}
+
+  std::vector<TableColumn> load(const FileList& files) {
+    if (files.empty()) return {};
+    std::vector<uint8_t> is_seen(static_cast<size_t>(ids_.size()), 0);
+    for (const auto& file : files) read(file, is_seen);
+    const auto num_seen = std::count(is_seen.begin(), is_seen.end(), 1);
+    const auto what = role_ + (files.files.size() == 1 ? " table " : " tables ") +
+                      files.files.front().path;
+    if (num_seen < ids_.size())
+      warnings_.push_back(what + " has no row for " + format_count(ids_.size() - num_seen) +
+                          " of " + format_count(ids_.size()) + " " + role_ + "s");
+    if (num_foreign_ > 0)
+      warnings_.push_back(what + " has " + format_count(num_foreign_) + " rows of " + role_ +
+                          "s without interactions; they are left out");
+    if (num_repeated_ > 0)
+      warnings_.push_back(what + " has " + format_count(num_repeated_) +
+                          " rows of ids that stood before; the first of each counts");
+    if (num_malformed_ > 0)
+      warnings_.push_back(what + " has " + format_count(num_malformed_) +
+                          " malformed rows; they were skipped");
+    return std::move(columns_);
+  }
+
+ private:
+  void read(const FileOptions& file, std::vector<uint8_t>& is_seen) {
+    const auto path = options_.resolve(file.path);
+    const auto table = open_table(file, path);
+    const auto display = resolve_display(table->columns(), file, path);
+    std::vector<TableReader::Selection> selection = {
+        {resolve_id(table->columns(), file.roles, role_, path), ColumnType::kText}};
+    std::vector<size_t> places;
+    for (const auto column : display) {
+      selection.push_back({column, ColumnType::kText});
+      places.push_back(place_of(table->columns()[column].name));
+    }
+    table->select(selection);
+    RowBlock block;
+    while (table->next(block)) {
+      for (const auto& row : block.malformed) {
+        if (options_.cleaning.malformed == CleaningOptions::Malformed::kRefuse)
+          throw DataError(path, row.line, row.what,
+                          "'cleaning: {malformed: skip}' counts such rows and goes on");
+        ++num_malformed_;
+      }
+      for (size_t row = 0; row < block.size(); ++row) {
+        const auto id = ids_.find(block.columns[0].text[row]);
+        if (id < 0) {
+          ++num_foreign_;
+          continue;
+        }
+        auto& seen = is_seen[static_cast<size_t>(id)];
+        if (seen != 0) {
+          ++num_repeated_;
+          continue;
+        }
+        seen = 1;
+        for (size_t i = 0; i < places.size(); ++i)
+          columns_[places[i]].values[static_cast<size_t>(id)] = block.columns[i + 1].text[row];
+      }
+    }
+  }
+
+  size_t place_of(const std::string& name) {
+    for (size_t i = 0; i < columns_.size(); ++i)
+      if (columns_[i].name == name) return i;
+    columns_.push_back({name, std::vector<std::string>(static_cast<size_t>(ids_.size()))});
+    return columns_.size() - 1;
+  }
+
+  const DataOptions& options_;
+  const IdMap& ids_;
+  std::string role_;
+  std::vector<std::string>& warnings_;
+  std::vector<TableColumn> columns_;
+  int64_t num_foreign_ = 0, num_repeated_ = 0, num_malformed_ = 0;
+};
+
+Dataset build_dataset(const DataOptions& options, const std::string& fingerprint) {
+  auto read = read_interactions(options);
+  auto& rows = read.rows;
+  PreparationFacts facts;
+  facts.num_read = read.num_read;
+  facts.steps = std::move(read.steps);
+  std::vector<uint8_t> is_kept(rows.size(), 1);
+
+  const auto& cleaning = options.cleaning;
+  auto order = order_rows(rows, is_kept);
+  if (cleaning.duplicates != CleaningOptions::Duplicates::kKeepAll)
+    facts.steps.push_back(
+        {"duplicates", remove_duplicates(rows, order, cleaning.duplicates, is_kept), ""});
+  const auto is_open = [](const CountRange& range) { return range.at_least == 0 && !range.at_most; };
+  if (!is_open(cleaning.counts.users) || !is_open(cleaning.counts.items))
+    facts.steps.push_back({"counts", remove_by_counts(rows, cleaning.counts, is_kept), ""});
+  if (cleaning.k_core.users > 1 || cleaning.k_core.items > 1) {
+    int64_t rounds = 0;
+    const auto removed = remove_outside_core(rows, cleaning.k_core, is_kept, rounds);
+    facts.steps.push_back({"k-core", removed, "after " + std::to_string(rounds) + " rounds"});
+  }
+  drop_rows(order, is_kept);
+
+  const auto times = gathered(rows.time, order.rows);
+  const auto origins = gathered(rows.origin, order.rows);
+  const auto splitter = options.split ? options.split.build() : std::make_shared<LeaveOneOut>(
+                                                                    LeaveOneOut::Options(),
+                                                                    Splitter::Deps());
+  auto splits = splitter->assign(split_input(order, times, origins));
+  int64_t num_left_out = 0;
+  for (size_t i = 0; i < splits.size(); ++i) {
+    if (splits[i] != Splitter::kLeftOut) continue;
+    is_kept[static_cast<size_t>(order.rows[i])] = 0;
+    ++num_left_out;
+  }
+  if (num_left_out > 0) facts.steps.push_back({"left out by the split", num_left_out, ""});
+  if (num_left_out == static_cast<int64_t>(splits.size())) {
+    std::string steps;
+    for (const auto& step : facts.steps)
+      if (step.removed > 0)
+        steps += "; " + step.name + " removed " + format_count(step.removed);
+    throw DataError(options.resolve(options.files.interactions.files.at(0).path), 0,
+                    "nothing is left of " + format_count(facts.num_read) + " rows" + steps);
+  }
+
+  const Numbering users(rows.users, rows.user, is_kept);
+  const Numbering items(rows.items, rows.item, is_kept);
+  DatasetParts parts;
+  auto& data = parts.interactions;
+  data.num_users = users.ids.size();
+  data.num_items = items.ids.size();
+  data.user_offsets = torch::empty({data.num_users + 1}, torch::kLong);  // [U + 1]
+  std::vector<int32_t> final_rows;
+  std::vector<uint8_t> final_splits;
+  final_rows.reserve(splits.size());
+  final_splits.reserve(splits.size());
+  auto* offsets = data.user_offsets.data_ptr<int64_t>();
+  for (int64_t user = 0; user < data.num_users; ++user) {
+    offsets[user] = static_cast<int64_t>(final_rows.size());
+    const auto source = static_cast<size_t>(users.source_of[static_cast<size_t>(user)]);
+    for (auto i = static_cast<size_t>(order.user_offsets[source]);
+         i < static_cast<size_t>(order.user_offsets[source + 1]); ++i) {
+      if (splits[i] == Splitter::kLeftOut) continue;
+      final_rows.push_back(order.rows[i]);
+      final_splits.push_back(splits[i]);
+    }
+  }
+  const auto num_rows = static_cast<int64_t>(final_rows.size());
+  offsets[data.num_users] = num_rows;
+  data.items = torch::empty({num_rows}, torch::kInt);  // [E]
+  auto* item_of = data.items.data_ptr<int32_t>();
+  for (size_t i = 0; i < final_rows.size(); ++i)
+    item_of[i] = items.dense_of[static_cast<size_t>(rows.item[static_cast<size_t>(final_rows[i])])];
+  data.labels = gathered_tensor(rows.label, final_rows, torch::kFloat);
+  data.times = gathered_tensor(rows.time, final_rows, torch::kLong);
+  data.weights = gathered_tensor(rows.weight, final_rows, torch::kFloat);
+  data.events = gathered_tensor(rows.event, final_rows, torch::kByte);
+  parts.split_of = torch::empty({num_rows}, torch::kByte);  // [E]
+  std::copy(final_splits.begin(), final_splits.end(), parts.split_of.data_ptr<uint8_t>());
+  parts.event_names = rows.event_names;
+  parts.users = users.ids;
+  parts.items = items.ids;
+  parts.fingerprint = fingerprint;
+  facts.warnings = split_warnings(data, parts.split_of);
+  parts.item_columns =
+      TableLoader(options, parts.items, "item", facts.warnings).load(options.files.items);
+  parts.user_columns =
+      TableLoader(options, parts.users, "user", facts.warnings).load(options.files.users);
+  parts.report = make_report(parts, facts);
+  return DatasetBuilder::build(std::move(parts));
+}
+
+std::vector<std::string> warnings_of(const Dataset& dataset) {
+  return nlohmann::json::parse(dataset.report()).at("warnings").get<std::vector<std::string>>();
+}
+
+}  // namespace
+
+std::string dataset_fingerprint(const DataOptions& options) {
+  // Where the files and the cache lie makes no difference to what is in the data set.
+  auto meaning = options;
+  meaning.directory.clear();
+  meaning.cache.clear();
+  Catalog catalog;
+  add_datasets(catalog);
+  const auto text = emit_yaml(emit_config(meaning, catalog));
+  uint64_t low = hash64(text, 1), high = hash64(text, 2);
+  for (const auto* file : files_of(options)) {
+    const MappedFile content(options.resolve(file->path));
+    low = hash64(content.bytes(), low);
+    high = hash64(content.bytes(), high);
+  }
+  return hex(high) + hex(low);
+}
+
+bool is_prepared(const DataOptions& options) {
+  std::error_code error;
+  return std::filesystem::exists(
+      std::filesystem::path(options.cache) / dataset_fingerprint(options) / "dataset.bin", error);
+}
+
+PrepareResult prepare_dataset(const DataOptions& options, bool rebuild) {
+  PrepareResult result;
+  const FileStates before(options);
+  const auto fingerprint = dataset_fingerprint(options);
+  const auto directory = std::filesystem::path(options.cache) / fingerprint;
+  const auto path = (directory / "dataset.bin").string();
+  result.cache_directory = directory.string();
+  std::error_code error;
+  if (!rebuild && std::filesystem::exists(path, error)) {
+    try {
+      result.dataset = read_dataset(path);
+      if (result.dataset.fingerprint() == fingerprint) {
+        result.from_cache = true;
+        result.warnings = warnings_of(result.dataset);
+        return result;
+      }
+      result.warnings.push_back("prepared data " + path + " is of another data set: made anew");
+    } catch (const DataError& problem) {
+      result.warnings.push_back("prepared data was made anew: " + std::string(problem.what()));
+    }
+  }
+  result.dataset = build_dataset(options, fingerprint);
+  before.require_unchanged();
+  std::filesystem::create_directories(directory, error);
+  if (error) throw DataError(directory.string(), 0, "cannot be made: " + error.message());
+  write_dataset(path, result.dataset);
+  write_file_atomic((directory / "report.json").string(), result.dataset.report());
+  // From here on the arrays are views of the file, as they are for everybody who finds it later.
+  result.dataset = read_dataset(path);
+  const auto warnings = warnings_of(result.dataset);
+  result.warnings.insert(result.warnings.end(), warnings.begin(), warnings.end());
+  return result;
+}
+
+}  // namespace reckon

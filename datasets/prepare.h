@@ -1,0 +1,36 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "datasets/data_options.h"
+#include "datasets/dataset.h"
+
+namespace reckon {
+
+struct PrepareResult {
+  Dataset dataset;
+  bool from_cache = false;
+  std::string cache_directory;         ///< Of this data set: holds dataset.bin and report.json.
+  std::vector<std::string> warnings;   ///< What the person should know; also in the report.
+};
+
+/// Reads, cleans, numbers and divides the data, or finds it prepared.
+///
+/// Prepared data lies below `options.cache` in a folder named by a fingerprint of the content of the
+/// files and the options, so that it is never stale; it is written whole or not at all, and a damaged
+/// one is made anew. `rebuild` makes it anew in any case.
+/// Throws DataError when a file cannot be read, holds what the options do not forgive, or nothing is
+/// left of it.
+PrepareResult prepare_dataset(const DataOptions& options, bool rebuild = false);
+
+/// Hex digest of the content of all files and of the options that matter.
+std::string dataset_fingerprint(const DataOptions& options);
+
+/// Whether prepare_dataset() would find these options prepared.
+bool is_prepared(const DataOptions& options);
+
+/// The report of a data set as text for a terminal.
+std::string format_report(const Dataset& dataset);
+
+}  // namespace reckon

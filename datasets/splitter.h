@@ -1,0 +1,162 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/catalog.h"
+#include "datasets/interactions.h"
+
+namespace reckon {
+
+/// Divides interactions into training, validation and test.
+class Splitter {
+ public:
+  using Kind = Splitter;
+  static constexpr const char* kKind = "split";
+  struct Deps {};
+
+  /// A row that goes into no part; it is removed from the data, and counted.
+  static constexpr uint8_t kLeftOut = 255;
+
+  /// Interactions ordered by user, then time, ties in file order: row r of user u satisfies
+  /// user_offsets[u] <= r < user_offsets[u + 1].
+  struct Input {
+    std::span<const int64_t> user_offsets;  ///< [U + 1]
+    std::span<const int64_t> times;         ///< [E], empty when the data has none.
+    std::span<const uint8_t> origins;       ///< [E], the role of the file: 0, 1 or 2 like Split.
+
+    int64_t num_users() const { return static_cast<int64_t>(user_offsets.size()) - 1; }
+    int64_t num_rows() const { return user_offsets.empty() ? 0 : user_offsets.back(); }
+  };
+
+  virtual ~Splitter() = default;
+
+  /// A value of Split, or kLeftOut, for each row.
+  /// Throws DataError when the data lacks what the split needs.
+  virtual std::vector<uint8_t> assign(const Input& input) const = 0;
+
+  /// Whether validation and test rows come from files of their own.
+  virtual bool takes_files() const { return false; }
+
+  /// Whether the split needs the time of each interaction.
+  virtual bool needs_times() const { return false; }
+};
+
+/// The last interaction of each user is the test, the one before it the validation.
+///
+/// Users with fewer than three interactions stay in training whole. With `global_time`, two instants
+/// are chosen so that about the given shares of all interactions lie behind them; a user's first
+/// interaction behind an instant is held out and the later ones up to the next instant are left out,
+/// so that nothing in training is younger than anything held out.
+class LeaveOneOut : public Splitter {
+ public:
+  struct Options {
+    bool global_time = false;
+    double validation = 0.1;
+    double test = 0.1;
+    static void describe(Schema<Options>& schema);
+  };
+
+  LeaveOneOut(const Options& options, const Deps&) : options_(options) {}
+  std::vector<uint8_t> assign(const Input& input) const override;
+  bool needs_times() const override { return options_.global_time; }
+
+ private:
+  Options options_;
+};
+
+/// Given shares of the interactions, of each user or of all, at random or by time.
+///
+/// Shares are rounded to whole rows; at least one row of each user (or of all) stays in training.
+/// Globally by time, rows of one instant stay together, in the later part.
+class RatioSplit : public Splitter {
+ public:
+  struct Options {
+    enum class Order { kRandom, kTemporal };
+    enum class Scope { kUser, kGlobal };
+    double validation = 0.1;
+    double test = 0.1;
+    Order order = Order::kRandom;
+    Scope scope = Scope::kUser;
+    int64_t seed = 0;
+    static void describe(Schema<Options>& schema);
+  };
+
+  RatioSplit(const Options& options, const Deps&) : options_(options) {}
+  std::vector<uint8_t> assign(const Input& input) const override;
+  bool needs_times() const override;
+
+ private:
+  Options options_;
+};
+
+template <>
+struct EnumNames<RatioSplit::Options::Order> {
+  static std::vector<std::pair<std::string, RatioSplit::Options::Order>> all() {
+    return {{"random", RatioSplit::Options::Order::kRandom},
+            {"temporal", RatioSplit::Options::Order::kTemporal}};
+  }
+};
+
+template <>
+struct EnumNames<RatioSplit::Options::Scope> {
+  static std::vector<std::pair<std::string, RatioSplit::Options::Scope>> all() {
+    return {{"user", RatioSplit::Options::Scope::kUser},
+            {"global", RatioSplit::Options::Scope::kGlobal}};
+  }
+};
+
+/// Everything from one instant on is validation, from a later one on test.
+class TimeSplit : public Splitter {
+ public:
+  struct Options {
+    std::string validation_from;
+    std::string test_from;
+    static void describe(Schema<Options>& schema);
+  };
+
+  TimeSplit(const Options& options, const Deps&);
+  std::vector<uint8_t> assign(const Input& input) const override;
+  bool needs_times() const override { return true; }
+
+ private:
+  int64_t validation_from_ = 0;
+  int64_t test_from_ = 0;
+};
+
+/// The parts that the files `validation` and `test` are.
+///
+/// Where there is no validation file, a share of each user's training rows can be drawn for it.
+/// With `global_time`, training rows that are not older than everything held out are left out.
+class FilesSplit : public Splitter {
+ public:
+  struct Options {
+    double validation = 0.0;
+    int64_t seed = 0;
+    bool global_time = false;
+    static void describe(Schema<Options>& schema);
+  };
+
+  FilesSplit(const Options& options, const Deps&) : options_(options) {}
+  std::vector<uint8_t> assign(const Input& input) const override;
+  bool takes_files() const override { return true; }
+  bool needs_times() const override { return options_.global_time; }
+
+ private:
+  Options options_;
+};
+
+/// Everything is training.
+class NoSplit : public Splitter {
+ public:
+  struct Options {
+    static void describe(Schema<Options>&) {}
+  };
+
+  NoSplit(const Options&, const Deps&) {}
+  std::vector<uint8_t> assign(const Input& input) const override;
+};
+
+}  // namespace reckon

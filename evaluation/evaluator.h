@@ -1,0 +1,52 @@
+#pragma once
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <string>
+
+#include "datasets/dataset.h"
+#include "evaluation/options.h"
+#include "evaluation/ranked_lists.h"
+#include "evaluation/result.h"
+#include "models/model.h"
+
+namespace reckon {
+
+/// What an evaluation looks at besides the model.
+struct EvaluationInput {
+  EvaluationData data;
+  int64_t num_users = 0;
+  int64_t num_items = 0;
+  /// Training interactions of each item: popularity, novelty and popular negatives ask for them.
+  torch::Tensor item_counts;  // [I] int64
+  /// What diversity compares; when undefined, the model's own item vectors.
+  torch::Tensor item_vectors;  // [I, D]
+  const IdMap* users = nullptr;  ///< Raw ids for messages; without it the dense ones are shown.
+  const IdMap* items = nullptr;
+  std::string fingerprint;  ///< Of the data; runs on different data are never compared.
+};
+
+/// `options.split` of a prepared data set. The data set must outlive the input.
+EvaluationInput evaluation_input(const Dataset& dataset, const EvaluationOptions& options);
+
+/// Ranks items for every user of a split and measures the lists.
+///
+/// Where the model has factors() the blocked top-k kernel does it, else blocks of score(); memory is
+/// bounded by batches, never users x items. Results do not depend on the number of threads.
+/// Throws   DataError naming the user when a score is NaN; ConfigError when diversity finds no item
+///          vectors; c10::Error when model, data and options do not fit each other.
+EvaluationResult evaluate(Model& model, const EvaluationInput& input,
+                          const EvaluationOptions& options);
+EvaluationResult evaluate(Model& model, const Dataset& dataset, const EvaluationOptions& options);
+
+/// Measures lists that were made elsewhere.
+///
+/// A user of the split without a list gets the empty one; an item that is unknown, or seen while
+/// `mask_seen` holds, keeps its place and is no hit. Metrics that need scores of all items are left
+/// out; all of this stands in the notes.
+/// Throws   ConfigError when no metric is left.
+EvaluationResult evaluate_lists(const RankedLists& lists, const EvaluationInput& input,
+                                const EvaluationOptions& options);
+
+}  // namespace reckon

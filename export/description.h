@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace reckon {
+
+/// A method of an exported file.
+struct MethodDescription {
+  std::string name;
+  std::string signature;
+  std::string meaning;
+  std::string refusal;  ///< Why this file does not offer it; empty when it does.
+};
+
+/// What an exported file says of itself: the JSON that its describe() returns.
+struct Description {
+  /// Files of another version are refused; it grows when methods or their meaning change.
+  static constexpr int64_t kVersion = 1;
+
+  int64_t num_items = 0;
+  int64_t num_users = 0;
+  int64_t max_length = 0;     ///< Newest items of a history that the model reads; 0: none.
+  bool reads_users = false;   ///< Requests to the model carry user ids.
+
+  // Who can be served (models/model.h, Contract).
+  bool known_user = false;
+  bool new_user_with_history = false;
+  bool user_features = false;
+  bool new_item_with_content = false;
+  std::string fallback;       ///< What a request gets that has nothing usable; a sentence.
+  bool ranks_for_everybody = false;  ///< The model itself answers such requests; no fallback.
+
+  bool user_ids = false;        ///< The file holds the ids of users.
+  bool user_histories = false;  ///< It holds their newest items, at most `user_items` of each.
+  int64_t user_items = 0;
+
+  bool inner_product = false;   ///< Scores are inner products, so that an index may be built.
+  bool sum_of_queries = true;   ///< Over a user's several vectors; else the best of them counts.
+  bool item_vectors = false;
+  int64_t num_states = 0;       ///< Tensors of an encoded request.
+  int64_t num_parameters = 0;
+  std::vector<std::string> display;  ///< Columns shown beside item ids.
+
+  std::vector<MethodDescription> methods;
+  std::string config_yaml;      ///< The resolved experiment.
+  std::string metrics_json;     ///< A JSON value; empty when the model was not evaluated.
+  std::string fingerprint;      ///< Of the data.
+  std::map<std::string, std::string> versions;
+
+  /// The method called `name`, or null.
+  const MethodDescription* method(const std::string& name) const;
+
+  std::string to_json() const;
+
+  /// Throws std::invalid_argument with a sentence when `text` is not such a description.
+  static Description from_json(const std::string& text);
+};
+
+}  // namespace reckon

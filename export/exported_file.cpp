@@ -1,0 +1,194 @@
+#include "export/exported_file.h"
+
+#include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/runtime/jit_exception.h>
+#include <torch/csrc/jit/serialization/import.h>
+#include <torch/utils.h>
+
+#include <chrono>
+
+#include "core/diagnostics.h"
+
+namespace reckon {
+namespace {
+
+using c10::IValue;
+
+c10::List<std::string> to_list(const std::vector<std::string>& ids) {
+  c10::List<std::string> out;
+  out.reserve(ids.size());
+  for (const auto& id : ids) out.push_back(id);
+  return out;
+}
+
+c10::List<c10::List<std::string>> to_lists(const std::vector<std::vector<std::string>>& rows) {
+  c10::List<c10::List<std::string>> out(c10::ListType::ofStrings());
+  out.reserve(rows.size());
+  for (const auto& row : rows) out.push_back(to_list(row));
+  return out;
+}
+
+std::vector<std::string> to_ids(const IValue& value) {
+  std::vector<std::string> out;
+  for (const IValue& id : value.toListRef()) out.push_back(id.toStringRef());
+  return out;
+}
+
+NamedRanking to_ranking(const IValue& value) {
+  const auto& parts = value.toTupleRef().elements();
+  NamedRanking out{.items = {}, .scores = parts[1].toTensor()};
+  for (const IValue& row : parts[0].toListRef()) out.items.push_back(to_ids(row));
+  return out;
+}
+
+std::vector<bool> to_flags(const IValue& value) {
+  std::vector<bool> out;
+  for (const bool flag : value.toBoolList()) out.push_back(flag);
+  return out;
+}
+
+// An interpreter error is a page of traceback; its last line is what was raised, `SomeError: text`.
+std::string sentence_of(const torch::jit::JITException& error) {
+  if (error.getOriginalMsg() && !error.getOriginalMsg()->empty()) return *error.getOriginalMsg();
+  std::string text = error.what();
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  text = text.substr(text.rfind('\n') + 1);
+  const auto colon = text.find(": ");
+  return colon == std::string::npos ? text : text.substr(colon + 2);
+}
+
+}  // namespace
+
+struct ExportedFile::Impl {
+  std::string path;
+  Archive archive;
+  Description description;
+  torch::jit::Module module;
+  double load_seconds = 0.0;
+
+  // `module` is shared by threads; its methods change nothing.
+  IValue call(const std::string& name, std::vector<IValue> arguments) const {
+    const auto* method = description.method(name);
+    if (method != nullptr && !method->refusal.empty()) throw DataError(path, 0, method->refusal);
+    const torch::NoGradGuard no_grad;
+    try {
+      return module.get_method(name)(std::move(arguments));
+    } catch (const torch::jit::JITException& e) {
+      throw DataError(path, 0, sentence_of(e));
+    }
+  }
+};
+
+ExportedFile::ExportedFile(const std::string& path) : impl_(std::make_unique<Impl>()) {
+  const auto begin = std::chrono::steady_clock::now();
+  impl_->path = path;
+  impl_->archive = check_archive(path);
+  try {
+    impl_->description = Description::from_json(impl_->archive.description);
+  } catch (const std::invalid_argument& e) {
+    throw DataError(path, 0, std::string("cannot be used: ") + e.what() +
+                                 "; export the model again with this version of reckon");
+  }
+  try {
+    impl_->module = torch::jit::load(path, torch::Device(torch::kCPU), /*load_debug_files=*/false);
+    impl_->module.eval();
+    for (const auto& method : impl_->description.methods)
+      if (!impl_->module.find_method(method.name))
+        throw DataError(path, 0, "is damaged: it describes a method `" + method.name +
+                                     "` that it does not have; export the model again");
+  } catch (const c10::Error& e) {
+    throw DataError(path, 0, std::string("LibTorch cannot load it: ") + e.what_without_backtrace());
+  } catch (const torch::jit::JITException& e) {
+    throw DataError(path, 0, "LibTorch cannot load it: " + sentence_of(e));
+  }
+  impl_->load_seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+ExportedFile::~ExportedFile() = default;
+ExportedFile::ExportedFile(ExportedFile&&) noexcept = default;
+
+const std::string& ExportedFile::path() const { return impl_->path; }
+const Description& ExportedFile::description() const { return impl_->description; }
+const Archive& ExportedFile::archive() const { return impl_->archive; }
+double ExportedFile::load_seconds() const { return impl_->load_seconds; }
+
+NamedRanking ExportedFile::recommend(const IdLists& histories, int64_t k, const IdLists& exclude,
+                                     const Ids& candidates) const {
+  return to_ranking(impl_->call(
+      "recommend", {to_lists(histories), k, to_lists(exclude), to_list(candidates)}));
+}
+
+NamedRanking ExportedFile::recommend_user(const Ids& users, int64_t k, const IdLists& exclude,
+                                          const Ids& candidates, bool exclude_seen) const {
+  return to_ranking(impl_->call("recommend_user", {to_list(users), k, to_lists(exclude),
+                                                   to_list(candidates), exclude_seen}));
+}
+
+NamedRanking ExportedFile::similar_items(const Ids& items, int64_t k) const {
+  return to_ranking(impl_->call("similar_items", {to_list(items), k}));
+}
+
+torch::Tensor ExportedFile::score(const IdLists& histories, const IdLists& items) const {
+  return impl_->call("score", {to_lists(histories), to_lists(items)}).toTensor();  // [B, C]
+}
+
+torch::Tensor ExportedFile::score_user(const Ids& users, const IdLists& items) const {
+  return impl_->call("score_user", {to_list(users), to_lists(items)}).toTensor();  // [B, C]
+}
+
+std::vector<bool> ExportedFile::known_items(const Ids& ids) const {
+  return to_flags(impl_->call("known_items", {to_list(ids)}));
+}
+
+std::vector<bool> ExportedFile::known_users(const Ids& users) const {
+  return to_flags(impl_->call("known_users", {to_list(users)}));
+}
+
+ExportedFile::Ids ExportedFile::display(const Ids& items, const std::string& column) const {
+  const auto& known = impl_->description.display;
+  if (std::find(known.begin(), known.end(), column) == known.end())
+    throw DataError(impl_->path, 0, "has no column '" + column + "' to show; " +
+                                        (known.empty() ? "it has none at all"
+                                                       : suggest(column, known)));
+  Ids out;
+  const auto rows = impl_->call("display", {to_list(items)});
+  for (const IValue& row : rows.toListRef())
+    out.push_back(row.toGenericDict().at(column).toStringRef());
+  return out;
+}
+
+std::vector<torch::Tensor> ExportedFile::encode(const torch::Tensor& users,
+                                                const torch::Tensor& history) const {
+  return impl_->call("encode", {users, history}).toTensorVector();
+}
+
+torch::Tensor ExportedFile::score_states(const std::vector<torch::Tensor>& states,
+                                         const torch::Tensor& candidates) const {
+  return impl_->call("score_states", {states, candidates}).toTensor();  // [B, C]
+}
+
+torch::Tensor ExportedFile::queries(const std::vector<torch::Tensor>& states) const {
+  return impl_->call("queries", {states}).toTensor();  // [B, M, D]
+}
+
+torch::Tensor ExportedFile::forward(const std::vector<torch::Tensor>& inputs) const {
+  return impl_->call("forward", {inputs.begin(), inputs.end()}).toTensor();  // [B, I]
+}
+
+torch::Tensor ExportedFile::factor_items() const {
+  if (!impl_->description.inner_product) return {};
+  return impl_->module.attr("factor_items").toTensor();  // [I, D]
+}
+
+torch::Tensor ExportedFile::factor_bias() const {
+  if (!impl_->module.hasattr("factor_bias")) return {};
+  return impl_->module.attr("factor_bias").toTensor();  // [I]
+}
+
+std::optional<torch::Tensor> ExportedFile::item_vectors() const {
+  if (!impl_->description.item_vectors) return std::nullopt;
+  return impl_->module.attr("item_vectors").toTensor();  // [I, D]
+}
+
+}  // namespace reckon

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <torch/types.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "export/archive.h"
+#include "export/description.h"
+
+namespace reckon {
+
+/// Raw ids, best first, one list for each request, and their scores.
+///
+/// Shapes   scores [B, K], K the longest list; minus infinity behind the end of a shorter one
+struct NamedRanking {
+  std::vector<std::vector<std::string>> items;
+  torch::Tensor scores;
+};
+
+/// A loaded file of `reckon export`: its methods as C++ functions, callable from several threads.
+///
+/// What each method does stands in the file itself (description().methods) and in
+/// export/methods.cpp. Every method throws DataError with a sentence when this file does not offer
+/// it, or when an argument is out of its range.
+class ExportedFile {
+ public:
+  using Ids = std::vector<std::string>;
+  using IdLists = std::vector<Ids>;
+
+  /// Throws   DataError when the file is missing, damaged, cut short, foreign, or of another version.
+  explicit ExportedFile(const std::string& path);
+  ~ExportedFile();
+  ExportedFile(ExportedFile&&) noexcept;
+
+  const std::string& path() const;
+  const Description& description() const;
+  const Archive& archive() const;
+  double load_seconds() const;
+
+  // --- Raw ids in and out. Empty `exclude` and `candidates` mean: none left out, all to choose from.
+
+  NamedRanking recommend(const IdLists& histories, int64_t k, const IdLists& exclude = {},
+                         const Ids& candidates = {}) const;
+  NamedRanking recommend_user(const Ids& users, int64_t k, const IdLists& exclude = {},
+                              const Ids& candidates = {}, bool exclude_seen = false) const;
+  NamedRanking similar_items(const Ids& items, int64_t k) const;
+  torch::Tensor score(const IdLists& histories, const IdLists& items) const;      // [B, C]
+  torch::Tensor score_user(const Ids& users, const IdLists& items) const;         // [B, C]
+  std::vector<bool> known_items(const Ids& ids) const;
+  std::vector<bool> known_users(const Ids& users) const;
+
+  /// The texts of one display column. Throws DataError when the file has no such column.
+  Ids display(const Ids& items, const std::string& column) const;
+
+  // --- Dense ids and tensors.
+
+  /// Shapes   users [B] int64, history [B, T] int64 left-padded -> tensors of B rows
+  std::vector<torch::Tensor> encode(const torch::Tensor& users, const torch::Tensor& history) const;
+  /// Shapes   candidates [B, C] int64 -> [B, C]
+  torch::Tensor score_states(const std::vector<torch::Tensor>& states,
+                             const torch::Tensor& candidates) const;
+  /// Shapes   -> [B, M, D]
+  torch::Tensor queries(const std::vector<torch::Tensor>& states) const;
+  /// The scores of all items, with the fallback for rows that have nothing usable.
+  /// Shapes   inputs as description().methods says -> [B, I]
+  torch::Tensor forward(const std::vector<torch::Tensor>& inputs) const;
+
+  torch::Tensor factor_items() const;                  // [I, D]; undefined without inner product
+  torch::Tensor factor_bias() const;                   // [I], undefined when there is none
+  std::optional<torch::Tensor> item_vectors() const;   // [I, D]
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace reckon

@@ -1,0 +1,466 @@
+#include "export/methods.h"
+
+#include "core/ids.h"
+
+namespace reckon {
+namespace {
+
+static_assert(kPaddingId == -2 && kUnknownId == -1, "the numbers stand in the sources below");
+
+// --- From requests to scores. Every piece is written once; pieces that say the same thing for
+// --- different models have the same function names, and one of each is chosen.
+
+constexpr const char* kScoreByFactors = R"(
+def pool_scores(self, states: List[Tensor], pool: Tensor, whole: bool) -> Tensor:
+    queries = self.queries(states)
+    items = self.factor_items if whole else self.factor_items[pool]
+    scores = @REDUCE@
+    return (scores@BIAS@).float()
+)";
+constexpr const char* kReduceSum = "torch.matmul(queries.sum(1), items.t())";
+constexpr const char* kReduceMax = "torch.amax(torch.matmul(queries, items.t()), [1])";
+constexpr const char* kBias =
+    " + (self.factor_bias if whole else self.factor_bias[pool]).unsqueeze(0)";
+
+// Without an inner product, memory grows with rows x items x width: blocks bound it.
+constexpr const char* kScoreByBlocks = R"(
+def pool_scores(self, states: List[Tensor], pool: Tensor, whole: bool) -> Tensor:
+    num_rows = states[0].size(0)
+    parts: List[Tensor] = []
+    for begin in range(0, pool.size(0), 4096):
+        block = pool[begin:begin + 4096]
+        parts.append(self.score_states(states, block.unsqueeze(0).expand(num_rows, -1)))
+    return torch.cat(parts, 1).float()
+)";
+
+// What is usable in a request depends on what the model reads.
+constexpr const char* kUsableHistory = "(history >= 0).any(1)";
+constexpr const char* kUsableUser = "users >= 0";
+constexpr const char* kUsableEither = "(history >= 0).any(1).logical_or(users >= 0)";
+
+constexpr const char* kWithFallback = R"(
+def usable(self, users: Tensor, history: Tensor) -> Tensor:
+    return @USABLE@
+
+def rank_scores(self, users: Tensor, history: Tensor, pool: Tensor, whole: bool) -> Tensor:
+    scores = self.pool_scores(self.encode(users, history), pool, whole)
+    popular = self.fallback_scores if whole else self.fallback_scores[pool]
+    scores = torch.where(self.usable(users, history).unsqueeze(1), scores, popular.unsqueeze(0))
+    return scores.masked_fill(scores != scores, -float('inf'))
+
+def candidate_scores(self, users: Tensor, history: Tensor, candidates: Tensor) -> Tensor:
+    ids = candidates.clamp(0)
+    scores = self.score_states(self.encode(users, history), ids).float()
+    scores = torch.where(self.usable(users, history).unsqueeze(1), scores, self.fallback_scores[ids])
+    return scores.masked_fill(candidates < 0, float('nan'))
+)";
+
+constexpr const char* kWithoutFallback = R"(
+def usable(self, users: Tensor, history: Tensor) -> Tensor:
+    return torch.ones_like(users).bool()
+
+def rank_scores(self, users: Tensor, history: Tensor, pool: Tensor, whole: bool) -> Tensor:
+    scores = self.pool_scores(self.encode(users, history), pool, whole)
+    return scores.masked_fill(scores != scores, -float('inf'))
+
+def candidate_scores(self, users: Tensor, history: Tensor, candidates: Tensor) -> Tensor:
+    scores = self.score_states(self.encode(users, history), candidates.clamp(0)).float()
+    return scores.masked_fill(candidates < 0, float('nan'))
+)";
+
+// --- Ranking. Equal scores go by item index, which torch.topk does not promise: neither among the
+// --- k best nor at the border, where others with the same score were left out.
+
+constexpr const char* kRank = R"(
+def select_best(self, scores: Tensor, count: int) -> Tuple[Tensor, Tensor]:
+    values, places = torch.topk(scores, count, 1)
+    places, order = torch.sort(places, 1)
+    values = values.gather(1, order)
+    values, order = torch.sort(values, stable=True, dim=1, descending=True)
+    places = places.gather(1, order)
+    worst = values[:, count - 1:count]
+    at_border = ((scores >= worst).sum(1) > count).logical_and(worst.squeeze(1) > -float('inf'))
+    rows: List[int] = at_border.nonzero().squeeze(1).tolist()
+    for row in rows:
+        at = (scores[row] >= worst[row]).nonzero().squeeze(1)
+        best, order = torch.sort(scores[row][at], stable=True, dim=0, descending=True)
+        values[row] = best[:count]
+        places[row] = at[order[:count]]
+    return places, values
+
+def rank(self, users: Tensor, history: Tensor, k: int, exclude: Tensor, pool: Tensor, whole: bool) -> Tuple[Tensor, Tensor]:
+    if k < 1:
+        raise ValueError("k must be at least 1, got " + str(k))
+    num_rows = users.size(0)
+    count = min(k, pool.size(0))
+    if num_rows == 0 or count == 0:
+        return torch.full([num_rows, 0], -2, dtype=torch.long), torch.full([num_rows, 0], 0.0)
+    step = max(1, @BLOCK@ // @WIDTH@)
+    items: List[Tensor] = []
+    values: List[Tensor] = []
+    for begin in range(0, num_rows, step):
+        end = min(begin + step, num_rows)
+        scores = self.rank_scores(users[begin:end], history[begin:end], pool, whole)
+        inside = exclude[:, (exclude[0] >= begin).logical_and(exclude[0] < end)]
+        if inside.size(1) > 0:
+            places = torch.searchsorted(pool, inside[1]).clamp(0, pool.size(0) - 1)
+            found = pool[places] == inside[1]
+            scores = scores.index_put([inside[0][found] - begin, places[found]], torch.tensor(-float('inf')))
+        best, value = self.select_best(scores, count)
+        items.append(pool[best].masked_fill(value == -float('inf'), -2))
+        values.append(value)
+    return torch.cat(items), torch.cat(values)
+
+def whole_pool(self) -> Tensor:
+    return torch.arange(@NUM_ITEMS@)
+)";
+
+// --- Raw ids in and out.
+
+constexpr const char* kNames = R"(
+def pairs(self, lists: List[List[str]]) -> Tensor:
+    flat: List[str] = []
+    rows: List[int] = []
+    for row in range(len(lists)):
+        for id in lists[row]:
+            flat.append(id)
+            rows.append(row)
+    ids = self.item_ids.find(flat)
+    return torch.stack([torch.tensor(rows, dtype=torch.long), ids])[:, ids >= 0]
+
+def pad(self, pairs: Tensor, num_rows: int) -> Tensor:
+    counts = torch.bincount(pairs[0], None, num_rows)
+    begins = counts.cumsum(0) - counts
+    back = counts[pairs[0]] - 1 - (torch.arange(pairs.size(1)) - begins[pairs[0]])
+    width = min(@MAX_LENGTH@, max(1, int(counts.max())))
+    kept = back < width
+    history = torch.full([num_rows, width], -2, dtype=torch.long)
+    return history.index_put([pairs[0][kept], width - 1 - back[kept]], pairs[1][kept])
+
+def pool_of(self, candidates: List[str]) -> Tensor:
+    if len(candidates) == 0:
+        return self.whole_pool()
+    ids = self.item_ids.find(candidates)
+    known, order = torch.sort(ids[ids >= 0])
+    distinct, inverse, counts = torch.unique_consecutive(known)
+    return distinct
+
+def unknown_users(self, num_rows: int) -> Tensor:
+    return torch.full([num_rows], -1, dtype=torch.long)
+
+def check_rows(self, what: str, got: int, wanted: int):
+    if got != wanted:
+        raise ValueError(what + " must have one list for each of the " + str(wanted) + " requests, got " + str(got))
+
+def name_rows(self, ranked: Tuple[Tensor, Tensor]) -> Tuple[List[List[str]], Tensor]:
+    items, scores = ranked
+    valid = items >= 0
+    counts: List[int] = valid.sum(1).tolist()
+    names = self.item_ids.texts(items[valid])
+    out: List[List[str]] = []
+    begin = 0
+    width = 0
+    for count in counts:
+        out.append(names[begin:begin + count])
+        begin += count
+        width = max(width, count)
+    return out, scores[:, :width]
+
+def place_candidates(self, items: List[List[str]], num_rows: int) -> Tensor:
+    if len(items) != 1:
+        self.check_rows("items", len(items), num_rows)
+    flat: List[str] = []
+    places: List[int] = []
+    width = 0
+    for row in items:
+        width = max(width, len(row))
+    for i in range(len(items)):
+        for j in range(len(items[i])):
+            flat.append(items[i][j])
+            places.append(i * width + j)
+    candidates = torch.full([len(items) * width], -1, dtype=torch.long)
+    candidates = candidates.index_put([torch.tensor(places, dtype=torch.long)], self.item_ids.find(flat))
+    return candidates.reshape(len(items), width).expand(num_rows, width)
+
+def known_items(self, ids: List[str]) -> List[bool]:
+    out: List[bool] = (self.item_ids.find(ids) >= 0).tolist()
+    return out
+
+def describe(self) -> str:
+    return self.description
+)";
+
+constexpr const char* kRecommend = R"(
+def recommend(self, histories: List[List[str]], k: int, exclude: List[List[str]] = [], candidates: List[str] = []) -> Tuple[List[List[str]], Tensor]:
+    if len(exclude) > 0:
+        self.check_rows("exclude", len(exclude), len(histories))
+    users = self.unknown_users(len(histories))
+    history = self.dense_histories(histories)
+    return self.name_rows(self.rank(users, history, k, self.pairs(exclude), self.pool_of(candidates), len(candidates) == 0))
+
+def score(self, histories: List[List[str]], items: List[List[str]]) -> Tensor:
+    users = self.unknown_users(len(histories))
+    return self.candidate_scores(users, self.dense_histories(histories), self.place_candidates(items, len(histories)))
+)";
+
+constexpr const char* kReadHistories = R"(
+def dense_histories(self, histories: List[List[str]]) -> Tensor:
+    if len(histories) == 0:
+        return torch.full([0, 1], -2, dtype=torch.long)
+    return self.pad(self.pairs(histories), len(histories))
+)";
+
+constexpr const char* kReadNoHistories = R"(
+def dense_histories(self, histories: List[List[str]]) -> Tensor:
+    return torch.full([len(histories), 0], -2, dtype=torch.long)
+)";
+
+constexpr const char* kUsers = R"(
+def recommend_user(self, users: List[str], k: int, exclude: List[List[str]] = [], candidates: List[str] = [], exclude_seen: bool = False) -> Tuple[List[List[str]], Tensor]:
+    if len(exclude) > 0:
+        self.check_rows("exclude", len(exclude), len(users))
+    ids = self.user_ids.find(users)
+    left_out = self.pairs(exclude)
+    if exclude_seen:
+        left_out = torch.cat([left_out, self.stored_pairs(ids)], 1)
+    return self.name_rows(self.rank(ids, self.stored_histories(ids), k, left_out, self.pool_of(candidates), len(candidates) == 0))
+
+def score_user(self, users: List[str], items: List[List[str]]) -> Tensor:
+    ids = self.user_ids.find(users)
+    return self.candidate_scores(ids, self.stored_histories(ids), self.place_candidates(items, len(users)))
+
+def known_users(self, users: List[str]) -> List[bool]:
+    out: List[bool] = (self.user_ids.find(users) >= 0).tolist()
+    return out
+)";
+
+constexpr const char* kStoredItems = R"(
+def stored_pairs(self, users: Tensor) -> Tensor:
+    known = users.clamp(0)
+    begins = self.user_offsets[known]
+    counts = (self.user_offsets[known + 1] - begins).masked_fill(users < 0, 0)
+    rows = torch.repeat_interleave(torch.arange(users.size(0)), counts)
+    first = counts.cumsum(0) - counts
+    places = begins[rows] + torch.arange(rows.size(0)) - first[rows]
+    return torch.stack([rows, self.user_items[places].long()])
+)";
+
+constexpr const char* kNoStoredItems = R"(
+def stored_pairs(self, users: Tensor) -> Tensor:
+    raise RuntimeError("@NO_SEEN@")
+)";
+
+constexpr const char* kStoredHistories = R"(
+def stored_histories(self, users: Tensor) -> Tensor:
+    if users.size(0) == 0:
+        return torch.full([0, 1], -2, dtype=torch.long)
+    return self.pad(self.stored_pairs(users), users.size(0))
+)";
+
+constexpr const char* kNoStoredHistories = R"(
+def stored_histories(self, users: Tensor) -> Tensor:
+    return torch.full([users.size(0), @EMPTY_WIDTH@], -2, dtype=torch.long)
+)";
+
+constexpr const char* kSimilar = R"(
+def similar_items(self, items: List[str], k: int) -> Tuple[List[List[str]], Tensor]:
+    if k < 1:
+        raise ValueError("k must be at least 1, got " + str(k))
+    if len(items) == 0:
+        return self.name_rows((torch.full([0, 0], -2, dtype=torch.long), torch.full([0, 0], 0.0)))
+    ids = self.item_ids.find(items)
+    lengths = self.item_vectors.float().norm(2, 1, True).clamp(1e-12)
+    vectors = self.item_vectors.float() / lengths
+    cosines = torch.matmul(vectors[ids.clamp(0)], vectors.t())
+    cosines = cosines.masked_fill(ids.unsqueeze(1) == self.whole_pool().unsqueeze(0), -float('inf'))
+    cosines = cosines.masked_fill((ids < 0).unsqueeze(1), -float('inf'))
+    places, values = self.select_best(cosines, min(k, cosines.size(1)))
+    return self.name_rows((places.masked_fill(values == -float('inf'), -2), values))
+)";
+
+// --- Tensors in and out.
+
+constexpr const char* kForward = R"(
+def forward(self, @INPUTS@) -> Tensor:
+    return self.rank_scores(@USERS@, @HISTORY@, self.whole_pool(), True)
+
+def top_k(self, @INPUTS@, k: int) -> Tuple[Tensor, Tensor]:
+    nothing = torch.full([2, 0], 0, dtype=torch.long)
+    return self.rank(@USERS@, @HISTORY@, k, nothing, self.whole_pool(), True)
+)";
+
+std::string replaced(std::string text, const std::string& name, const std::string& value) {
+  for (auto at = text.find(name); at != std::string::npos; at = text.find(name, at + value.size()))
+    text.replace(at, name.size(), value);
+  return text;
+}
+
+std::string refusing(const MethodDescription& method) {
+  return "\ndef " + method.name + method.signature + ":\n    raise RuntimeError(\"" +
+         method.refusal + "\")\n";
+}
+
+// `states[0], states[1]`
+std::string spread_states(int64_t count) {
+  std::string out;
+  for (int64_t i = 0; i < count; ++i)
+    out += (i > 0 ? ", " : "") + std::string("states[") + std::to_string(i) + "]";
+  return out;
+}
+
+std::string model_calls(const Description& d) {
+  const auto states = spread_states(d.num_states);
+  std::string out = "\ndef encode(self, users: Tensor, history: Tensor) -> List[Tensor]:\n";
+  if (d.num_states == 1) {
+    out += "    return [self.model.traced_encode(users, history)]\n";
+  } else {
+    std::string names;
+    for (int64_t i = 0; i < d.num_states; ++i) names += (i > 0 ? ", s" : "s") + std::to_string(i);
+    out += "    " + names + " = self.model.traced_encode(users, history)\n    return [" + names + "]\n";
+  }
+  out += "\ndef score_states(self, states: List[Tensor], candidates: Tensor) -> Tensor:\n"
+         "    return self.model.traced_score(" + states + ", candidates)\n";
+  if (d.inner_product)
+    out += "\ndef queries(self, states: List[Tensor]) -> Tensor:\n"
+           "    return self.model.traced_queries(" + states + ")\n";
+  return out;
+}
+
+std::string display_source(const Description& d) {
+  std::string out =
+      "\ndef display(self, items: List[str]) -> List[Dict[str, str]]:\n"
+      "    ids = self.item_ids.find(items)\n"
+      "    known = ids >= 0\n"
+      "    rows = ids.clamp(0)\n"
+      "    out: List[Dict[str, str]] = []\n"
+      "    for i in range(len(items)):\n"
+      "        columns: Dict[str, str] = {}\n"
+      "        out.append(columns)\n";
+  for (size_t c = 0; c < d.display.size(); ++c) {
+    const auto column = std::to_string(c);
+    out += "    texts_" + column + " = self.column_" + column + ".texts(rows)\n"
+           "    for i in range(len(items)):\n"
+           "        out[i][self.column_names[" + column + "]] = texts_" + column +
+           "[i] if bool(known[i]) else \"\"\n";
+  }
+  return out + "    return out\n";
+}
+
+// What a tensor-only request consists of, and how the parts it lacks are made from it.
+struct TensorInputs {
+  std::string declared, users, history;
+};
+
+TensorInputs tensor_inputs(const Description& d) {
+  const std::string no_users = "torch.full([history.size(0)], -1, dtype=torch.long)";
+  const std::string no_history = "torch.full([users.size(0), 0], -2, dtype=torch.long)";
+  if (d.max_length == 0) return {"users: Tensor", "users", no_history};
+  const auto newest = "history[:, -" + std::to_string(d.max_length) + ":]";
+  if (!d.reads_users) return {"history: Tensor", no_users, newest};
+  return {"users: Tensor, history: Tensor", "users", newest};
+}
+
+const char* usable_rule(const Description& d) {
+  if (d.max_length == 0) return kUsableUser;
+  return d.reads_users ? kUsableEither : kUsableHistory;
+}
+
+constexpr const char* kNoSeen =
+    "the items that users have seen are not in this file; export with `export: {include_users: "
+    "true, user_items: N}`, or name the items to leave out with `exclude`";
+
+}  // namespace
+
+std::vector<MethodDescription> describe_methods(const Description& d) {
+  const std::string lists = "Tuple[List[List[str]], Tensor]";
+  std::string no_history, no_users, no_vectors;
+  if (!d.new_user_with_history)
+    no_history = "this model cannot use a history, it knows users by their ids; call recommend_user "
+                 "or score_user";
+  if (!d.user_ids && d.known_user)
+    no_users = "this file holds no users; it was exported without their ids";
+  else if (!d.user_ids)
+    no_users = "this file holds no users: the model has no user ids, and it was exported without "
+               "`export: {include_users: true}`; call recommend or score with a history";
+  if (!d.item_vectors) no_vectors = "this model has no item vectors to compare";
+  const auto inputs = tensor_inputs(d).declared;
+  return {
+      {"recommend",
+       "(self, histories: List[List[str]], k: int, exclude: List[List[str]] = [], candidates: "
+       "List[str] = []) -> " + lists,
+       "The k best items for each history (oldest item first) and their scores [B, K], minus "
+       "infinity behind the end of a shorter list. Ids that the file does not know are ignored; "
+       "equal scores go by item index. exclude: items to leave out, one list for each history, or "
+       "empty; pass the histories again to leave out what was seen. candidates: the only items to "
+       "choose from, or empty for all.",
+       no_history},
+      {"recommend_user",
+       "(self, users: List[str], k: int, exclude: List[List[str]] = [], candidates: List[str] = [], "
+       "exclude_seen: bool = False) -> " + lists,
+       "The same for users that the file knows. exclude_seen leaves out the items that the file "
+       "holds of each user. A user that it does not know gets the fallback.",
+       no_users},
+      {"similar_items", "(self, items: List[str], k: int) -> " + lists,
+       "The k items whose vectors have the largest cosine with that of each given item, without "
+       "itself; an empty list for an unknown item.",
+       no_vectors},
+      {"score", "(self, histories: List[List[str]], items: List[List[str]]) -> Tensor",
+       "The scores [B, C] of one list of items for each history, or of a single list for all; NaN "
+       "for unknown items and behind the end of a shorter list.",
+       no_history},
+      {"score_user", "(self, users: List[str], items: List[List[str]]) -> Tensor",
+       "The same for users that the file knows.", no_users},
+      {"forward", "(self, " + inputs + ") -> Tensor",
+       "Dense ids to the scores [B, I] of all items. users [B] int64, -1 for unknown; history [B, T] "
+       "int64, oldest first, left-padded with -2; the newest max_length are read.",
+       ""},
+      {"top_k", "(self, " + inputs + ", k: int) -> Tuple[Tensor, Tensor]",
+       "Dense ids to the dense ids [B, K] of the best items and their scores.", ""},
+      {"known_items", "(self, ids: List[str]) -> List[bool]", "Which item ids the file knows.", ""},
+      {"known_users", "(self, users: List[str]) -> List[bool]", "Which user ids the file knows.",
+       no_users},
+      {"display", "(self, items: List[str]) -> List[Dict[str, str]]",
+       "What to show beside each item id: column name to text.", ""},
+      {"describe", "(self) -> str", "This description, as JSON.", ""},
+  };
+}
+
+std::string method_source(const Description& d, bool has_factor_bias) {
+  std::string out = model_calls(d);
+  if (d.inner_product) {
+    auto text = replaced(kScoreByFactors, "@REDUCE@", d.sum_of_queries ? kReduceSum : kReduceMax);
+    out += replaced(text, "@BIAS@", has_factor_bias ? kBias : "");
+  } else {
+    out += kScoreByBlocks;
+  }
+  out += d.ranks_for_everybody ? std::string(kWithoutFallback)
+                               : replaced(kWithFallback, "@USABLE@", usable_rule(d));
+  // Rows at a time: 16 million scores, or without an inner product 64 thousand in blocks of items.
+  auto rank = replaced(kRank, "@BLOCK@", d.inner_product ? "16777216" : "65536");
+  rank = replaced(rank, "@WIDTH@",
+                  d.inner_product ? "max(1, pool.size(0))" : "min(4096, max(1, pool.size(0)))");
+  out += replaced(rank, "@NUM_ITEMS@", std::to_string(d.num_items));
+  out += replaced(kNames, "@MAX_LENGTH@", std::to_string(d.max_length));
+  out += display_source(d);
+  out += d.max_length > 0 ? kReadHistories : kReadNoHistories;
+  for (const auto& method : d.methods)
+    if (!method.refusal.empty()) out += refusing(method);
+  if (d.method("recommend")->refusal.empty()) out += kRecommend;
+  if (d.user_ids) {
+    out += d.user_histories ? std::string(kStoredItems)
+                            : replaced(kNoStoredItems, "@NO_SEEN@", kNoSeen);
+    if (d.user_histories && d.max_length > 0)
+      out += kStoredHistories;
+    else
+      out += replaced(kNoStoredHistories, "@EMPTY_WIDTH@", d.max_length > 0 ? "1" : "0");
+    out += kUsers;
+  }
+  if (d.item_vectors) out += kSimilar;
+  const auto inputs = tensor_inputs(d);
+  auto forward = replaced(kForward, "@INPUTS@", inputs.declared);
+  forward = replaced(forward, "@USERS@", inputs.users);
+  out += replaced(forward, "@HISTORY@", inputs.history);
+  return out;
+}
+
+}  // namespace reckon

@@ -1,0 +1,9 @@
+#include "kernels/exp_row.h"
+
+namespace reckon::exp_detail {
+
+RowSum exp_row_portable(float* row, const float* bias, int64_t count) {
+  return exp_row_loop(row, bias, count);
+}
+
+}  // namespace reckon::exp_detail

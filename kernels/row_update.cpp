@@ -1,0 +1,235 @@
+#include "kernels/row_update.h"
+
+#include <ATen/Dispatch.h>
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+namespace reckon {
+
+namespace {
+
+// Rows that one thread takes at a time; fewer are not worth waking another thread for.
+constexpr int64_t kGrainRows = 256;
+
+void check(const char* name, const torch::Tensor& weight, const torch::Tensor& rows,
+           const torch::Tensor& grads) {
+  TORCH_CHECK(weight.dim() == 2 && rows.dim() == 1 && rows.scalar_type() == torch::kLong, name,
+              ": expected a weight [R_all, D] and rows [R] int64, got ", weight.sizes(), " and ",
+              rows.sizes(), " ", rows.scalar_type());
+  TORCH_CHECK(grads.dim() == 2 && grads.size(0) == rows.size(0) && grads.size(1) == weight.size(1),
+              name, ": expected gradients [", rows.size(0), ", ", weight.size(1), "], got ",
+              grads.sizes());
+  TORCH_CHECK(grads.scalar_type() == weight.scalar_type(), name, ": expected gradients of type ",
+              weight.scalar_type(), ", got ", grads.scalar_type());
+  if (rows.numel() == 0) return;
+  const auto [lowest, highest] = at::aminmax(rows);  // [], []
+  TORCH_CHECK(lowest.item<int64_t>() >= 0 && highest.item<int64_t>() < weight.size(0), name,
+              ": expected rows in [0, ", weight.size(0), "), got rows in [", lowest.item<int64_t>(),
+              ", ", highest.item<int64_t>(), "]");
+}
+
+bool has_own_loop(const torch::Tensor& weight) {
+  const auto type = weight.scalar_type();
+  return weight.is_cpu() && weight.is_contiguous() &&
+         (type == torch::kFloat || type == torch::kDouble);
+}
+
+// Calls body(weight row, gradient row, row index) for every row, each exactly once.
+template <class Scalar, class Body>
+void for_each_row(const torch::Tensor& weight, const torch::Tensor& rows,
+                  const torch::Tensor& grads, const Body& body) {
+  const auto row_ids = rows.contiguous();   // [R]
+  const auto gradient = grads.contiguous();  // [R, D]
+  const int64_t width = weight.size(1);
+  auto* w = weight.data_ptr<Scalar>();
+  const auto* g = gradient.const_data_ptr<Scalar>();
+  const auto* r = row_ids.const_data_ptr<int64_t>();
+  at::parallel_for(0, rows.size(0), kGrainRows, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) body(w + r[i] * width, g + i * width, r[i]);
+  });
+}
+
+torch::Tensor with_decay(const torch::Tensor& grads, const torch::Tensor& weight_rows,
+                         double weight_decay) {
+  return weight_decay == 0.0 ? grads : grads + weight_decay * weight_rows;  // [R, D]
+}
+
+}  // namespace
+
+std::pair<torch::Tensor, torch::Tensor> sum_rows(const torch::Tensor& ids,
+                                                 const torch::Tensor& grads) {
+  TORCH_CHECK(ids.dim() == 1 && ids.scalar_type() == torch::kLong && grads.dim() == 2 &&
+                  grads.size(0) == ids.size(0),
+              "sum_rows: expected ids [E] int64 and gradients [E, D], got ", ids.sizes(), " ",
+              ids.scalar_type(), " and ", grads.sizes());
+  torch::NoGradGuard no_grad;
+  if (!has_own_loop(grads.contiguous())) {
+    auto [rows, inverse, counts] = at::_unique2(ids, /*sorted=*/true, /*return_inverse=*/true);
+    auto sums = torch::zeros({rows.size(0), grads.size(1)}, grads.options());  // [R, D]
+    sums.index_add_(0, inverse, grads);
+    return {rows, sums};
+  }
+  const int64_t num_entries = ids.size(0), width = grads.size(1);
+  const auto keys = ids.contiguous();        // [E]
+  const auto gradient = grads.contiguous();  // [E, D]
+  const auto* id = keys.const_data_ptr<int64_t>();
+
+  std::vector<int64_t> order(num_entries);
+  for (int64_t i = 0; i < num_entries; ++i) order[i] = i;
+  std::sort(order.begin(), order.end(), [id](int64_t a, int64_t b) {
+    return id[a] != id[b] ? id[a] < id[b] : a < b;
+  });
+  std::vector<int64_t> begins;
+  for (int64_t i = 0; i < num_entries; ++i)
+    if (i == 0 || id[order[i]] != id[order[i - 1]]) begins.push_back(i);
+  const auto num_rows = static_cast<int64_t>(begins.size());
+  begins.push_back(num_entries);
+
+  auto rows = torch::empty({num_rows}, torch::kLong);             // [R]
+  auto sums = torch::empty({num_rows, width}, grads.options());  // [R, D]
+  auto* row = rows.data_ptr<int64_t>();
+  AT_DISPATCH_FLOATING_TYPES(grads.scalar_type(), "sum_rows", [&] {
+    auto* sum = sums.data_ptr<scalar_t>();
+    const auto* g = gradient.const_data_ptr<scalar_t>();
+    at::parallel_for(0, num_rows, kGrainRows, [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; ++r) {
+        auto* to = sum + r * width;
+        row[r] = id[order[begins[r]]];
+        std::copy_n(g + order[begins[r]] * width, width, to);
+        for (int64_t i = begins[r] + 1; i < begins[r + 1]; ++i) {
+          const auto* from = g + order[i] * width;
+          for (int64_t d = 0; d < width; ++d) to[d] += from[d];
+        }
+      }
+    });
+  });
+  return {rows, sums};
+}
+
+void subtract_rows(const torch::Tensor& weight, const torch::Tensor& rows,
+                   const torch::Tensor& step) {
+  check("subtract_rows", weight, rows, step);
+  torch::NoGradGuard no_grad;
+  if (!has_own_loop(weight)) {
+    weight.index_add_(0, rows, step, -1);
+    return;
+  }
+  const int64_t width = weight.size(1);
+  AT_DISPATCH_FLOATING_TYPES(weight.scalar_type(), "subtract_rows", [&] {
+    for_each_row<scalar_t>(weight, rows, step,
+                           [width](scalar_t* w, const scalar_t* g, int64_t) {
+                             for (int64_t d = 0; d < width; ++d) w[d] -= g[d];
+                           });
+  });
+}
+
+void row_sgd(const torch::Tensor& weight, const torch::Tensor& rows, const torch::Tensor& grads,
+             const RowSgdOptions& options) {
+  check("row_sgd", weight, rows, grads);
+  torch::NoGradGuard no_grad;
+  if (!has_own_loop(weight)) {
+    const auto gradient =
+        with_decay(grads, weight.index_select(0, rows), options.weight_decay);  // [R, D]
+    weight.index_add_(0, rows, gradient, -options.lr);
+    return;
+  }
+  const int64_t width = weight.size(1);
+  AT_DISPATCH_FLOATING_TYPES(weight.scalar_type(), "row_sgd", [&] {
+    const auto lr = static_cast<scalar_t>(options.lr);
+    const auto decay = static_cast<scalar_t>(options.weight_decay);
+    for_each_row<scalar_t>(weight, rows, grads,
+                           [=](scalar_t* w, const scalar_t* g, int64_t) {
+                             for (int64_t d = 0; d < width; ++d) w[d] -= lr * (g[d] + decay * w[d]);
+                           });
+  });
+}
+
+void row_adagrad(const torch::Tensor& weight, const torch::Tensor& state, const torch::Tensor& rows,
+                 const torch::Tensor& grads, const RowAdagradOptions& options) {
+  check("row_adagrad", weight, rows, grads);
+  TORCH_CHECK(state.dim() == 1 && state.size(0) == weight.size(0) &&
+                  state.scalar_type() == weight.scalar_type(),
+              "row_adagrad: expected state [", weight.size(0), "], got ", state.sizes());
+  torch::NoGradGuard no_grad;
+  if (!has_own_loop(weight) || !state.is_contiguous()) {
+    const auto gradient =
+        with_decay(grads, weight.index_select(0, rows), options.weight_decay);    // [R, D]
+    state.index_add_(0, rows, gradient.square().mean(1));
+    const auto scale = state.index_select(0, rows).sqrt().add(options.eps);       // [R]
+    weight.index_add_(0, rows, gradient / scale.unsqueeze(1), -options.lr);
+    return;
+  }
+  const int64_t width = weight.size(1);
+  AT_DISPATCH_FLOATING_TYPES(weight.scalar_type(), "row_adagrad", [&] {
+    auto* accumulated = state.data_ptr<scalar_t>();
+    const auto lr = static_cast<scalar_t>(options.lr);
+    const auto eps = static_cast<scalar_t>(options.eps);
+    const auto decay = static_cast<scalar_t>(options.weight_decay);
+    for_each_row<scalar_t>(
+        weight, rows, grads, [=](scalar_t* w, const scalar_t* g, int64_t row) {
+          scalar_t squares = 0;
+          for (int64_t d = 0; d < width; ++d) {
+            const scalar_t gradient = g[d] + decay * w[d];
+            squares += gradient * gradient;
+          }
+          accumulated[row] += squares / static_cast<scalar_t>(width);
+          const scalar_t rate = lr / (std::sqrt(accumulated[row]) + eps);
+          for (int64_t d = 0; d < width; ++d) w[d] -= rate * (g[d] + decay * w[d]);
+        });
+  });
+}
+
+void row_lazy_adam(const torch::Tensor& weight, const torch::Tensor& moment1,
+                   const torch::Tensor& moment2, const torch::Tensor& rows,
+                   const torch::Tensor& grads, int64_t step, const LazyAdamOptions& options) {
+  check("row_lazy_adam", weight, rows, grads);
+  for (const auto* moment : {&moment1, &moment2})
+    TORCH_CHECK(moment->sizes() == weight.sizes() && moment->scalar_type() == weight.scalar_type(),
+                "row_lazy_adam: expected moments ", weight.sizes(), ", got ", moment->sizes());
+  TORCH_CHECK(step >= 1, "row_lazy_adam: expected a step of 1 or more, got ", step);
+  torch::NoGradGuard no_grad;
+  const double correction1 = 1.0 - std::pow(options.beta1, static_cast<double>(step));
+  const double correction2 = 1.0 - std::pow(options.beta2, static_cast<double>(step));
+  const double rate = options.lr / correction1;
+  const double unbias = 1.0 / std::sqrt(correction2);
+  if (!has_own_loop(weight) || !moment1.is_contiguous() || !moment2.is_contiguous()) {
+    const auto gradient =
+        with_decay(grads, weight.index_select(0, rows), options.weight_decay);              // [R, D]
+    const auto m = moment1.index_select(0, rows).lerp(gradient, 1.0 - options.beta1);       // [R, D]
+    const auto v =
+        moment2.index_select(0, rows).lerp(gradient.square(), 1.0 - options.beta2);         // [R, D]
+    moment1.index_copy_(0, rows, m);
+    moment2.index_copy_(0, rows, v);
+    weight.index_add_(0, rows, m / (v.sqrt() * unbias + options.eps), -rate);
+    return;
+  }
+  const int64_t width = weight.size(1);
+  AT_DISPATCH_FLOATING_TYPES(weight.scalar_type(), "row_lazy_adam", [&] {
+    auto* first = moment1.data_ptr<scalar_t>();
+    auto* second = moment2.data_ptr<scalar_t>();
+    const auto beta1 = static_cast<scalar_t>(options.beta1);
+    const auto beta2 = static_cast<scalar_t>(options.beta2);
+    const auto rest1 = static_cast<scalar_t>(1.0 - options.beta1);
+    const auto rest2 = static_cast<scalar_t>(1.0 - options.beta2);
+    const auto eps = static_cast<scalar_t>(options.eps);
+    const auto decay = static_cast<scalar_t>(options.weight_decay);
+    const auto lr = static_cast<scalar_t>(rate);
+    const auto root_scale = static_cast<scalar_t>(unbias);
+    for_each_row<scalar_t>(
+        weight, rows, grads, [=](scalar_t* w, const scalar_t* g, int64_t row) {
+          auto* m = first + row * width;
+          auto* v = second + row * width;
+          for (int64_t d = 0; d < width; ++d) {
+            const scalar_t gradient = g[d] + decay * w[d];
+            m[d] = beta1 * m[d] + rest1 * gradient;
+            v[d] = beta2 * v[d] + rest2 * gradient * gradient;
+            w[d] -= lr * m[d] / (std::sqrt(v[d]) * root_scale + eps);
+          }
+        });
+  });
+}
+
+}  // namespace reckon

@@ -1,0 +1,28 @@
+#include "layers/bpr_objective.h"
+
+#include "layers/objective_terms.h"
+
+namespace reckon {
+
+void BprObjective::Options::describe(Schema<Options>& schema) {
+  describe_negatives(schema);
+  schema.field("l2", &Options::l2)
+      .must_be_in(0.0, 1e6)
+      .doc("Half of this times the squared length of the vectors of user, target and negatives is "
+           "added for each target.");
+}
+
+ObjectiveNeeds BprObjective::needs() const { return negative_needs(options_); }
+
+LossParts BprObjective::forward(const ObjectiveInput& input) {
+  const auto margin = target_scores(input).unsqueeze(1) - negative_scores(input);  // [P, N]
+  auto losses = at::softplus(-margin).mean(1);                                     // [P]
+  if (options_.l2 > 0.0) {
+    const auto negatives = squared_norm(input.negatives.vectors).mean(-1);         // [P] or []
+    losses = losses + (0.5 * options_.l2) * (squared_norm(input.users.vectors) +
+                                             squared_norm(input.targets.vectors) + negatives);
+  }
+  return weighted_sum(losses, input.weights);
+}
+
+}  // namespace reckon

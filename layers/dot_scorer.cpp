@@ -1,0 +1,90 @@
+#include "layers/dot_scorer.h"
+
+#include <stdexcept>
+
+namespace reckon {
+
+namespace {
+
+// Keeps the direction of a zero vector at zero instead of dividing by nothing.
+constexpr double kSmallestNorm = 1e-12;
+
+torch::Tensor unit(const torch::Tensor& vectors) {
+  const auto norm = at::linalg_vector_norm(vectors, 2, -1, /*keepdim=*/true);  // [..., 1]
+  return vectors / norm.clamp_min(kSmallestNorm);                              // [..., D]
+}
+
+EmbeddingTable make_bias(int64_t num_rows) {
+  EmbeddingTable table(EmbeddingTableImpl::Options{
+      .num_rows = num_rows, .width = 1, .init = {EmbeddingInit::Kind::kUniform, 0.0}});
+  return table;
+}
+
+}  // namespace
+
+void DotScorer::Options::describe(Schema<Options>& schema) {
+  schema.field("item_bias", &Options::item_bias).doc("A trained number for each item.");
+  schema.field("user_bias", &Options::user_bias).doc("A trained number for each user.");
+  schema.field("global_bias", &Options::global_bias).doc("One trained number for all scores.");
+  schema.field("normalize", &Options::normalize).doc("Score by the cosine.");
+  schema.field("temperature", &Options::temperature)
+      .positive()
+      .doc("Divides the inner product, not the biases.");
+}
+
+DotScorer::DotScorer(const Options& options, const Deps& deps) : options_(options) {
+  if (options.user_bias && !deps.has_user_ids)
+    throw std::invalid_argument("user_bias needs users with an id, and the model has none");
+  if (options.item_bias) item_bias_ = register_module("item_bias", make_bias(deps.num_items));
+  if (options.user_bias) user_bias_ = register_module("user_bias", make_bias(deps.num_users));
+  if (options.global_bias)
+    global_bias_ = register_parameter("global_bias", torch::zeros({1}));  // [1]
+}
+
+torch::Tensor DotScorer::forward(const ScorerSide& users, const ScorerSide& items) {
+  const auto u = user_vectors(users.vectors);  // [P, D]
+  const auto v = item_vectors(items.vectors);  // [P, C, D] or [C, D]
+  TORCH_CHECK(u.dim() == 2 && (v.dim() == 2 || v.dim() == 3),
+              "DotScorer: expected users [P, D] and items [P, C, D] or [C, D], got ", u.sizes(),
+              " and ", v.sizes());
+  auto scores = v.dim() == 2 ? at::matmul(u, v.transpose(0, 1))
+                             : at::matmul(v, u.unsqueeze(-1)).squeeze(-1);  // [P, C]
+  const auto bias = bias_of(items.ids);                                     // [P, C] or [C]
+  if (bias.defined()) scores = scores + bias;                               // [P, C]
+  if (options_.user_bias) scores = scores + user_bias_->lookup(users.ids);  // [P, C]
+  return scores;
+}
+
+torch::Tensor DotScorer::query_form(const ScorerSide& users) {
+  const auto u = user_vectors(users.vectors);                      // [P, D]
+  if (!options_.user_bias) return u;
+  return torch::cat({u, user_bias_->lookup(users.ids)}, -1);       // [P, D + 1]
+}
+
+InnerProduct DotScorer::item_form(const ScorerSide& items) {
+  auto v = item_vectors(items.vectors);                                          // [I, D]
+  // The user's bias is one more feature, which every item has once.
+  if (options_.user_bias) v = torch::cat({v, at::ones_like(v.narrow(-1, 0, 1))}, -1);  // [I, D + 1]
+  return {v, bias_of(items.ids)};
+}
+
+torch::Tensor DotScorer::user_vectors(const torch::Tensor& vectors) const {
+  const auto u = options_.normalize ? unit(vectors) : vectors;                 // [P, D]
+  return options_.temperature == 1.0 ? u : u * (1.0 / options_.temperature);  // [P, D]
+}
+
+torch::Tensor DotScorer::item_vectors(const torch::Tensor& vectors) const {
+  return options_.normalize ? unit(vectors) : vectors;  // [..., D]
+}
+
+torch::Tensor DotScorer::bias_of(const torch::Tensor& ids) const {
+  torch::Tensor bias = global_bias_;                            // [1]
+  if (options_.item_bias) {
+    const auto rows = item_bias_->lookup(ids).squeeze(-1);      // [...]
+    return bias.defined() ? rows + bias : rows;                 // [...]
+  }
+  if (!bias.defined()) return bias;
+  return bias.expand_as(ids);                                   // [...]
+}
+
+}  // namespace reckon

@@ -1,0 +1,43 @@
+#pragma once
+
+#include "layers/embedding_table.h"
+#include "layers/scorer.h"
+
+namespace reckon {
+
+/// Inner product of user state and item vector, with biases on request.
+///
+///   score = <u, i> / temperature + item_bias[i] + user_bias[u] + global_bias
+/// With `normalize`, <u, i> is the cosine. Biases start at zero.
+class DotScorer : public Scorer {
+ public:
+  struct Options {
+    bool item_bias = false;
+    bool user_bias = false;
+    bool global_bias = false;
+    bool normalize = false;
+    double temperature = 1.0;
+    static void describe(Schema<Options>& schema);
+  };
+
+  /// Throws std::invalid_argument when user_bias is asked for and users have no ids.
+  DotScorer(const Options& options, const Deps& deps);
+
+  torch::Tensor forward(const ScorerSide& users, const ScorerSide& items) override;
+  bool is_inner_product() const override { return true; }
+  torch::Tensor query_form(const ScorerSide& users) override;
+  InnerProduct item_form(const ScorerSide& items) override;
+
+ private:
+  torch::Tensor user_vectors(const torch::Tensor& vectors) const;
+  torch::Tensor item_vectors(const torch::Tensor& vectors) const;
+  // Item bias and global bias of `ids` [...] -> [...], undefined when the options have neither.
+  torch::Tensor bias_of(const torch::Tensor& ids) const;
+
+  Options options_;
+  EmbeddingTable item_bias_{nullptr};
+  EmbeddingTable user_bias_{nullptr};
+  torch::Tensor global_bias_;
+};
+
+}  // namespace reckon

@@ -1,0 +1,113 @@
+#include "layers/embedding_table.h"
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <torch/utils.h>
+
+#include <cmath>
+
+#include "core/ids.h"
+#include "kernels/row_update.h"
+#include "kernels/tracing.h"
+
+namespace reckon {
+
+namespace {
+
+// Dense ids count from 0 and the two reserved ids are negative: -2 (padding), -1 (unknown).
+constexpr int64_t kRowsInFront = 2;
+constexpr int64_t kPaddingRow = 0;
+static_assert(kPaddingId + kRowsInFront == kPaddingRow && kUnknownId + kRowsInFront == 1);
+
+}  // namespace
+
+void draw_rows(const torch::Tensor& rows, const EmbeddingInit& init, int64_t height,
+               const std::optional<at::Generator>& generator) {
+  torch::NoGradGuard no_grad;
+  const int64_t width = rows.size(1);
+  switch (init.kind) {
+    case EmbeddingInit::Kind::kNormal:
+      rows.normal_(0.0, init.scale, generator);
+      return;
+    case EmbeddingInit::Kind::kUniform:
+      rows.uniform_(-init.scale, init.scale, generator);
+      return;
+    case EmbeddingInit::Kind::kXavierUniform: {
+      const double bound = std::sqrt(6.0 / static_cast<double>(height + width));
+      rows.uniform_(-bound, bound, generator);
+      return;
+    }
+  }
+}
+
+void EmbeddingInit::describe(Schema<EmbeddingInit>& schema) {
+  schema.field("kind", &EmbeddingInit::kind).doc("The distribution.");
+  schema.field("scale", &EmbeddingInit::scale)
+      .positive()
+      .doc("Standard deviation (normal) or half the range (uniform); unused by xavier_uniform.");
+}
+
+EmbeddingTableImpl::EmbeddingTableImpl(const Options& options) : options_(options) {
+  TORCH_CHECK(options.num_rows >= 0 && options.width > 0,
+              "EmbeddingTable: expected num_rows >= 0 and width > 0, got ", options.num_rows,
+              " and ", options.width);
+  auto weight = torch::zeros({kRowsInFront + options.num_rows, options.width});  // [2 + I, D]
+  draw_rows(weight.slice(0, kRowsInFront), options.init, options.num_rows);
+  weight_ = register_parameter("weight", weight);  // [2 + I, D]
+}
+
+int64_t EmbeddingTableImpl::num_rows() const { return weight_.size(0) - kRowsInFront; }
+
+int64_t EmbeddingTableImpl::width() const { return weight_.size(1); }
+
+torch::Tensor EmbeddingTableImpl::lookup(const torch::Tensor& ids) const {
+  if (!is_tracing() && ids.numel() > 0) {
+    const auto [lowest, highest] = at::aminmax(ids);  // [], []
+    const auto low = lowest.item<int64_t>(), high = highest.item<int64_t>();
+    TORCH_CHECK(low >= kPaddingId && high < num_rows(), "EmbeddingTable: expected ids in [",
+                kPaddingId, ", ", num_rows(), "), got ids in [", low, ", ", high, "]");
+  }
+  return at::embedding(weight_, ids + kRowsInFront, kPaddingRow, /*scale_grad_by_freq=*/false,
+                       options_.sparse);  // [..., D]
+}
+
+torch::Tensor EmbeddingTableImpl::all() const {
+  return weight_.slice(0, kRowsInFront);  // [I, D]
+}
+
+torch::Tensor EmbeddingTableImpl::block(int64_t begin, int64_t end) const {
+  TORCH_CHECK(0 <= begin && begin <= end && end <= num_rows(),
+              "EmbeddingTable: expected a block of [0, ", num_rows(), "), got [", begin, ", ", end,
+              ")");
+  return weight_.slice(0, kRowsInFront + begin, kRowsInFront + end);  // [end - begin, D]
+}
+
+void EmbeddingTableImpl::apply_gradient(const torch::Tensor& ids, const torch::Tensor& step) {
+  torch::NoGradGuard no_grad;
+  subtract_rows(weight_, ids, step);
+  weight_.select(0, kPaddingRow).zero_();  // padding stays zero whatever a caller hands in
+}
+
+void EmbeddingTableImpl::grow(int64_t count, uint64_t seed) {
+  TORCH_CHECK(count >= 0, "EmbeddingTable: expected to grow by 0 rows or more, got ", count);
+  if (count == 0) return;
+  torch::NoGradGuard no_grad;
+  // Drawn on the CPU, so that a table grows alike on every device.
+  auto rows = torch::empty({count, width()}, weight_.options().device(torch::kCPU));  // [count, D]
+  draw_rows(rows, options_.init, num_rows() + count, at::detail::createCPUGenerator(seed));
+  weight_.set_data(torch::cat({weight_.detach(), rows.to(weight_.device())}));  // [2 + I + count, D]
+  weight_.mutable_grad() = {};  // a gradient of the old height fits nothing any more
+  options_.num_rows += count;
+}
+
+void EmbeddingTableImpl::load_rows(const torch::Tensor& values) {
+  TORCH_CHECK(values.dim() == 2 && values.size(0) <= num_rows() && values.size(1) == width(),
+              "EmbeddingTable: expected at most [", num_rows(), ", ", width(), "], got ",
+              values.sizes());
+  torch::NoGradGuard no_grad;
+  auto rows = block(0, values.size(0));                                       // [R, D]
+  const auto given = values.to(rows.options());                               // [R, D]
+  const auto keep = given.isnan().any(/*dim=*/1, /*keepdim=*/true);           // [R, 1]
+  rows.copy_(torch::where(keep, rows, given));
+}
+
+}  // namespace reckon

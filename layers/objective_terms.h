@@ -1,0 +1,59 @@
+#pragma once
+
+#include <torch/types.h>
+
+#include "layers/objective.h"
+
+namespace reckon {
+
+/// What the objectives are made of; shapes as in ObjectiveInput.
+
+/// The scores of an item that may not count: so low that no exponential sees it, yet finite, so that
+/// a row in which nothing counts has gradients of zero and not of NaN.
+inline constexpr double kExcludedScore = -1e30;
+
+/// Sum of the weights; their number where there are none.
+double total_weight(const ObjectiveInput& input);
+
+/// sum_p weights[p] * losses[p]; an undefined `weights` is all ones.
+///
+/// Shapes   losses [P]
+LossParts weighted_sum(const torch::Tensor& losses, const torch::Tensor& weights);
+
+/// Scores of the items that were chosen.   Shapes   -> [P]
+torch::Tensor target_scores(const ObjectiveInput& input);
+
+/// Scores of the negatives.   Shapes   -> [P, N]
+torch::Tensor negative_scores(const ObjectiveInput& input);
+
+/// Which negatives happen to be the target itself.   Shapes   -> [P, N] bool
+torch::Tensor accidental_hits(const ObjectiveInput& input);
+
+/// Squared length of each vector.   Shapes   vectors [..., D] -> [...]
+torch::Tensor squared_norm(const torch::Tensor& vectors);
+
+/// Declares the keys of an objective that draws negatives: its Options have the members of
+/// ObjectiveNeeds of the same names.
+template <class Options>
+void describe_negatives(Schema<Options>& schema) {
+  schema.field("negatives", &Options::negatives)
+      .positive()
+      .doc("Items that were not chosen, drawn for each target.");
+  schema.field("sharing", &Options::sharing)
+      .doc("Who shares one draw: all of a step, one example (a user's row), or nobody.");
+  schema.field("popularity_exponent", &Options::popularity_exponent)
+      .must_be_in(0.0, 2.0)
+      .doc("Draw in proportion to popularity to this power; 0 draws uniformly.");
+  schema.field("exclude_positives", &Options::exclude_positives)
+      .doc("Never draw what the user has in training (not with `sharing: step`).");
+}
+
+template <class Options>
+ObjectiveNeeds negative_needs(const Options& options) {
+  return {.negatives = options.negatives,
+          .sharing = options.sharing,
+          .popularity_exponent = options.popularity_exponent,
+          .exclude_positives = options.exclude_positives};
+}
+
+}  // namespace reckon

@@ -1,0 +1,22 @@
+#include "layers/squared_error_objective.h"
+
+#include "layers/objective_terms.h"
+
+namespace reckon {
+
+void SquaredErrorObjective::Options::describe(Schema<Options>& schema) {
+  schema.field("l2", &Options::l2)
+      .must_be_in(0.0, 1e6)
+      .doc("Times the squared length of the user's and the item's vector, for each rating.");
+}
+
+LossParts SquaredErrorObjective::forward(const ObjectiveInput& input) {
+  TORCH_CHECK(input.labels.defined(), "SquaredErrorObjective: the batch has no labels");
+  auto losses = (input.labels - target_scores(input)).square();  // [P]
+  if (options_.l2 > 0.0)
+    losses = losses + options_.l2 * (squared_norm(input.users.vectors) +
+                                     squared_norm(input.targets.vectors));  // [P]
+  return weighted_sum(losses, input.weights);
+}
+
+}  // namespace reckon
