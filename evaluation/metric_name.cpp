@@ -92,13 +92,15 @@ std::string MetricName::to_string() const {
 bool MetricName::higher_is_better() const { return word_of(metric).higher_is_better; }
 
 void Codec<MetricName>::read(const Cursor& at, MetricName& value) {
-  if (!at.node().is_scalar()) return schema_detail::fail_scalar(at, name());
-  const auto problem = parse_into(at.node().text(), value);
+  if (!at.node().is_scalar()) {
+    return at.fail("expected a metric such as ndcg@10, got " + at.node().describe());
+  }
+  const auto problem = parse_into(at.node().scalar_text(), value);
   if (!problem.message.empty()) at.fail(problem.message, problem.hint);
 }
 
-ConfigNode Codec<MetricName>::emit(const MetricName& value) {
-  return ConfigNode::scalar(value.to_string());
+ConfigNode Codec<MetricName>::emit(const MetricName& value, const Catalog*) {
+  return ConfigNode::text(value.to_string());
 }
 
 }  // namespace reckon

@@ -60,7 +60,8 @@ template <>
 struct Codec<MetricName> {
   static std::string name() { return "metric"; }
   static void read(const Cursor& at, MetricName& value);
-  static ConfigNode emit(const MetricName& value);
+  static ConfigNode emit(const MetricName& value, const Catalog* catalog);
+  static ConfigNode wrong() { return ConfigNode::text("goodness@10"); }
 };
 
 }  // namespace reckon

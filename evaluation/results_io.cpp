@@ -304,9 +304,8 @@ RunResults read_per_user(const std::string& path, const std::string& name) {
   const auto file = value_or_throw(arrow::io::ReadableFile::Open(path), path);
   const auto reader =
       value_or_throw(parquet::arrow::OpenFile(file, arrow::default_memory_pool()), path);
-  std::shared_ptr<arrow::Table> table;
-  check(reader->ReadTable(&table), path);
-  table = value_or_throw(table->CombineChunks(), path);
+  const auto chunked = value_or_throw(reader->ReadTable(), path);
+  const auto table = value_or_throw(chunked->CombineChunks(), path);
 
   RunResults run;
   run.name = name;
