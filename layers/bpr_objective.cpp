@@ -7,7 +7,7 @@ namespace reckon {
 void BprObjective::Options::describe(Schema<Options>& schema) {
   describe_negatives(schema);
   schema.field("l2", &Options::l2)
-      .must_be_in(0.0, 1e6)
+      .at_least(0.0)
       .doc("Half of this times the squared length of the vectors of user, target and negatives is "
            "added for each target.");
 }

@@ -95,7 +95,7 @@ void EmbeddingTableImpl::grow(int64_t count, uint64_t seed) {
   auto rows = torch::empty({count, width()}, weight_.options().device(torch::kCPU));  // [count, D]
   draw_rows(rows, options_.init, num_rows() + count, at::detail::createCPUGenerator(seed));
   weight_.set_data(torch::cat({weight_.detach(), rows.to(weight_.device())}));  // [2 + I + count, D]
-  weight_.mutable_grad() = {};  // a gradient of the old height fits nothing any more
+  weight_.mutable_grad() = torch::Tensor();  // a gradient of the old height fits nothing any more
   options_.num_rows += count;
 }
 

@@ -26,7 +26,7 @@ torch::Tensor FeedForwardImpl::forward(const torch::Tensor& x) {
       break;
     }
   }
-  return output_->forward(dropout(h, dropout_, is_training()));  // [..., D]
+  return output_->forward(reckon::dropout(h, dropout_, is_training()));  // [..., D]
 }
 
 }  // namespace reckon

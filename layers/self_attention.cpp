@@ -71,7 +71,7 @@ torch::Tensor SelfAttentionImpl::attend(const torch::Tensor& query, const torch:
                                     : mask.allowed;                                  // [..., T, T]
     scores = scores.masked_fill(allowed.logical_not(),
                                 -std::numeric_limits<double>::infinity());           // [B, H, T, T]
-    out = at::matmul(dropout(scores.softmax(-1), dropout_, true), v);                // [B, H, T, D / H]
+    out = at::matmul(reckon::dropout(scores.softmax(-1), dropout_, true), v);                // [B, H, T, D / H]
   } else {
     out = at::scaled_dot_product_attention(
         q, k, v, order_only ? std::optional<torch::Tensor>() : mask.allowed, /*dropout_p=*/0.0,

@@ -6,7 +6,7 @@ namespace reckon {
 
 void SquaredErrorObjective::Options::describe(Schema<Options>& schema) {
   schema.field("l2", &Options::l2)
-      .must_be_in(0.0, 1e6)
+      .at_least(0.0)
       .doc("Times the squared length of the user's and the item's vector, for each rating.");
 }
 

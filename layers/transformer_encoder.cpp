@@ -25,7 +25,7 @@ void TransformerEncoder::Options::describe(Schema<Options>& schema) {
       .positive()
       .doc("Attention heads; must divide the model's dim.");
   schema.field("hidden", &Options::hidden)
-      .must_be_in(0, 1 << 20)
+      .at_least(0)
       .doc("Width inside the feed-forward network; 0 is four times the model's dim.");
   schema.field("dropout", &Options::dropout)
       .must_be_in(0.0, 0.99)
@@ -111,7 +111,7 @@ torch::Tensor TransformerBlockImpl::forward(const torch::Tensor& x, const Attent
 
 torch::Tensor TransformerBlockImpl::join(const torch::Tensor& x, const torch::Tensor& branch,
                                          torch::nn::Linear& gate) const {
-  const auto kept = dropout(branch, options_.dropout, is_training());  // [B, T, D]
+  const auto kept = reckon::dropout(branch, options_.dropout, is_training());  // [B, T, D]
   if (gate.is_empty()) return x + kept;                                // [B, T, D]
   return x + gate->forward(x).sigmoid() * kept;                        // [B, T, D]
 }

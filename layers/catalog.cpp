@@ -1,0 +1,42 @@
+#include "layers/catalog.h"
+
+#include "layers/bce_objective.h"
+#include "layers/bpr_objective.h"
+#include "layers/dot_scorer.h"
+#include "layers/in_batch_softmax_objective.h"
+#include "layers/learned_position.h"
+#include "layers/mean_pooling_encoder.h"
+#include "layers/mlp_scorer.h"
+#include "layers/no_position.h"
+#include "layers/recurrent_encoder.h"
+#include "layers/sampled_softmax_objective.h"
+#include "layers/sinusoidal_position.h"
+#include "layers/softmax_objective.h"
+#include "layers/squared_error_objective.h"
+#include "layers/transformer_encoder.h"
+
+namespace reckon {
+
+void add_layers(Catalog& catalog) {
+  catalog.add<LearnedPosition>("learned", "A trained vector for each distance from the newest item.");
+  catalog.add<SinusoidalPosition>("sinusoidal", "Fixed sines and cosines of that distance.");
+  catalog.add<NoPosition>("none", "Nothing, for encoders that know the order by themselves.");
+
+  catalog.add<TransformerEncoder>("transformer", "Left-to-right self-attention over the history.");
+  catalog.add<GruEncoder>("gru", "Gated recurrent units over the history.");
+  catalog.add<LstmEncoder>("lstm", "Long short-term memory over the history.");
+  catalog.add<MeanPoolingEncoder>("mean_pooling", "The mean of the items so far; older ones can fade.");
+
+  catalog.add<DotScorer>("dot", "Inner product or cosine, with biases on request.");
+  catalog.add<MlpScorer>("mlp", "A network over user state, item vector and their product.");
+
+  catalog.add<BprObjective>("bpr", "Each target above each negative, by the logistic loss.");
+  catalog.add<BceObjective>("bce", "Binary cross-entropy of a target and its negatives.");
+  catalog.add<SoftmaxObjective>("softmax", "Cross-entropy over all items.");
+  catalog.add<SampledSoftmaxObjective>("sampled_softmax", "Cross-entropy among sampled negatives.");
+  catalog.add<InBatchSoftmaxObjective>("in_batch_softmax",
+                                       "Cross-entropy among the targets of the step.");
+  catalog.add<SquaredErrorObjective>("squared_error", "Squared error of ratings, with L2.");
+}
+
+}  // namespace reckon
