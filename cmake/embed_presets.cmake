@@ -1,9 +1,24 @@
-# cmake -D OUTPUT=presets.cpp -D FILES="a.yaml;b.yaml" -P embed_presets.cmake
-set(text "// Generated from models/presets/*.yaml.\n#include \"models/presets.h\"\n\nnamespace reckon {\nnamespace {\nconstexpr PresetText kPresets[] = {\n")
+# Writes a .cpp that holds YAML files as text: cmake -D OUTPUT=presets.cpp -D "FILES=a.yaml;b.yaml" -P embed_presets.cmake
+set(text "// Generated from models/presets/*.yaml.
+#include \"models/presets.h\"
+
+namespace reckon {
+
+namespace {
+
+constexpr PresetText kPresets[] = {
+")
 foreach(file ${FILES})
   get_filename_component(name ${file} NAME_WE)
   file(READ ${file} content)
   string(APPEND text "    {\"${name}\", R\"preset(${content})preset\"},\n")
 endforeach()
-string(APPEND text "};\n}  // namespace\n\nstd::span<const PresetText> embedded_presets() { return kPresets; }\n\n}  // namespace reckon\n")
+string(APPEND text "};
+
+}  // namespace
+
+std::span<const PresetText> embedded_presets() { return kPresets; }
+
+}  // namespace reckon
+")
 file(WRITE ${OUTPUT} "${text}")
