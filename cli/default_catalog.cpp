@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "datasets/catalog.h"
 #include "layers/catalog.h"
 #include "models/catalog.h"
 #include "models/presets.h"
@@ -11,6 +12,7 @@ namespace reckon {
 
 Catalog default_catalog() {
   Catalog catalog;
+  add_datasets(catalog);
   add_layers(catalog);
   add_models(catalog);
   add_training(catalog);

@@ -205,7 +205,7 @@ torch::Tensor Retrieval::history_states(const torch::Tensor& history,
   auto x = item_rows(history, shared);                                     // [B, T, D]
   if (options_.user.history->scale) x = x * std::sqrt(static_cast<double>(options_.dim));
   x = position_->forward(x);                                               // [B, T, D]
-  x = dropout(x, options_.user.history->dropout, is_training());           // [B, T, D]
+  x = reckon::dropout(x, options_.user.history->dropout, is_training());           // [B, T, D]
   x = x * valid.unsqueeze(-1);                                             // [B, T, D]
   return encoder_->forward(x, valid);                                      // [B, T, D]
 }

@@ -1,0 +1,101 @@
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/model_summary.h"
+#include "cli/reference.h"
+#include "core/describe.h"
+#include "core/format.h"
+#include "datasets/data_schema.h"
+#include "datasets/prepare.h"
+
+namespace reckon {
+namespace {
+
+void print(const std::string& text) {
+  std::fputs(text.c_str(), stdout);
+  if (!text.empty() && text.back() != '\n') std::fputc('\n', stdout);
+}
+
+bool files_exist(const DataOptions& data) {
+  for (const auto& file : data.files.interactions)
+    if (!std::filesystem::exists(data.resolve(file.path))) return false;
+  return true;
+}
+
+// Each level goes as far as what is there allows, and says where it stopped.
+int check(const ExperimentSource& source, const std::string& sizes_text, const Catalog& catalog) {
+  const auto tree = experiment_tree(source, catalog);
+  const auto experiment = read_experiment(tree, catalog);
+  print("schema   ok");
+  std::optional<DataSizes> sizes;
+  if (!sizes_text.empty()) sizes = parse_sizes(sizes_text);
+  if (files_exist(experiment.data)) {
+    Problems problems;
+    const auto schema = check_columns(experiment.data, tree.find("data")->location(), problems);
+    problems.throw_if_any();
+    print("columns  ok: " + join(schema.columns));
+    if (!sizes && is_prepared(experiment.data)) {
+      const auto prepared = prepare_dataset(experiment.data);
+      sizes = DataSizes{prepared.dataset.num_users(), prepared.dataset.num_items()};
+    }
+  } else {
+    print("columns  not checked: the data files are not there");
+  }
+  if (sizes)
+    print("sizes    " + format_count(sizes->num_users) + " users, " + format_count(sizes->num_items) + " items");
+  else
+    print("sizes    not known");
+  print("");
+  print(summarize_model(experiment.model, sizes));
+  return 0;
+}
+
+}  // namespace
+
+void add_describe_commands(CLI::App& app, const Catalog& catalog, Action& action) {
+  struct Options {
+    std::string name;
+    bool markdown = false;
+    std::string resolved;
+    std::vector<std::string> overrides;
+    ExperimentSource source;
+    std::string sizes;
+  };
+  auto options = std::make_shared<Options>();
+
+  auto* describe_command = app.add_subcommand("describe", "Explain components, presets and configs");
+  describe_command->add_option("NAME", options->name, "A component, a kind of components, or a preset");
+  describe_command->add_flag("--markdown", options->markdown, "Print the whole option reference");
+  describe_command->add_option("--resolved", options->resolved,
+                               "Print this experiment with every value and where it came from");
+  describe_command->add_option("--set", options->overrides, "With --resolved: change a value")
+      ->allow_extra_args(false);
+  describe_command->callback([options, &catalog, &action] {
+    action = [options, &catalog] {
+      if (options->markdown) {
+        print(reference_text(catalog));
+      } else if (!options->resolved.empty()) {
+        const auto tree = experiment_tree({options->resolved, options->overrides, ""}, catalog);
+        const auto experiment = read_experiment(tree, catalog);
+        print(describe_resolved(with_origins(Codec<Experiment>::emit(experiment, &catalog), tree)));
+      } else if (options->name.empty()) {
+        print(describe_catalog(catalog));
+      } else {
+        print(describe(options->name, catalog));
+      }
+      return 0;
+    };
+  });
+
+  auto* check_command = app.add_subcommand("check", "Check an experiment without training it");
+  add_source_options(*check_command, options->source);
+  check_command->add_option("--sizes", options->sizes, "users=100,items=200 where no data is prepared");
+  check_command->callback([options, &catalog, &action] {
+    action = [options, &catalog] { return check(options->source, options->sizes, catalog); };
+  });
+}
+
+}  // namespace reckon

@@ -1,0 +1,33 @@
+#include "cli/experiment.h"
+
+#include "core/experiment_tree.h"
+
+namespace reckon {
+
+void Experiment::describe(Schema<Experiment>& schema) {
+  schema.field("data", &Experiment::data).required().doc("Files, cleaning and splits.");
+  schema.field("model", &Experiment::model).required().doc("A preset, or a family and its slots.");
+  schema.field("training", &Experiment::training)
+      .doc("How the model learns; left out, the procedure that fits the model.");
+  schema.field("evaluation", &Experiment::evaluation).doc("What is measured, and how.");
+  schema.field("export", &Experiment::export_options).doc("What an exported file holds.");
+  schema.field("seeds", &Experiment::seeds)
+      .non_empty()
+      .at_least(0)
+      .doc("One run for each; several give mean and deviation.");
+}
+
+ConfigNode experiment_tree(const ExperimentSource& source, const Catalog& catalog) {
+  auto overrides = source.overrides;
+  if (!source.data_directory.empty()) {
+    // Quoted as YAML: a folder may be called anything.
+    overrides.push_back("data.directory=" + emit_flow(ConfigNode::text(source.data_directory)));
+  }
+  return assemble_experiment(load_yaml(source.path), overrides, catalog);
+}
+
+Experiment read_experiment(const ConfigNode& tree, const Catalog& catalog) {
+  return read_config<Experiment>(tree, catalog);
+}
+
+}  // namespace reckon

@@ -1,0 +1,239 @@
+#include "models/retrieval.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <torch/autograd.h>
+#include <torch/utils.h>
+
+#include "core/ids.h"
+#include "layers/catalog.h"
+#include "models/catalog.h"
+
+namespace reckon {
+namespace {
+
+constexpr int64_t kUsers = 7, kItems = 11;
+
+// Mixes each side with a fixed matrix and the mean of the other: stands in for a graph.
+class Blend : public Propagation {
+ public:
+  struct Options {
+    static void describe(Schema<Options>&) {}
+  };
+  Blend(const Options&, const Deps& deps)
+      : mix_(register_parameter("mix", torch::eye(deps.width) * 0.5 + 0.1)) {}
+  std::pair<torch::Tensor, torch::Tensor> forward(const torch::Tensor& users,
+                                                  const torch::Tensor& items) override {
+    return {users.matmul(mix_) + items.mean(0, true), items.matmul(mix_) + users.mean(0, true)};
+  }
+
+ private:
+  torch::Tensor mix_;
+};
+
+Catalog test_catalog() {
+  Catalog catalog;
+  add_layers(catalog);
+  add_models(catalog);
+  catalog.add<Blend>("blend", "A stand-in for a graph.");
+  return catalog;
+}
+
+struct Slot {
+  Component<Model> model;
+  static void describe(Schema<Slot>& schema) { schema.field("model", &Slot::model).required(); }
+};
+
+std::shared_ptr<Model> make(const std::string& model_yaml) {
+  const auto catalog = test_catalog();
+  const auto slot =
+      read_config<Slot>(parse_yaml("model: " + model_yaml + "\n", "test.yaml"), catalog);
+  torch::manual_seed(3);
+  auto model = slot.model.build({.num_users = kUsers, .num_items = kItems});
+  torch::NoGradGuard no_grad;
+  for (auto& parameter : model->parameters())
+    if (parameter.dim() == 2 && parameter.size(0) > 2) parameter.narrow(0, 2, parameter.size(0) - 2).normal_(0, 0.5);
+  model->eval();
+  return model;
+}
+
+const char* const kSequenceModel =
+    "{family: retrieval, dim: 8, user: {history: {max_length: 6, dropout: 0.0, encoder: {type: "
+    "transformer, num_blocks: 1, num_heads: 2, dropout: 0.0}}}, objectives: [{type: softmax}]}";
+const char* const kBothModel =
+    "{family: retrieval, dim: 8, user: {id: {}, history: {max_length: 6, dropout: 0.0, encoder: {type: "
+    "gru}}}, scorer: {type: dot, item_bias: true, user_bias: true}, objectives: [{type: bpr}]}";
+const char* const kGraphModel =
+    "{family: retrieval, dim: 8, user: {id: {}}, propagation: {type: blend}, objectives: [{type: "
+    "softmax}]}";
+
+Batch request(const Model& model) {
+  const auto needs = model.request_needs();
+  Batch batch(3);
+  if (needs.users) batch.set(batch_key::kUsers, torch::tensor({0, 4, 6}, torch::kLong));
+  if (needs.max_length > 0)
+    batch.set(batch_key::kHistory,
+              torch::tensor({{kPaddingId, kPaddingId, int64_t{3}, int64_t{1}},
+                             {int64_t{0}, int64_t{5}, int64_t{10}, int64_t{2}},
+                             {kPaddingId, int64_t{7}, int64_t{7}, int64_t{9}}},
+                            torch::kLong));
+  return batch;
+}
+
+Batch training_batch() {
+  Batch batch(2);
+  batch.set(batch_key::kUsers, torch::tensor({1, 5}, torch::kLong));
+  batch.set(batch_key::kHistory, torch::tensor({{kPaddingId, int64_t{3}, int64_t{1}},
+                                                {int64_t{0}, int64_t{5}, int64_t{10}}}, torch::kLong));
+  batch.set(batch_key::kTargets, torch::tensor({{kPaddingId, int64_t{1}, int64_t{4}},
+                                                {int64_t{5}, int64_t{10}, int64_t{2}}}, torch::kLong));
+  batch.set(batch_key::kNegatives, torch::tensor({{{8}, {8}, {0}}, {{9}, {7}, {6}}}, torch::kLong));
+  return batch;
+}
+
+class EveryShape : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(EveryShape, FactorsGiveTheSameScoresAsCandidates) {
+  const auto model = make(GetParam());
+  torch::NoGradGuard no_grad;
+  const auto state = model->encode(request(*model));
+  const auto factors = model->factors();
+  ASSERT_TRUE(factors.has_value());
+  auto expected = torch::einsum("bmd,id->bi", {model->queries(state), factors->items});  // [B, I]
+  if (factors->item_bias.defined()) expected = expected + factors->item_bias;
+  const auto all = torch::arange(kItems).unsqueeze(0).expand({3, kItems});  // [B, I]
+  EXPECT_TRUE(torch::allclose(model->score(state, all), expected, 1e-4, 1e-5));
+}
+
+TEST_P(EveryShape, PermutingRequestsPermutesScores) {
+  const auto model = make(GetParam());
+  torch::NoGradGuard no_grad;
+  const auto batch = request(*model);
+  const auto order = torch::tensor({2, 0, 1}, torch::kLong);  // [B]
+  Batch permuted(3);
+  for (const auto& [name, tensor] : batch.tensors()) permuted.set(name, tensor.index_select(0, order));
+  const auto all = torch::arange(kItems).unsqueeze(0).expand({3, kItems});  // [B, I]
+  const auto scores = model->score(model->encode(batch), all);              // [B, I]
+  EXPECT_TRUE(torch::allclose(model->score(model->encode(permuted), all),
+                              scores.index_select(0, order), 1e-5, 1e-6));
+}
+
+INSTANTIATE_TEST_SUITE_P(Retrieval, EveryShape,
+                         ::testing::Values(kSequenceModel, kBothModel, kGraphModel));
+
+TEST(Retrieval, PaddingInFrontChangesNoScore) {
+  const auto model = make(kSequenceModel);
+  torch::NoGradGuard no_grad;
+  Batch batch = request(*model), wider(3);
+  const auto history = batch.at(batch_key::kHistory);
+  wider.set(batch_key::kHistory,
+            torch::cat({torch::full({3, 2}, kPaddingId, torch::kLong), history}, 1));  // [B, T + 2]
+  EXPECT_TRUE(torch::allclose(model->encode(batch).tensors[0], model->encode(wider).tensors[0], 1e-5, 1e-6));
+}
+
+TEST(Retrieval, AnEmptyHistoryScoresEveryItemAlikeAndIsFinite) {
+  const auto model = make(kSequenceModel);
+  torch::NoGradGuard no_grad;
+  Batch batch(1);
+  batch.set(batch_key::kHistory, torch::full({1, 3}, kPaddingId, torch::kLong));
+  const auto scores = model->score(model->encode(batch), torch::arange(kItems).unsqueeze(0));
+  EXPECT_TRUE(torch::equal(scores, torch::zeros({1, kItems})));
+}
+
+TEST(Retrieval, LossesOfShardsAddUpToTheLossOfTheWhole) {
+  const auto model = make(kBothModel);
+  const auto whole = training_batch();
+  const auto loss_of = [&](const Batch& batch) {
+    return model->learnable()->loss(model->learnable()->represent(batch, {}), {}, 0);
+  };
+  const auto expected = loss_of(whole);
+  double sum = 0, weight = 0;
+  for (int64_t row = 0; row < 2; ++row) {
+    Batch shard(1);
+    for (const auto& [name, tensor] : whole.tensors()) shard.set(name, tensor.narrow(0, row, 1));
+    const auto parts = loss_of(shard);
+    sum += parts.sum.item<double>();
+    weight += parts.weight;
+  }
+  EXPECT_NEAR(sum, expected.sum.item<double>(), 1e-5);
+  EXPECT_EQ(weight, expected.weight);
+  EXPECT_EQ(weight, 5.0);  // the padded position is not learnt from
+}
+
+TEST(Retrieval, ItsLossIsTheObjectivesFormulaOverTheTargets) {
+  const auto model = make(kSequenceModel);
+  const auto batch = training_batch();
+  const auto parts = model->learnable()->loss(model->learnable()->represent(batch, {}), {}, 0);
+  // Each prefix, encoded alone, against all items: what one shifted sequence must amount to.
+  torch::NoGradGuard no_grad;
+  double expected = 0;
+  const std::vector<std::pair<std::vector<int64_t>, int64_t>> prefixes = {
+      {{3}, 1}, {{3, 1}, 4}, {{0}, 5}, {{0, 5}, 10}, {{0, 5, 10}, 2}};
+  const auto history = batch.at(batch_key::kHistory);
+  auto* retrieval = dynamic_cast<Retrieval*>(model.get());
+  ASSERT_NE(retrieval, nullptr);
+  const auto rows = model->learnable()->represent(batch, {}).rows[0];  // [P, D]
+  const auto items = model->factors()->items;                          // [I, D]
+  const auto log_p = rows.matmul(items.t()).log_softmax(-1);           // [P, I]
+  for (size_t p = 0; p < prefixes.size(); ++p)
+    expected -= log_p[static_cast<int64_t>(p)][prefixes[p].second].item<double>();
+  EXPECT_NEAR(parts.sum.item<double>(), expected, 1e-4);
+}
+
+TEST(Retrieval, GradientsThroughSharedTensorsEqualDirectOnes) {
+  const auto model = make(kGraphModel);
+  auto* learnable = model->learnable();
+  Batch batch(3);
+  batch.set(batch_key::kUsers, torch::tensor({1, 5, 1}, torch::kLong));
+  batch.set(batch_key::kTargets, torch::tensor({2, 0, 9}, torch::kLong));
+  const auto parameters = model->parameters();
+  const auto shared = learnable->shared();
+  const auto direct = torch::autograd::grad(
+      {learnable->loss(learnable->represent(batch, shared), shared, 0).sum}, parameters, {}, true, false, true);
+  // What the trainer does: cut at the shared tensors, then send their gradients back once.
+  std::vector<torch::Tensor> leaves;
+  for (const auto& tensor : shared) leaves.push_back(tensor.detach().requires_grad_());
+  const auto at_leaves = torch::autograd::grad(
+      {learnable->loss(learnable->represent(batch, leaves), leaves, 0).sum}, leaves);
+  const auto back = torch::autograd::grad(shared, parameters, at_leaves, true, false, true);
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    ASSERT_EQ(direct[i].defined(), back[i].defined());
+    if (direct[i].defined()) EXPECT_TRUE(torch::allclose(direct[i], back[i], 1e-4, 1e-6)) << i;
+  }
+}
+
+TEST(Retrieval, SaysWhereSlotsDoNotFit) {
+  try {
+    make("{family: retrieval, dim: 9, user: {history: {encoder: {type: transformer, num_heads: 2}}}, "
+         "objectives: [{type: softmax}]}");
+    FAIL() << "built";
+  } catch (const ConfigError& error) {
+    EXPECT_THAT(std::string(error.what()), ::testing::HasSubstr("model.user.history.encoder"));
+    EXPECT_THAT(std::string(error.what()), ::testing::HasSubstr("test.yaml:1:"));
+  }
+}
+
+TEST(Retrieval, ObjectivesThatWantDifferentNegativesAreRefused) {
+  EXPECT_THROW(make("{family: retrieval, dim: 8, user: {id: {}}, objectives: [{type: bpr, negatives: 1}, "
+                    "{type: bce, negatives: 3}]}"),
+               ConfigError);
+}
+
+TEST(Retrieval, SeveralObjectivesAreAWeightedSum) {
+  const auto both = make("{family: retrieval, dim: 8, user: {id: {}}, objectives: [{type: bpr, weight: 2.0}, "
+                         "{type: bce, weight: 0.5, every: 2}]}");
+  const auto first = make("{family: retrieval, dim: 8, user: {id: {}}, objectives: [{type: bpr}]}");
+  const auto second = make("{family: retrieval, dim: 8, user: {id: {}}, objectives: [{type: bce}]}");
+  Batch batch(2);
+  batch.set(batch_key::kUsers, torch::tensor({1, 5}, torch::kLong));
+  batch.set(batch_key::kTargets, torch::tensor({2, 0}, torch::kLong));
+  batch.set(batch_key::kNegatives, torch::tensor({{4}, {3}}, torch::kLong));
+  const auto loss = [&](Model& model, int64_t step) {
+    return model.learnable()->loss(model.learnable()->represent(batch, {}), {}, step).sum.item<double>();
+  };
+  EXPECT_NEAR(loss(*both, 0), 2.0 * loss(*first, 0) + 0.5 * loss(*second, 0), 1e-5);
+  EXPECT_NEAR(loss(*both, 1), 2.0 * loss(*first, 0), 1e-5);
+}
+
+}  // namespace
+}  // namespace reckon
