@@ -563,13 +563,13 @@ EvaluationResult evaluate_lists(const RankedLists& lists, const EvaluationInput&
   if (!left_out.empty()) {
     result.notes.push_back("left out, since lists alone do not give them: " + left_out);
   }
-  const auto note = [&](int64_t count, const std::string& what) {
-    if (count > 0) result.notes.push_back(std::to_string(count) + what);
-  };
-  note(without_list, " users of the split have no list and count with an empty one");
-  note(shorter, " lists are shorter than the largest cut-off, " +
-                    std::to_string(tally.max_cutoff()));
-  note(seen_places, " recommended items had been seen by the user and count as misses");
+  add_note(result, without_list, "user of the split has no list and counts with an empty one",
+           "users of the split have no list and count with an empty one");
+  const auto cutoff = std::to_string(tally.max_cutoff());
+  add_note(result, shorter, "list is shorter than the largest cut-off, " + cutoff,
+           "lists are shorter than the largest cut-off, " + cutoff);
+  add_note(result, seen_places, "recommended item had been seen by the user and counts as a miss",
+           "recommended items had been seen by the user and count as misses");
   return result;
 }
 

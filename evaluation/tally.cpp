@@ -101,6 +101,12 @@ void check_evaluation_data(const EvaluationData& data, int64_t num_items) {
               "evaluation: expected target labels like the target items, float32");
 }
 
+void add_note(EvaluationResult& result, int64_t count, const std::string& one,
+              const std::string& many) {
+  if (count == 0) return;
+  result.notes.push_back(std::to_string(count) + " " + (count == 1 ? one : many));
+}
+
 EvaluationResult empty_result(const EvaluationInput& input, const EvaluationOptions& options,
                               const RelevantItems& relevant) {
   EvaluationResult result;
@@ -117,12 +123,12 @@ EvaluationResult empty_result(const EvaluationInput& input, const EvaluationOpti
     const std::unordered_set<int64_t> seen(history.begin(), history.end());
     for (const int64_t item : targets) result.num_masked_targets += seen.count(item);
   }
-  const auto note = [&](int64_t count, const std::string& what) {
-    if (count > 0) result.notes.push_back(std::to_string(count) + what);
-  };
-  note(result.num_users_left_out, " users of the split have no relevant item and are left out");
-  note(result.num_masked_targets,
-       " relevant items had been seen by the user, are masked and count as misses");
+  add_note(result, result.num_users_left_out,
+           "user of the split has no relevant item and is left out",
+           "users of the split have no relevant item and are left out");
+  add_note(result, result.num_masked_targets,
+           "relevant item had been seen by the user, is masked and counts as a miss",
+           "relevant items had been seen by the user, are masked and count as misses");
   int64_t largest = 0;
   for (const auto& name : options.metrics) largest = std::max(largest, name.k);
   if (largest > input.num_items) {

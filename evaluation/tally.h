@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "evaluation/evaluator.h"
@@ -32,6 +33,10 @@ void check_evaluation_data(const EvaluationData& data, int64_t num_items);
 /// A result that says what is evaluated, without values yet.
 EvaluationResult empty_result(const EvaluationInput& input, const EvaluationOptions& options,
                               const RelevantItems& relevant);
+
+/// Adds "`count` `one`" or "`count` `many`" to the notes; nothing when there are none.
+void add_note(EvaluationResult& result, int64_t count, const std::string& one,
+              const std::string& many);
 
 /// Collects what each user's list is worth, and sums it up into a result.
 ///
