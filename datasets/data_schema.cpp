@@ -55,12 +55,11 @@ size_t need_role(const std::vector<TableReader::Column>& columns, const std::str
 /// Collects what the checks of one file find.
 class ColumnChecker {
  public:
-  ColumnChecker(const DataOptions& options, const SourceLocation& where,
-                std::vector<Diagnostic>& problems)
+  ColumnChecker(const DataOptions& options, const SourceLocation& where, Problems& problems)
       : options_(options), where_(where), problems_(problems) {}
 
   void add(const std::string& message, const std::string& hint = "") {
-    problems_.push_back({where_, message, hint});
+    problems_.add(where_, message, hint);
   }
 
   // Runs one check; what it throws becomes a problem.
@@ -69,13 +68,15 @@ class ColumnChecker {
     try {
       run();
     } catch (const DataError& error) {
-      std::string message = error.what();
-      std::string hint;
-      const auto end = message.find("\n    hint: ");
-      if (end != std::string::npos) {
-        hint = message.substr(end + 11);
+      // What an error says of a file becomes a part of what is said of the config.
+      constexpr std::string_view kError = ": error: ", kHint = "\n    hint: ";
+      std::string message = error.what(), hint;
+      if (const auto end = message.find(kHint); end != std::string::npos) {
+        hint = message.substr(end + kHint.size());
         message.resize(end);
       }
+      if (const auto word = message.find(kError); word != std::string::npos)
+        message.replace(word, kError.size(), ": ");
       add("data.files: " + message, hint);
     }
   }
@@ -136,7 +137,7 @@ class ColumnChecker {
  private:
   const DataOptions& options_;
   SourceLocation where_;
-  std::vector<Diagnostic>& problems_;
+  Problems& problems_;
 };
 
 }  // namespace
@@ -200,7 +201,7 @@ std::vector<size_t> resolve_display(const std::vector<TableReader::Column>& colu
 }
 
 DataSchema check_columns(const DataOptions& options, const SourceLocation& where,
-                         std::vector<Diagnostic>& problems) {
+                         Problems& problems) {
   DataSchema schema;
   ColumnChecker checker(options, where, problems);
   const auto& files = options.files;

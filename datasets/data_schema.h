@@ -55,6 +55,6 @@ struct DataSchema {
 /// Looks at the heads of all files, and adds what the options ask for and the files do not have to
 /// `problems` (`where` is the place of the section `data`). Reads no more than the heads.
 DataSchema check_columns(const DataOptions& options, const SourceLocation& where,
-                         std::vector<Diagnostic>& problems);
+                         Problems& problems);
 
 }  // namespace reckon

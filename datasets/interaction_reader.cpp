@@ -1,5 +1,5 @@
 #include <algorithm>
-#include <set>
+#include <limits>
 
 #include "core/diagnostics.h"
 #include "datasets/data_schema.h"
@@ -409,7 +409,7 @@ ReadResult read_interactions(const DataOptions& options, int num_threads) {
 
 ReadResult read_interactions_text(const DataOptions& options, std::string_view text) {
   InteractionReader reader(options, 1);
-  reader.read_text(options.files.interactions.at(0), text);
+  reader.read_text(options.files.interactions.files.at(0), text);
   return reader.take();
 }
 

@@ -1,5 +1,6 @@
 #include "datasets/text_blocks.h"
 
+#include <arrow/buffer.h>
 #include <arrow/io/compressed.h>
 #include <arrow/io/memory.h>
 #include <arrow/util/compression.h>

@@ -1,0 +1,388 @@
+#include "datasets/batch_builder.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "core/diagnostics.h"
+#include "core/ids.h"
+#include "core/random.h"
+#include "datasets/negative_sampler.h"
+
+namespace reckon {
+namespace {
+
+// Examples of this many batches are sorted by length together: enough that lengths within a batch
+// are alike, few enough that the order stays random.
+constexpr int64_t kBatchesPerChunk = 32;
+
+// Sub-streams of RandomStream::kShuffle.
+constexpr uint64_t kExampleOrder = 0;
+constexpr uint64_t kBatchOrder = 1;
+
+/// A random permutation of 0 .. size - 1 that is computed entry by entry and stored nowhere: a
+/// Feistel network on the next even number of bits, walked until it falls into the range (Black and
+/// Rogaway, "Ciphers with Arbitrary Finite Domains", CT-RSA 2002).
+class ImplicitPermutation {
+ public:
+  ImplicitPermutation(int64_t size, const RandomKey& key) : size_(static_cast<uint64_t>(size)) {
+    const auto bits = static_cast<int>(std::bit_width(size_ > 0 ? size_ - 1 : 0));
+    half_bits_ = std::max((bits + 1) / 2, 1);
+    mask_ = (uint64_t{1} << half_bits_) - 1;
+    for (size_t round = 0; round < kRounds; ++round) keys_[round] = random_bits(key, round);
+  }
+
+  int64_t operator()(int64_t index) const {
+    auto value = static_cast<uint64_t>(index);
+    do {
+      auto left = value >> half_bits_, right = value & mask_;
+      for (const auto key : keys_) {
+        const auto next = left ^ (mix64(right + key) & mask_);
+        left = right;
+        right = next;
+      }
+      value = (left << half_bits_) | right;
+    } while (value >= size_);
+    return static_cast<int64_t>(value);
+  }
+
+ private:
+  static constexpr size_t kRounds = 6;
+
+  uint64_t size_;
+  int half_bits_;
+  uint64_t mask_;
+  uint64_t keys_[kRounds];
+};
+
+/// One example of a step, and how many history items it has.
+struct Row {
+  int32_t example = 0;
+  int32_t length = 0;
+};
+
+// Sorts by length, equal ones in their order; lengths are small numbers.
+void sort_by_length(std::vector<Row>& rows) {
+  std::stable_sort(rows.begin(), rows.end(),
+                   [](const Row& a, const Row& b) { return a.length < b.length; });
+}
+
+// Where to cut rows of ascending length into parts, so that the largest padded part is as small as
+// can be: `ends[k]` is the end of part k. No part is empty.
+std::vector<size_t> balanced_ends(const std::vector<Row>& rows, size_t num_parts) {
+  const auto num_rows = rows.size();
+  num_parts = std::min(num_parts, num_rows);
+  const auto width = [&](size_t row) { return std::max<int64_t>(rows[row].length, 1); };
+  std::vector<size_t> ends(num_parts);
+  // Fills parts from the front up to `limit` cells each; true when all rows find a place.
+  const auto fits = [&](int64_t limit) {
+    size_t begin = 0;
+    for (size_t part = 0; part < num_parts; ++part) {
+      const auto last_end = num_rows - (num_parts - 1 - part);
+      auto end = begin + 1;
+      while (end < last_end && static_cast<int64_t>(end + 1 - begin) * width(end) <= limit) ++end;
+      if (static_cast<int64_t>(end - begin) * width(end - 1) > limit) return false;
+      ends[part] = end;
+      begin = end;
+    }
+    return begin == num_rows;
+  };
+  int64_t low = 1, high = static_cast<int64_t>(num_rows) * width(num_rows - 1);
+  while (low < high) {
+    const auto middle = low + (high - low) / 2;
+    if (fits(middle))
+      high = middle;
+    else
+      low = middle + 1;
+  }
+  fits(low);
+  return ends;
+}
+
+}  // namespace
+
+struct BatchBuilder::Impl {
+  Interactions train;
+  Needs needs;
+  Options options;
+  bool is_sequences = false;
+  std::vector<int32_t> users;        // sequences: the user of each example
+  std::vector<int32_t> user_of_row;  // interactions: the user of each row
+  std::optional<NegativeSampler> sampler;
+  std::vector<float> target_log_q;  // [I], when log_q is needed
+
+  const int64_t* offsets = nullptr;
+  const int32_t* items = nullptr;
+  const float* labels = nullptr;
+  const float* weights = nullptr;
+
+  int64_t num_examples() const {
+    return is_sequences ? static_cast<int64_t>(users.size()) : train.size();
+  }
+  int64_t num_steps() const {
+    return (num_examples() + options.batch_size - 1) / options.batch_size;
+  }
+
+  int32_t length_of(int64_t example) const;
+  std::vector<Row> rows_of(int64_t epoch, int64_t step) const;
+  Batch build_shard(std::span<const Row> rows, int64_t epoch, int64_t step, int64_t& targets) const;
+  void add_sequences(std::span<const Row> rows, Batch& batch, int64_t& num_targets) const;
+  void add_interactions(std::span<const Row> rows, Batch& batch) const;
+  void add_negatives(std::span<const Row> rows, int64_t epoch, int64_t step, Batch& batch) const;
+  void add_log_q(Batch& batch) const;
+
+  int64_t user_of(const Row& row) const {
+    const auto example = static_cast<size_t>(row.example);
+    return is_sequences ? users[example] : user_of_row[example];
+  }
+  std::span<const int32_t> items_of(int64_t user) const {
+    return {items + offsets[user], static_cast<size_t>(offsets[user + 1] - offsets[user])};
+  }
+};
+
+BatchBuilder::BatchBuilder(const Interactions& train, const Needs& needs, const Options& options)
+    : impl_(std::make_unique<Impl>()) {
+  TORCH_CHECK(options.batch_size > 0 && options.num_shards > 0,
+              "batch builder: batch_size and num_shards must be positive, got ", options.batch_size,
+              " and ", options.num_shards);
+  auto& impl = *impl_;
+  impl.train = train;
+  impl.needs = needs;
+  impl.options = options;
+  impl.is_sequences = needs.examples == Needs::Examples::kSequences;
+  TORCH_CHECK(!impl.is_sequences || needs.max_length > 0,
+              "batch builder: sequences need a max_length, got ", needs.max_length);
+  if (train.size() == 0) throw DataError("data", 0, "the training split is empty");
+  impl.offsets = train.user_offsets.data_ptr<int64_t>();
+  impl.items = train.items.data_ptr<int32_t>();
+  if (train.labels.defined()) impl.labels = train.labels.data_ptr<float>();
+  if (train.weights.defined()) impl.weights = train.weights.data_ptr<float>();
+  TORCH_CHECK(!needs.labels || impl.labels != nullptr,
+              "batch builder: labels are needed and the data has none");
+  if (impl.is_sequences) {
+    for (int64_t user = 0; user < train.num_users; ++user)
+      if (impl.offsets[user + 1] - impl.offsets[user] >= 2)
+        impl.users.push_back(static_cast<int32_t>(user));
+    if (impl.users.empty())
+      throw DataError("data", 0, "no user has two interactions in the training split",
+                      "a sequence model learns the next item from the ones before");
+  } else {
+    TORCH_CHECK(train.size() <= std::numeric_limits<int32_t>::max(),
+                "batch builder: at most 2^31 - 1 interactions, got ", train.size());
+    impl.user_of_row.resize(static_cast<size_t>(train.size()));
+    for (int64_t user = 0; user < train.num_users; ++user)
+      std::fill(impl.user_of_row.begin() + impl.offsets[user],
+                impl.user_of_row.begin() + impl.offsets[user + 1], static_cast<int32_t>(user));
+  }
+  if (needs.negatives) {
+    TORCH_CHECK(needs.negatives->count > 0, "batch builder: negatives must be positive, got ",
+                needs.negatives->count);
+    impl.sampler.emplace(train, *needs.negatives);
+  }
+  if (!needs.log_q) return;
+  if (impl.sampler) {
+    const auto log_q = impl.sampler->log_q();
+    impl.target_log_q.assign(log_q.begin(), log_q.end());
+    return;
+  }
+  // Targets of a batch are negatives of each other: they come as often as they do in the data.
+  const auto counts = item_counts(train);  // [I]
+  const auto* count = counts.data_ptr<int64_t>();
+  impl.target_log_q.resize(static_cast<size_t>(train.num_items));
+  for (size_t item = 0; item < impl.target_log_q.size(); ++item)
+    impl.target_log_q[item] = static_cast<float>(
+        std::log(static_cast<double>(count[item]) / static_cast<double>(train.size())));
+}
+
+BatchBuilder::~BatchBuilder() = default;
+BatchBuilder::BatchBuilder(BatchBuilder&&) noexcept = default;
+
+int64_t BatchBuilder::num_examples() const { return impl_->num_examples(); }
+int64_t BatchBuilder::steps_per_epoch() const { return impl_->num_steps(); }
+
+int32_t BatchBuilder::Impl::length_of(int64_t example) const {
+  if (needs.max_length <= 0) return 0;
+  if (is_sequences) {
+    const auto user = users[static_cast<size_t>(example)];
+    return static_cast<int32_t>(
+        std::min(offsets[user + 1] - offsets[user] - 1, needs.max_length));
+  }
+  const auto user = user_of_row[static_cast<size_t>(example)];
+  return static_cast<int32_t>(std::min(example - offsets[user], needs.max_length));
+}
+
+std::vector<Row> BatchBuilder::Impl::rows_of(int64_t epoch, int64_t step) const {
+  const auto size = num_examples();
+  const RandomKey key(options.seed, RandomStream::kShuffle, static_cast<uint64_t>(epoch));
+  const ImplicitPermutation examples(size, key.child(kExampleOrder));
+  const ImplicitPermutation batches(num_steps(), key.child(kBatchOrder));
+  const bool buckets = options.bucket_by_length && needs.max_length > 0;
+  const auto batch = buckets ? batches(step) : step;
+  const auto first_batch = buckets ? batch / kBatchesPerChunk * kBatchesPerChunk : batch;
+  const auto num_batches = buckets ? kBatchesPerChunk : 1;
+  const auto begin = first_batch * options.batch_size;
+  const auto end = std::min(size, begin + num_batches * options.batch_size);
+  std::vector<Row> rows(static_cast<size_t>(end - begin));
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const auto example = examples(begin + static_cast<int64_t>(i));
+    rows[i] = {static_cast<int32_t>(example), length_of(example)};
+  }
+  sort_by_length(rows);
+  if (!buckets) return rows;
+  const auto from = (batch - first_batch) * options.batch_size;
+  const auto to = std::min(from + options.batch_size, end - begin);
+  return {rows.begin() + from, rows.begin() + to};
+}
+
+StepBatch BatchBuilder::build(int64_t epoch, int64_t step) const {
+  TORCH_CHECK(step >= 0 && step < steps_per_epoch(), "batch builder: step ", step, " of ",
+              steps_per_epoch());
+  const auto rows = impl_->rows_of(epoch, step);
+  StepBatch out;
+  out.num_examples = static_cast<int64_t>(rows.size());
+  size_t begin = 0;
+  for (const auto end : balanced_ends(rows, static_cast<size_t>(impl_->options.num_shards))) {
+    const std::span<const Row> part(rows.data() + begin, end - begin);
+    out.shards.push_back(impl_->build_shard(part, epoch, step, out.num_targets));
+    begin = end;
+  }
+  return out;
+}
+
+Batch BatchBuilder::Impl::build_shard(std::span<const Row> rows, int64_t epoch, int64_t step,
+                                      int64_t& num_targets) const {
+  const auto num_rows = static_cast<int64_t>(rows.size());
+  Batch batch(num_rows);
+  if (needs.users) {
+    auto ids = torch::empty({num_rows}, torch::kLong);  // [B]
+    auto* id = ids.data_ptr<int64_t>();
+    for (size_t row = 0; row < rows.size(); ++row) id[row] = user_of(rows[row]);
+    batch.set(batch_key::kUsers, ids);
+  }
+  if (is_sequences) {
+    add_sequences(rows, batch, num_targets);
+  } else {
+    add_interactions(rows, batch);
+    num_targets += num_rows;
+  }
+  if (sampler) add_negatives(rows, epoch, step, batch);
+  if (needs.log_q) add_log_q(batch);
+  return batch;
+}
+
+void BatchBuilder::Impl::add_sequences(std::span<const Row> rows, Batch& batch,
+                                       int64_t& num_targets) const {
+  const auto num_rows = static_cast<int64_t>(rows.size());
+  const int64_t length = rows.back().length;  // rows come sorted
+  auto history = torch::empty({num_rows, length}, torch::kLong);  // [B, T]
+  auto targets = torch::empty({num_rows, length}, torch::kLong);  // [B, T]
+  torch::Tensor label_rows, weight_rows;
+  if (needs.labels) label_rows = torch::zeros({num_rows, length});           // [B, T]
+  if (weights != nullptr) weight_rows = torch::zeros({num_rows, length});    // [B, T]
+  auto* past = history.data_ptr<int64_t>();
+  auto* next = targets.data_ptr<int64_t>();
+  for (size_t row = 0; row < rows.size(); ++row) {
+    const auto user = users[static_cast<size_t>(rows[row].example)];
+    const int64_t count = rows[row].length;
+    const auto first = offsets[user + 1] - count;  // the first target
+    const auto begin = static_cast<int64_t>(row) * length;
+    const auto front = begin + length - count;
+    std::fill(past + begin, past + front, kPaddingId);
+    std::fill(next + begin, next + front, kPaddingId);
+    std::copy(items + first - 1, items + first - 1 + count, past + front);
+    std::copy(items + first, items + first + count, next + front);
+    if (label_rows.defined())
+      std::copy(labels + first, labels + first + count, label_rows.data_ptr<float>() + front);
+    if (weight_rows.defined())
+      std::copy(weights + first, weights + first + count, weight_rows.data_ptr<float>() + front);
+    num_targets += count;
+  }
+  batch.set(batch_key::kHistory, history);
+  batch.set(batch_key::kTargets, targets);
+  if (label_rows.defined()) batch.set(batch_key::kLabels, label_rows);
+  if (weight_rows.defined()) batch.set(batch_key::kWeights, weight_rows);
+}
+
+void BatchBuilder::Impl::add_interactions(std::span<const Row> rows, Batch& batch) const {
+  const auto num_rows = static_cast<int64_t>(rows.size());
+  auto targets = torch::empty({num_rows}, torch::kLong);  // [B]
+  auto* target = targets.data_ptr<int64_t>();
+  for (size_t row = 0; row < rows.size(); ++row) target[row] = items[rows[row].example];
+  batch.set(batch_key::kTargets, targets);
+  const auto add = [&](const char* name, const float* values) {
+    auto column = torch::empty({num_rows});  // [B]
+    auto* value = column.data_ptr<float>();
+    for (size_t row = 0; row < rows.size(); ++row) value[row] = values[rows[row].example];
+    batch.set(name, column);
+  };
+  if (needs.labels) add(batch_key::kLabels, labels);
+  if (weights != nullptr) add(batch_key::kWeights, weights);
+  if (needs.max_length <= 0) return;
+
+  // A first interaction has no history: one step of padding stands for it.
+  const int64_t length = std::max(rows.back().length, 1);
+  auto history = torch::full({num_rows, length}, kPaddingId, torch::kLong);  // [B, T]
+  auto* past = history.data_ptr<int64_t>();
+  for (size_t row = 0; row < rows.size(); ++row) {
+    const int64_t count = rows[row].length;
+    const auto* end = items + rows[row].example;
+    std::copy(end - count, end, past + (static_cast<int64_t>(row) + 1) * length - count);
+  }
+  batch.set(batch_key::kHistory, history);
+}
+
+void BatchBuilder::Impl::add_negatives(std::span<const Row> rows, int64_t epoch, int64_t step,
+                                       Batch& batch) const {
+  const auto& wanted = *needs.negatives;
+  const auto num_rows = static_cast<int64_t>(rows.size());
+  const auto count = wanted.count;
+  const RandomKey key(options.seed, RandomStream::kNegatives, static_cast<uint64_t>(epoch));
+  if (wanted.per == NegativeNeeds::Per::kStep) {
+    // The same for every shard; kept apart from the keys of examples.
+    auto negatives = torch::empty({count}, torch::kLong);  // [N]
+    sampler->draw(key.child(static_cast<uint64_t>(step)).child(1), 0, {},
+                  {negatives.data_ptr<int64_t>(), static_cast<size_t>(count)});
+    batch.set(batch_key::kNegatives, negatives);
+    return;
+  }
+  const bool per_position = is_sequences && wanted.per == NegativeNeeds::Per::kPosition;
+  const int64_t length = per_position ? rows.back().length : 1;
+  auto negatives = per_position ? torch::empty({num_rows, length, count}, torch::kLong)  // [B, T, N]
+                                : torch::empty({num_rows, count}, torch::kLong);         // [B, N]
+  auto* out = negatives.data_ptr<int64_t>();
+  const auto fill_row = [&](size_t row, const NegativeSampler::Exclusion& exclusion) {
+    const auto drawn = (per_position ? rows[row].length : 1) * count;
+    auto* begin = out + static_cast<int64_t>(row) * length * count;
+    auto* end = begin + length * count;
+    std::fill(begin, end - drawn, kPaddingId);
+    sampler->draw(key.child(static_cast<uint64_t>(rows[row].example)), 0, exclusion,
+                  {end - drawn, static_cast<size_t>(drawn)});
+  };
+  for (size_t row = 0; row < rows.size(); ++row) {
+    if (wanted.exclude_positives)
+      fill_row(row, NegativeSampler::Exclusion(*sampler, items_of(user_of(rows[row]))));
+    else
+      fill_row(row, {});
+  }
+  batch.set(batch_key::kNegatives, negatives);
+}
+
+void BatchBuilder::Impl::add_log_q(Batch& batch) const {
+  const auto look_up = [this](const torch::Tensor& ids) {
+    auto values = torch::empty(ids.sizes());  // like ids
+    const auto* id = ids.data_ptr<int64_t>();
+    auto* value = values.data_ptr<float>();
+    for (int64_t i = 0; i < ids.numel(); ++i)
+      value[i] = id[i] < 0 ? 0.0f : target_log_q[static_cast<size_t>(id[i])];
+    return values;
+  };
+  batch.set(batch_key::kTargetLogQ, look_up(batch.at(batch_key::kTargets)));
+  if (sampler) batch.set(batch_key::kNegativeLogQ, look_up(batch.at(batch_key::kNegatives)));
+}
+
+}  // namespace reckon
