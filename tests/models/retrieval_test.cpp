@@ -198,7 +198,8 @@ TEST(Retrieval, GradientsThroughSharedTensorsEqualDirectOnes) {
   const auto back = torch::autograd::grad(shared, parameters, at_leaves, true, false, true);
   for (size_t i = 0; i < parameters.size(); ++i) {
     ASSERT_EQ(direct[i].defined(), back[i].defined());
-    if (direct[i].defined()) EXPECT_TRUE(torch::allclose(direct[i], back[i], 1e-4, 1e-6)) << i;
+    if (!direct[i].defined()) continue;
+    EXPECT_TRUE(torch::allclose(direct[i], back[i], 1e-4, 1e-6)) << i;
   }
 }
 
