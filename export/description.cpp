@@ -31,6 +31,8 @@ void for_each_member(D& d, const Visit& visit) {
   visit("item_vectors", d.item_vectors);
   visit("num_states", d.num_states);
   visit("num_parameters", d.num_parameters);
+  visit("weight_bytes", d.weight_bytes);
+  visit("id_bytes", d.id_bytes);
   visit("display", d.display);
   visit("config", d.config_yaml);
   visit("fingerprint", d.fingerprint);

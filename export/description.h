@@ -42,6 +42,8 @@ struct Description {
   bool item_vectors = false;
   int64_t num_states = 0;       ///< Tensors of an encoded request.
   int64_t num_parameters = 0;
+  int64_t weight_bytes = 0;  ///< Tensors of the model.
+  int64_t id_bytes = 0;      ///< Id maps and display columns.
   std::vector<std::string> display;  ///< Columns shown beside item ids.
 
   std::vector<MethodDescription> methods;

@@ -5,7 +5,9 @@
 #include <torch/csrc/jit/serialization/import.h>
 #include <torch/utils.h>
 
+#include <algorithm>
 #include <chrono>
+#include <stdexcept>
 
 #include "core/diagnostics.h"
 
@@ -22,7 +24,7 @@ c10::List<std::string> to_list(const std::vector<std::string>& ids) {
 }
 
 c10::List<c10::List<std::string>> to_lists(const std::vector<std::vector<std::string>>& rows) {
-  c10::List<c10::List<std::string>> out(c10::ListType::ofStrings());
+  c10::List<c10::List<std::string>> out;
   out.reserve(rows.size());
   for (const auto& row : rows) out.push_back(to_list(row));
   return out;
@@ -173,7 +175,8 @@ torch::Tensor ExportedFile::queries(const std::vector<torch::Tensor>& states) co
 }
 
 torch::Tensor ExportedFile::forward(const std::vector<torch::Tensor>& inputs) const {
-  return impl_->call("forward", {inputs.begin(), inputs.end()}).toTensor();  // [B, I]
+  return impl_->call("forward", std::vector<IValue>(inputs.begin(), inputs.end()))
+      .toTensor();  // [B, I]
 }
 
 torch::Tensor ExportedFile::factor_items() const {

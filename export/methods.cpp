@@ -1,6 +1,7 @@
 #include "export/methods.h"
 
 #include "core/ids.h"
+#include "export/script.h"
 
 namespace reckon {
 namespace {
@@ -288,12 +289,6 @@ def top_k(self, @INPUTS@, k: int) -> Tuple[Tensor, Tensor]:
     nothing = torch.full([2, 0], 0, dtype=torch.long)
     return self.rank(@USERS@, @HISTORY@, k, nothing, self.whole_pool(), True)
 )";
-
-std::string replaced(std::string text, const std::string& name, const std::string& value) {
-  for (auto at = text.find(name); at != std::string::npos; at = text.find(name, at + value.size()))
-    text.replace(at, name.size(), value);
-  return text;
-}
 
 std::string refusing(const MethodDescription& method) {
   return "\ndef " + method.name + method.signature + ":\n    raise RuntimeError(\"" +

@@ -2,7 +2,10 @@
 
 #include <torch/types.h>
 
+#include <limits>
+
 #include "core/ids.h"
+#include "export/script.h"
 
 namespace reckon {
 namespace {
@@ -88,7 +91,7 @@ torch::jit::Module make_text_table(int64_t num_rows, const TextOfRow& text,
   table.register_attribute("training", c10::BoolType::get(), false);
   table.register_attribute("pages", c10::ListType::ofStrings(), pages);
   table.register_buffer("offsets", offsets);
-  table.define(kTextSource);
+  define_methods(table, kTextSource);
   return table;
 }
 
@@ -103,7 +106,7 @@ torch::jit::Module make_id_table(int64_t num_rows, const TextOfRow& text,
   const auto [hashes, rows] = torch::sort(unsorted, /*stable=*/true, 0, /*descending=*/false);
   table.register_buffer("hashes", hashes);               // [R]
   table.register_buffer("rows", rows.to(torch::kInt));   // [R]
-  table.define(kFindSource);
+  define_methods(table, kFindSource);
   return table;
 }
 

@@ -1,0 +1,360 @@
+#include "export/parity.h"
+
+#include <torch/utils.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <random>
+#include <set>
+
+#include "core/ids.h"
+#include "export/exporter.h"
+
+namespace reckon {
+namespace {
+
+// A fixed seed: an export gives the same result whenever it is repeated.
+constexpr uint64_t kSeed = 20260513;
+constexpr int kRuns = 3;
+constexpr int64_t kListLength = 10;
+// Float sums in another order; the scale of the numbers compared comes on top.
+constexpr double kTolerance = 2e-5;
+constexpr int64_t kMaxWholeRanking = 5000;  // catalogues up to this size are also ranked whole
+constexpr int64_t kBlock = 4096;            // items scored at a time
+
+using Ids = std::vector<std::string>;
+using IdLists = std::vector<Ids>;
+
+struct Lists {
+  IdLists histories;
+  Ids users;
+  IdLists exclude;
+  Ids candidates;
+  int64_t k = kListLength;
+};
+
+class Parity {
+ public:
+  Parity(Model& model, const ExportedFile& file, const ExportInputs& inputs,
+         const std::string& destination)
+      : model_(model), file_(file), d_(file.description()), inputs_(inputs),
+        destination_(destination), random_(kSeed) {}
+
+  ParityReport run() {
+    const auto longest = d_.max_length;
+    std::vector<int64_t> lengths = {longest};
+    for (const int64_t length : {int64_t{1}, longest / 2})
+      if (length > 0 && length < longest) lengths.push_back(length);
+    for (const int64_t rows : {1, 3, 8})
+      for (const int64_t length : lengths) check_tensors(rows, length);
+    for (const int64_t rows : {1, 4, 9}) {
+      if (d_.method("recommend")->refusal.empty()) check_histories(rows);
+      if (d_.user_ids) check_users(rows);
+      if (d_.item_vectors) check_similar(rows);
+    }
+    return report_;
+  }
+
+ private:
+  [[noreturn]] void differ(const std::string& what) const {
+    TORCH_CHECK(false, "export: the reloaded file differs from the model in ", what,
+                "; nothing was written to ", destination_);
+  }
+
+  // What the file throws at a size other than the traced one is a difference too.
+  template <class Call>
+  auto from_file(const std::string& where, const Call& call) const {
+    try {
+      return call();
+    } catch (const std::exception& e) {
+      differ(where + ", where the file fails: " + e.what());
+    }
+  }
+
+  int64_t draw(int64_t end) { return static_cast<int64_t>(random_() % static_cast<uint64_t>(end)); }
+
+  std::string place_of(const torch::Tensor& flags) const {
+    std::string out;
+    const auto place = flags.nonzero()[0];
+    for (int64_t i = 0; i < place.size(0); ++i)
+      out += (i > 0 ? ", " : "") + std::to_string(place[i].item<int64_t>());
+    return "[" + out + "]";
+  }
+
+  void compare(const std::string& where, const torch::Tensor& got, const torch::Tensor& wanted) {
+    if (got.sizes() != wanted.sizes())
+      differ(where + ": shape " + c10::str(got.sizes()) + " instead of " + c10::str(wanted.sizes()));
+    if (wanted.numel() == 0) return;
+    const auto a = got.to(torch::kDouble);
+    const auto b = wanted.to(torch::kDouble);
+    if (!b.isfinite().all().item<bool>())
+      TORCH_CHECK(false, "export: the model gives NaN or infinity in ", where, " at ",
+                  place_of(b.isfinite().logical_not()), "; nothing was written to ", destination_);
+    const auto difference = (a - b).abs();
+    const double allowed = kTolerance * (1.0 + b.abs().max().item<double>());
+    const auto wrong = difference.le(allowed).logical_not();  // NaN is wrong too
+    if (wrong.any().item<bool>())
+      differ(where + " at " + place_of(wrong) + ": " +
+             c10::str(got.index({wrong})[0].item<double>(), " instead of ",
+                      wanted.index({wrong})[0].item<double>()));
+    report_.largest_difference =
+        std::max(report_.largest_difference, difference.max().item<double>());
+  }
+
+  Batch request(const torch::Tensor& users, const torch::Tensor& history) const {
+    Batch out(users.size(0));
+    if (d_.reads_users) out.set(batch_key::kUsers, users);         // [B]
+    if (d_.max_length > 0) out.set(batch_key::kHistory, history);  // [B, T]
+    return out;
+  }
+
+  // --- Dense ids.
+
+  torch::Tensor draw_history(int64_t rows, int64_t length) {
+    auto out = torch::full({rows, length}, kPaddingId, torch::kLong);  // [B, T]
+    auto values = out.accessor<int64_t, 2>();
+    for (int64_t row = 0; row < rows; ++row) {
+      const int64_t filled = row == 0 ? length : 1 + draw(std::max<int64_t>(length, 1));
+      for (int64_t t = std::max<int64_t>(length - filled, 0); t < length; ++t)
+        values[row][t] = draw(d_.num_items);
+    }
+    return out;
+  }
+
+  void check_tensors(int64_t rows, int64_t length) {
+    const auto at = " (batch " + std::to_string(rows) + ", history " + std::to_string(length) + ")";
+    const auto history = draw_history(rows, length);                                   // [B, T]
+    auto users = torch::empty({rows}, torch::kLong);                                   // [B]
+    for (int64_t row = 0; row < rows; ++row)
+      users[row] = d_.user_ids && d_.reads_users ? draw(d_.num_users + 1) - 1 : kUnknownId;
+    auto candidates = torch::empty({rows, length + 2}, torch::kLong);                  // [B, C]
+    for (int64_t i = 0; i < candidates.numel(); ++i) candidates.view(-1)[i] = draw(d_.num_items);
+
+    const auto state = model_.encode(request(users, history));
+    const auto scores = model_.score(state, candidates);                               // [B, C]
+    for (int run = 0; run < kRuns; ++run) {
+      const auto states = from_file("encode" + at, [&] { return file_.encode(users, history); });
+      if (states.size() != state.tensors.size()) differ("encode" + at + ": number of tensors");
+      for (size_t i = 0; i < states.size(); ++i)
+        compare("encode" + at + ", tensor " + std::to_string(i), states[i], state.tensors[i]);
+      compare("score" + at,
+              from_file("score" + at, [&] { return file_.score_states(states, candidates); }), scores);
+      if (d_.inner_product) {
+        const auto queries = from_file("queries" + at, [&] { return file_.queries(states); });
+        compare("queries" + at, queries, model_.queries(state));
+        compare("the inner-product form" + at, product_scores(queries, candidates), scores);
+      }
+      report_.num_comparisons += rows;
+    }
+  }
+
+  // The definition of Factors (models/model.h), for a few items of each row.
+  torch::Tensor product_scores(const torch::Tensor& queries, const torch::Tensor& candidates) const {
+    const auto items = file_.factor_items().index({candidates});                       // [B, C, D]
+    const auto products = queries.matmul(items.transpose(1, 2));                       // [B, M, C]
+    const auto reduced = d_.sum_of_queries ? products.sum(1) : products.amax(1);       // [B, C]
+    const auto bias = file_.factor_bias();
+    return bias.defined() ? reduced + bias.index({candidates}) : reduced;              // [B, C]
+  }
+
+  // --- Raw ids.
+
+  std::string raw_item(int64_t dense) const { return std::string(inputs_.items->raw(dense)); }
+
+  // Longer and shorter than what the model reads, with ids that nobody knows, and nothing at all.
+  Ids draw_ids(int64_t row) {
+    if (row % 4 == 1) return {};
+    if (row % 4 == 3) return {"\x01no such item"};
+    if (row % 4 == 2 && !inputs_.sample_histories.empty())
+      return inputs_.sample_histories[draw(static_cast<int64_t>(inputs_.sample_histories.size()))];
+    Ids out;
+    const auto count = 1 + draw(d_.max_length + 3);
+    for (int64_t i = 0; i < count; ++i)
+      out.push_back(draw(5) == 0 ? "\x01no such item" : raw_item(draw(d_.num_items)));
+    return out;
+  }
+
+  std::vector<int64_t> known(const Ids& ids) const {
+    std::vector<int64_t> out;
+    for (const auto& id : ids)
+      if (const auto dense = inputs_.items->find(id); dense != kUnknownId) out.push_back(dense);
+    return out;
+  }
+
+  // The model's scores of every item for one request, in double.   Shapes  -> [I]
+  torch::Tensor all_scores(int64_t user, const std::vector<int64_t>& items) {
+    const bool usable = d_.ranks_for_everybody || (d_.max_length > 0 && !items.empty()) ||
+                        (d_.reads_users && user != kUnknownId);
+    if (!usable) return inputs_.item_counts.to(torch::kFloat).to(torch::kDouble);      // [I]
+    const auto count = std::min<int64_t>(d_.max_length, static_cast<int64_t>(items.size()));
+    const std::vector<int64_t> newest(items.end() - count, items.end());
+    auto history = torch::full({1, 1}, kPaddingId, torch::kLong);                      // [1, T]
+    if (count > 0) history = torch::tensor(newest, torch::kLong).unsqueeze(0);
+    const auto state = model_.encode(request(torch::full({1}, user, torch::kLong), history));
+    std::vector<torch::Tensor> parts;
+    for (int64_t begin = 0; begin < d_.num_items; begin += kBlock) {
+      const auto ids = torch::arange(begin, std::min(begin + kBlock, d_.num_items));   // [C]
+      parts.push_back(model_.score(state, ids.unsqueeze(0)).squeeze(0));
+    }
+    return torch::cat(parts).to(torch::kDouble);                                       // [I]
+  }
+
+  // Compares one list of the file with the order that `scores` imply. Neighbours whose scores are
+  // within the tolerance may change places; items with the very same score may not.
+  void compare_list(const std::string& where, const Ids& got, const torch::Tensor& got_scores,
+                    const torch::Tensor& scores, const Ids& exclude, const Ids& candidates,
+                    int64_t k) {
+    const auto* score = scores.data_ptr<double>();
+    std::vector<char> allowed(static_cast<size_t>(d_.num_items), candidates.empty());
+    for (const auto id : known(candidates)) allowed[id] = 1;
+    for (const auto id : known(exclude)) allowed[id] = 0;
+    std::vector<int64_t> order;
+    for (int64_t i = 0; i < d_.num_items; ++i)
+      if (allowed[i]) order.push_back(i);
+    const auto length = std::min<int64_t>(k, static_cast<int64_t>(order.size()));
+    std::partial_sort(order.begin(), order.begin() + length, order.end(), [&](auto a, auto b) {
+      return score[a] != score[b] ? score[a] > score[b] : a < b;
+    });
+    if (static_cast<int64_t>(got.size()) != length)
+      differ(where + ": " + std::to_string(got.size()) + " items instead of " +
+             std::to_string(length));
+    double scale = 1.0;
+    for (int64_t r = 0; r < length; ++r) scale = std::max(scale, std::abs(score[order[r]]));
+    const double tolerance = kTolerance * (1.0 + scale);
+    std::set<int64_t> seen;
+    for (int64_t r = 0; r < length; ++r) {
+      const auto id = inputs_.items->find(got[r]);
+      const auto rank = where + ", rank " + std::to_string(r + 1);
+      if (id == kUnknownId || !allowed[id] || !seen.insert(id).second)
+        differ(rank + ": '" + got[r] + "' may not stand there");
+      const double value = got_scores[r].item<double>();
+      if (std::abs(value - score[id]) > tolerance || std::abs(score[id] - score[order[r]]) > tolerance)
+        differ(rank + ": '" + got[r] + "' with " + std::to_string(value) + " instead of '" +
+               raw_item(order[r]) + "' with " + std::to_string(score[order[r]]));
+      if (r > 0) {
+        const double before = got_scores[r - 1].item<double>();
+        const auto other = inputs_.items->find(got[r - 1]);
+        if (before < value || (before == value && other > id))
+          differ(rank + ": '" + got[r] + "' stands behind '" + got[r - 1] + "'");
+      }
+      report_.largest_difference = std::max(report_.largest_difference, std::abs(value - score[id]));
+    }
+  }
+
+  // Three kinds of request of the same rows: plain; without what the history holds; from a few candidates.
+  std::vector<Lists> variants(int64_t rows) {
+    Lists plain;
+    for (int64_t row = 0; row < rows; ++row) {
+      plain.histories.push_back(draw_ids(row));
+      if (d_.user_ids)
+        plain.users.push_back(row % 3 == 2 ? "\x01no such user"
+                                           : std::string(inputs_.users->raw(draw(d_.num_users))));
+    }
+    auto unseen = plain;
+    unseen.exclude = plain.histories;
+    if (d_.num_items <= kMaxWholeRanking) unseen.k = d_.num_items + 5;
+    auto few = unseen;
+    few.k = kListLength;
+    for (int i = 0; i < 6; ++i) few.candidates.push_back(raw_item(draw(d_.num_items)));
+    few.candidates.push_back("\x01no such item");
+    return {plain, unseen, few};
+  }
+
+  static const Ids& exclude_of(const Lists& lists, int64_t row) {
+    static const Ids nothing;
+    return lists.exclude.empty() ? nothing : lists.exclude[row];
+  }
+
+  void check_histories(int64_t rows) {
+    const auto at = " (batch " + std::to_string(rows) + ")";
+    const auto all = variants(rows);
+    std::vector<torch::Tensor> scores;
+    for (const auto& history : all[0].histories)
+      scores.push_back(all_scores(kUnknownId, known(history)));                        // [I]
+    for (const auto& lists : all) {
+      for (int run = 0; run < kRuns; ++run) {
+        const auto got = from_file("recommend" + at, [&] {
+          return file_.recommend(lists.histories, lists.k, lists.exclude, lists.candidates);
+        });
+        for (int64_t row = 0; row < rows; ++row)
+          compare_list("recommend" + at + ", row " + std::to_string(row), got.items[row],
+                       got.scores[row], scores[row], exclude_of(lists, row), lists.candidates, lists.k);
+        report_.num_comparisons += rows;
+      }
+    }
+  }
+
+  // Dense ids of what the file should have stored of `user`.
+  std::vector<int64_t> stored(int64_t user) const {
+    if (!d_.user_histories || user == kUnknownId) return {};
+    const auto begin = inputs_.user_offsets[user].item<int64_t>();
+    const auto end = inputs_.user_offsets[user + 1].item<int64_t>();
+    std::vector<int64_t> out;
+    for (auto row = std::max(begin, end - d_.user_items); row < end; ++row)
+      out.push_back(inputs_.user_items[row].item<int64_t>());
+    return out;
+  }
+
+  void check_users(int64_t rows) {
+    const auto at = " (batch " + std::to_string(rows) + ")";
+    const auto all = variants(rows);
+    std::vector<std::vector<int64_t>> items;
+    std::vector<torch::Tensor> scores;
+    for (const auto& raw : all[0].users) {
+      const auto user = inputs_.users->find(raw);
+      items.push_back(stored(user));
+      scores.push_back(all_scores(user, items.back()));                                // [I]
+    }
+    for (const auto& lists : all) {
+      const bool exclude_seen = d_.user_histories && !lists.exclude.empty();
+      const auto got = from_file("recommend_user" + at, [&] {
+        return file_.recommend_user(lists.users, lists.k, lists.exclude, lists.candidates,
+                                    exclude_seen);
+      });
+      for (int64_t row = 0; row < rows; ++row) {
+        auto exclude = exclude_of(lists, row);
+        if (exclude_seen)
+          for (const auto item : items[row]) exclude.push_back(raw_item(item));
+        compare_list("recommend_user" + at + ", row " + std::to_string(row), got.items[row],
+                     got.scores[row], scores[row], exclude, lists.candidates, lists.k);
+      }
+      report_.num_comparisons += rows;
+    }
+  }
+
+  void check_similar(int64_t rows) {
+    const auto at = " (batch " + std::to_string(rows) + ")";
+    const auto vectors = model_.item_vectors()->to(torch::kDouble);                    // [I, D]
+    const auto lengths = vectors.norm(2, 1).clamp_min(1e-12);                          // [I]
+    Ids items;
+    for (int64_t row = 0; row < rows; ++row) items.push_back(raw_item(draw(d_.num_items)));
+    const auto got =
+        from_file("similar_items" + at, [&] { return file_.similar_items(items, kListLength); });
+    for (int64_t row = 0; row < rows; ++row) {
+      const auto id = inputs_.items->find(items[row]);
+      const auto cosines = vectors.mv(vectors[id]) / (lengths * lengths[id]);          // [I]
+      compare_list("similar_items" + at + ", row " + std::to_string(row), got.items[row],
+                   got.scores[row], cosines, {items[row]}, {}, kListLength);
+    }
+    report_.num_comparisons += rows;
+  }
+
+  Model& model_;
+  const ExportedFile& file_;
+  const Description& d_;
+  const ExportInputs& inputs_;
+  const std::string& destination_;
+  std::mt19937_64 random_;
+  ParityReport report_;
+};
+
+}  // namespace
+
+ParityReport check_parity(Model& model, const ExportedFile& file, const ExportInputs& inputs,
+                          const std::string& destination) {
+  const torch::NoGradGuard no_grad;
+  return Parity(model, file, inputs, destination).run();
+}
+
+}  // namespace reckon
