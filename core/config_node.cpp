@@ -100,7 +100,7 @@ std::string ConfigNode::describe() const {
 
 bool operator==(const ConfigNode& a, const ConfigNode& b) {
   if (a.kind_ != b.kind_ || a.text_ != b.text_) return false;
-  if (a.quoted_ != b.quoted_ && is_ambiguous(a.text_)) return false;
+  if (a.quoted_ != b.quoted_ && is_typed(a.text_)) return false;
   if (a.items_ != b.items_ || a.entries_.size() != b.entries_.size()) return false;
   for (size_t i = 0; i < a.entries_.size(); ++i)
     if (a.entries_[i].key != b.entries_[i].key || !(a.entries_[i].value == b.entries_[i].value))

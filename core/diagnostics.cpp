@@ -82,15 +82,15 @@ void Problems::throw_if_any() const {
   for (const auto& diagnostic : diagnostics_)
     if (std::find(files.begin(), files.end(), diagnostic.where.file) == files.end())
       files.push_back(diagnostic.where.file);
-  const auto place = [&](const Diagnostic& diagnostic) {
-    const auto& where = diagnostic.where;
-    return std::tuple(std::find(files.begin(), files.end(), where.file) - files.begin(), where.line,
-                      where.column);
-  };
-  auto sorted = diagnostics_;
-  std::stable_sort(sorted.begin(), sorted.end(), [&](const Diagnostic& a, const Diagnostic& b) {
-    return place(a) < place(b);
-  });
+  std::vector<std::tuple<std::ptrdiff_t, int, int, size_t>> order;
+  for (size_t i = 0; i < diagnostics_.size(); ++i) {
+    const auto& where = diagnostics_[i].where;
+    const auto file = std::find(files.begin(), files.end(), where.file) - files.begin();
+    order.emplace_back(file, where.line, where.column, i);
+  }
+  std::sort(order.begin(), order.end());
+  std::vector<Diagnostic> sorted;
+  for (const auto& place : order) sorted.push_back(diagnostics_[std::get<3>(place)]);
   throw ConfigError(std::move(sorted));
 }
 

@@ -348,7 +348,8 @@ std::string plural(const std::string& name) {
   const bool is_word = std::all_of(name.begin(), name.end(), [](unsigned char c) {
     return std::isalnum(c) != 0 || c == '_';
   });
-  return is_word && !name.empty() ? name + "s" : name;
+  if (!is_word || name.empty()) return name;
+  return name + (name.back() == 's' ? "es" : "s");
 }
 
 std::optional<int64_t> read_signed(const Cursor& at, int64_t low, int64_t high) {

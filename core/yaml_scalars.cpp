@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <charconv>
 
 namespace reckon {
 
@@ -18,6 +19,16 @@ bool equals_folded(std::string_view text, std::string_view lower) {
 
 bool is_null_word(std::string_view text) {
   return text.empty() || text == "~" || text == "null" || text == "Null" || text == "NULL";
+}
+
+bool is_typed(std::string_view text) {
+  if (is_null_word(text)) return true;
+  for (const auto* word : {"true", "True", "TRUE", "false", "False", "FALSE"})
+    if (text == word) return true;
+  if (text[0] == '+') text.remove_prefix(1);
+  double value = 0.0;
+  const auto* end = text.data() + text.size();
+  return !text.empty() && std::from_chars(text.data(), end, value).ptr == end;
 }
 
 bool is_ambiguous(std::string_view text) {
@@ -43,7 +54,7 @@ bool is_plain_safe(std::string_view text) {
   for (size_t i = 0; i < text.size(); ++i) {
     const auto c = static_cast<unsigned char>(text[i]);
     if (c < 0x20 || c == 0x7f) return false;
-    if (std::string_view(",[]{}").find(text[i]) != std::string_view::npos) return false;
+    if (std::string_view(",?[]{}").find(text[i]) != std::string_view::npos) return false;
     if (text[i] == ':' && text[i + 1] == ' ') return false;
     if (text[i] == '#' && text[i - 1] == ' ') return false;
   }
