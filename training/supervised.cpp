@@ -1,0 +1,364 @@
+#include "training/supervised.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "core/format.h"
+
+namespace reckon {
+
+namespace {
+
+using Json = nlohmann::json;
+
+Learnable& require_learnable(const Procedure::Deps& deps) {
+  TORCH_CHECK(deps.model != nullptr && deps.dataset != nullptr,
+              "supervised: expected a model and a data set");
+  auto* learnable = deps.model->learnable();
+  if (learnable == nullptr)
+    throw std::invalid_argument("model `" + model_type_name(*deps.model) +
+                                "` has no loss: use training.type: fit");
+  return *learnable;
+}
+
+torch::Device parse_device(const std::string& name) {
+  try {
+    return torch::Device(name);
+  } catch (const c10::Error&) {
+    throw std::invalid_argument("device: '" + name + "' is no device; known: cpu, cuda, cuda:0, ...");
+  }
+}
+
+BatchBuilder make_builder(const SupervisedOptions& options, const Procedure::Deps& deps,
+                          const Learnable& learnable) {
+  return BatchBuilder(deps.dataset->part(Split::kTrain), learnable.needs(),
+                      {.batch_size = options.batch_size,
+                       .num_shards = options.shards,
+                       .bucket_by_length = options.bucket_by_length,
+                       .seed = deps.seed});
+}
+
+// JSON has no number that is none; null stands for it.
+double number(const Json& json) {
+  return json.is_null() ? std::numeric_limits<double>::quiet_NaN() : json.get<double>();
+}
+
+Json to_json(const EpochRecord& record) {
+  Json validation = Json::array();
+  for (const auto& [name, value] : record.validation) validation.push_back({name, value});
+  return {{"epoch", record.epoch}, {"step", record.step},   {"loss", record.loss},
+          {"terms", record.terms}, {"lr", record.lr}, {"validation", validation}};
+}
+
+EpochRecord record_from(const Json& json) {
+  EpochRecord record;
+  record.epoch = json.at("epoch");
+  record.step = json.at("step");
+  record.loss = number(json.at("loss"));
+  record.lr = number(json.at("lr"));
+  for (const auto& [name, value] : json.at("terms").items()) record.terms[name] = number(value);
+  for (const auto& pair : json.at("validation"))
+    record.validation.emplace_back(pair.at(0), number(pair.at(1)));
+  return record;
+}
+
+}  // namespace
+
+void EarlyStoppingOptions::describe(Schema<EarlyStoppingOptions>& schema) {
+  schema.field("metric", &EarlyStoppingOptions::metric)
+      .doc("What is to get better on the validation split.");
+  schema.field("patience", &EarlyStoppingOptions::patience)
+      .positive()
+      .doc("Validations without a better one before the run ends.");
+  schema.field("evaluate_every", &EarlyStoppingOptions::evaluate_every)
+      .positive()
+      .doc("Epochs from one validation to the next.");
+  schema.field("min_delta", &EarlyStoppingOptions::min_delta)
+      .at_least(0.0)
+      .doc("By how much a validation must be better to count.");
+}
+
+void SupervisedOptions::describe(Schema<SupervisedOptions>& schema) {
+  using O = SupervisedOptions;
+  schema.field("epochs", &O::epochs).positive().doc("Passes over the training data, at most.");
+  schema.field("steps", &O::steps).at_least(0).doc("Optimiser steps, at most; 0: as many as epochs give.");
+  schema.field("batch_size", &O::batch_size).positive().doc("Examples of a batch, over all its shards.");
+  schema.field("accumulate", &O::accumulate)
+      .positive()
+      .doc("Batches whose gradients are added up for one optimiser step.");
+  schema.field("shards", &O::shards)
+      .must_be_in(1, 1024)
+      .doc("Parts of a batch that threads may execute; results depend on it.");
+  schema.field("threads", &O::threads)
+      .must_be_in(0, 1024)
+      .doc("Worker threads; 0: one for each core. Never changes results.");
+  schema.field("prefetch_threads", &O::prefetch_threads)
+      .must_be_in(0, 64)
+      .doc("Threads that make batches ahead; 0: none. Never changes results.");
+  schema.field("bucket_by_length", &O::bucket_by_length)
+      .doc("Put histories of like length into one batch, to compute less padding.");
+  schema.field("optimizer", &O::optimizer).default_type("adam").doc("How gradients become steps.");
+  schema.field("schedule", &O::schedule)
+      .default_type("constant")
+      .doc("The learning rate over the run.");
+  schema.field("clip_norm", &O::clip_norm)
+      .at_least(0.0)
+      .doc("Scale gradients down to this norm, over all parameters; 0: never.");
+  schema.field("early_stopping", &O::early_stopping)
+      .doc("Stop when validation gets no better, and keep the best epoch's weights.");
+  schema.field("validate_every", &O::validate_every)
+      .at_least(0)
+      .doc("Epochs between validations that are only logged; 0: none. For runs without early_stopping.");
+  schema.field("checkpoint_every", &O::checkpoint_every)
+      .doc("Time between two checkpoints; 0: only at the end and on an interrupt.");
+  schema.field("checkpoint_steps", &O::checkpoint_steps)
+      .at_least(0)
+      .doc("Optimiser steps between two checkpoints; 0: time alone decides.");
+  schema.field("device", &O::device).non_empty().doc("Where to compute: cpu, cuda, cuda:1, ...");
+  schema.invariant("validate_every", "is said by early_stopping.evaluate_every where that is given",
+                   [](const O& o) { return o.validate_every == 0 || !o.early_stopping; });
+}
+
+Supervised::Supervised(const Options& options, const Deps& deps)
+    : options_(options),
+      deps_(deps),
+      device_(parse_device(options.device)),
+      learnable_(require_learnable(deps)),
+      workers_(options.threads > 0 ? options.threads : num_cores()),
+      builder_(make_builder(options, deps, learnable_)) {
+  if ((options_.early_stopping || options_.validate_every > 0) && !deps_.validate)
+    throw std::invalid_argument(
+        "early_stopping and validate_every need a validation split, and the data has none: "
+        "give data.split one, or set training.early_stopping: null");
+  deps_.model->to(device_);
+  const auto parameters = trained_parameters(*deps_.model, options_.optimizer.common());
+  optimizer_ = options_.optimizer.build({.parameters = parameters});
+  learning_step_ = std::make_unique<LearningStep>(learnable_, parameters, workers_, deps_.seed);
+}
+
+Supervised::~Supervised() = default;
+
+int64_t Supervised::steps_per_epoch() const {
+  return (builder_.steps_per_epoch() + options_.accumulate - 1) / options_.accumulate;
+}
+
+int64_t Supervised::total_steps() const {
+  int64_t total = options_.epochs * steps_per_epoch();
+  if (options_.steps > 0) total = std::min(total, options_.steps);
+  return total;
+}
+
+bool Supervised::is_finished() const {
+  if (has_stopped_early_ || step_ >= total_steps()) return true;
+  return deps_.limit_batches > 0 && step_ >= deps_.limit_batches;
+}
+
+Procedure::CheckpointPolicy Supervised::checkpoint_policy() const {
+  return {.seconds = options_.checkpoint_every.seconds, .steps = options_.checkpoint_steps};
+}
+
+std::vector<StepBatch> Supervised::next_batches() {
+  std::vector<StepBatch> batches;
+  const int64_t first = epoch_step_ * options_.accumulate;
+  const int64_t end = std::min(first + options_.accumulate, builder_.steps_per_epoch());
+  for (int64_t b = first; b < end; ++b) {
+    batches.push_back(builder_.build(epoch_, b));
+    if (!device_.is_cpu())
+      for (auto& shard : batches.back().shards) shard = shard.to(device_);
+  }
+  return batches;
+}
+
+void Supervised::step() {
+  deps_.model->train();
+  const auto batches = next_batches();
+  auto result = learning_step_->run(
+      batches, epoch_ * builder_.steps_per_epoch() + epoch_step_ * options_.accumulate, step_);
+  check_finite(result);
+  const double norm = std::sqrt(result.squared_norm);
+  if (result.weight > 0.0) {
+    clip(result);
+    const Schedule::Deps run{.total_steps = total_steps(), .steps_per_epoch = steps_per_epoch()};
+    const double factor = scheduled_factor(options_.schedule, run, step_);
+    lr_ = optimizer_->lr() * factor;
+    optimizer_->step(result.gradients, factor, workers_);
+    sums_.loss += result.loss_sum;
+    sums_.weight += result.weight;
+    for (const auto& [name, value] : result.logged) sums_.terms[name] += value;
+  }
+  ++step_;
+  ++epoch_step_;
+  if (deps_.observer != nullptr)
+    deps_.observer->on_step({.epoch = epoch_ + 1,
+                             .num_epochs = options_.epochs,
+                             .epoch_step = epoch_step_,
+                             .steps_per_epoch = steps_per_epoch(),
+                             .step = step_,
+                             .total_steps = total_steps(),
+                             .loss = result.loss(),
+                             .epoch_loss = sums_.loss / sums_.weight,
+                             .num_targets = result.num_targets,
+                             .lr = lr_,
+                             .gradient_norm = norm});
+  if (epoch_step_ == steps_per_epoch() || is_finished()) finish_epoch();
+}
+
+void Supervised::check_finite(const StepResult& result) const {
+  if (result.weight <= 0.0 ||
+      (std::isfinite(result.loss_sum) && std::isfinite(result.squared_norm)))
+    return;
+  std::string what;
+  if (!std::isfinite(result.loss_sum)) {
+    what = "the loss is " + std::to_string(result.loss_sum);
+    for (const auto& [name, value] : result.logged)
+      if (!std::isfinite(value)) what += ", by its term `" + name + "`";
+  }
+  const auto& parameters = optimizer_->parameters();
+  const auto find = [&](const char* name, const auto& tensor_of) {
+    int64_t count = 0;
+    std::string first;
+    for (size_t i = 0; i < parameters.size(); ++i) {
+      const torch::Tensor tensor = tensor_of(i);
+      if (!tensor.defined() || torch::isfinite(tensor).all().template item<bool>()) continue;
+      if (count++ == 0) first = parameters[i].name;
+    }
+    if (count == 0) return;
+    what += (what.empty() ? "" : "; ") + std::string(name) + " of `" + first + "`";
+    if (count > 1) what += " and " + std::to_string(count - 1) + " more";
+    what += count > 1 ? " are not finite" : " is not finite";
+  };
+  find("the weight", [&](size_t i) { return parameters[i].tensor.detach(); });
+  find("the gradient", [&](size_t i) {
+    const auto& gradient = result.gradients[i];
+    return gradient.is_sparse() ? gradient.values : gradient.dense;
+  });
+  if (what.empty()) return;  // only the square of the norm is too large for a number
+  throw ConfigError("training stopped at epoch " + std::to_string(epoch_ + 1) + ", batch " +
+                        std::to_string(epoch_step_ * options_.accumulate + 1) + " (step " +
+                        std::to_string(step_ + 1) + "): " + what,
+                    "lower training.optimizer.lr, set training.clip_norm, or look at the data of "
+                    "this batch; the weights are those from before it");
+}
+
+void Supervised::clip(StepResult& result) const {
+  if (options_.clip_norm <= 0.0) return;
+  const double norm = std::sqrt(result.squared_norm);
+  if (norm <= options_.clip_norm) return;
+  const torch::NoGradGuard no_grad;
+  // The small number is torch's; it keeps the result just below the limit.
+  const double scale = options_.clip_norm / (norm + 1e-6);
+  for (auto& gradient : result.gradients) {
+    if (gradient.is_dense()) gradient.dense.mul_(scale);
+    if (gradient.is_sparse()) gradient.values.mul_(scale);
+  }
+}
+
+void Supervised::finish_epoch() {
+  EpochRecord record;
+  record.epoch = epoch_ + 1;
+  record.step = step_;
+  record.loss = sums_.weight > 0.0 ? sums_.loss / sums_.weight
+                                   : std::numeric_limits<double>::quiet_NaN();
+  for (const auto& [name, value] : sums_.terms) record.terms[name] = value / sums_.weight;
+  record.lr = lr_;
+  if (epoch_step_ == steps_per_epoch()) {
+    sums_ = {};
+    ++epoch_;
+    epoch_step_ = 0;
+  }
+  const int64_t every =
+      options_.early_stopping ? options_.early_stopping->evaluate_every : options_.validate_every;
+  if (every > 0 && (record.epoch % every == 0 || is_finished())) validate(record);
+  history_.push_back(record);
+  if (deps_.observer != nullptr) deps_.observer->on_epoch(record);
+}
+
+void Supervised::validate(EpochRecord& record) {
+  std::vector<MetricName> also;
+  if (options_.early_stopping) also.push_back(options_.early_stopping->metric);
+  deps_.model->eval();
+  const auto result = deps_.validate(also);
+  deps_.model->train();
+  for (const auto& metric : result.metrics)
+    record.validation.emplace_back(metric.name.to_string(), metric.mean);
+  if (!options_.early_stopping) return;
+
+  const auto& stopping = *options_.early_stopping;
+  const double value = result.value(stopping.metric);
+  const double gain = stopping.metric.higher_is_better() ? 1.0 : -1.0;
+  const bool is_better =
+      !std::isnan(value) && (!best_ || gain * (value - best_->value) > stopping.min_delta);
+  if (is_better) {
+    best_ = BestEpoch{record.epoch, record.step, stopping.metric.to_string(), value};
+    num_worse_ = 0;
+    if (deps_.observer != nullptr) deps_.observer->on_best(*best_);
+    return;
+  }
+  if (++num_worse_ >= stopping.patience) has_stopped_early_ = true;
+}
+
+ProcedureState Supervised::state() const {
+  ProcedureState state;
+  for (const auto& [name, tensor] : optimizer_->state()) state.tensors["optimizer/" + name] = tensor;
+  Json json = {{"epoch", epoch_},
+               {"epoch_step", epoch_step_},
+               {"step", step_},
+               {"lr", lr_},
+               {"sums", {{"loss", sums_.loss}, {"weight", sums_.weight}, {"terms", sums_.terms}}},
+               {"num_worse", num_worse_},
+               {"has_stopped_early", has_stopped_early_}};
+  json["history"] = Json::array();
+  for (const auto& record : history_) json["history"].push_back(to_json(record));
+  if (best_)
+    json["best"] = {{"epoch", best_->epoch},
+                    {"step", best_->step},
+                    {"metric", best_->metric},
+                    {"value", best_->value}};
+  state.json = json.dump();
+  return state;
+}
+
+void Supervised::load(const ProcedureState& state) {
+  std::map<std::string, torch::Tensor> optimizer_state;
+  const std::string prefix = "optimizer/";
+  for (const auto& [name, tensor] : state.tensors) {
+    if (name.rfind(prefix, 0) != 0)
+      throw std::invalid_argument("`" + name + "` belongs to no part of supervised training");
+    optimizer_state[name.substr(prefix.size())] = tensor;
+  }
+  try {
+    const auto json = Json::parse(state.json);
+    std::vector<EpochRecord> history;
+    for (const auto& record : json.at("history")) history.push_back(record_from(record));
+    std::optional<BestEpoch> best;
+    if (json.contains("best")) {
+      const auto& b = json.at("best");
+      best = BestEpoch{b.at("epoch"), b.at("step"), b.at("metric"), number(b.at("value"))};
+    }
+    EpochSums sums;
+    sums.loss = number(json.at("sums").at("loss"));
+    sums.weight = number(json.at("sums").at("weight"));
+    for (const auto& [name, value] : json.at("sums").at("terms").items())
+      sums.terms[name] = number(value);
+    const int64_t epoch = json.at("epoch"), epoch_step = json.at("epoch_step");
+    if (epoch < 0 || epoch_step < 0 || epoch_step >= steps_per_epoch())
+      throw std::invalid_argument("the position in the data is outside of an epoch");
+    optimizer_->load(optimizer_state);
+    epoch_ = epoch;
+    epoch_step_ = epoch_step;
+    step_ = json.at("step");
+    lr_ = number(json.at("lr"));
+    sums_ = std::move(sums);
+    num_worse_ = json.at("num_worse");
+    has_stopped_early_ = json.at("has_stopped_early");
+    history_ = std::move(history);
+    best_ = std::move(best);
+  } catch (const Json::exception& error) {
+    throw std::invalid_argument(std::string("the state of supervised training cannot be read: ") +
+                                error.what());
+  }
+}
+
+}  // namespace reckon

@@ -1,0 +1,109 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/units.h"
+#include "datasets/batch_builder.h"
+#include "evaluation/metric_name.h"
+#include "training/learning_step.h"
+#include "training/optimizer.h"
+#include "training/procedure.h"
+#include "training/schedule.h"
+#include "training/workers.h"
+
+namespace reckon {
+
+/// When to stop because validation gets no better; the best epoch's weights are what a run leaves.
+struct EarlyStoppingOptions {
+  MetricName metric = {Metric::kNdcg, 10};
+  int64_t patience = 10;
+  int64_t evaluate_every = 1;
+  double min_delta = 0.0;
+  static void describe(Schema<EarlyStoppingOptions>& schema);
+};
+
+struct SupervisedOptions {
+  int64_t epochs = 100;
+  int64_t steps = 0;
+  int64_t batch_size = 128;
+  int64_t accumulate = 1;
+  int64_t shards = 2;
+  int64_t threads = 0;
+  int64_t prefetch_threads = 1;
+  bool bucket_by_length = true;
+  Component<Optimizer> optimizer;
+  Component<Schedule> schedule;
+  double clip_norm = 0.0;
+  std::optional<EarlyStoppingOptions> early_stopping;
+  int64_t validate_every = 0;
+  Duration checkpoint_every = {60.0};
+  int64_t checkpoint_steps = 0;
+  std::string device = "cpu";
+  static void describe(Schema<SupervisedOptions>& schema);
+};
+
+/// Learning by gradients of a loss: epochs of shuffled batches, each cut into shards that worker
+/// threads execute.
+///
+/// Results depend on the seed and the options, never on `threads` or `prefetch_threads`.
+class Supervised : public Procedure {
+ public:
+  using Options = SupervisedOptions;
+
+  /// Throws   std::invalid_argument with a sentence when model, data and options do not fit.
+  Supervised(const Options& options, const Deps& deps);
+  ~Supervised() override;
+
+  bool is_finished() const override;
+  void step() override;
+  ProcedureState state() const override;
+  void load(const ProcedureState& state) override;
+  int64_t num_steps() const override { return step_; }
+  const std::vector<EpochRecord>& history() const override { return history_; }
+  std::optional<BestEpoch> best() const override { return best_; }
+  bool has_stopped_early() const override { return has_stopped_early_; }
+  CheckpointPolicy checkpoint_policy() const override;
+  int64_t num_threads() const override { return workers_.num_threads(); }
+  torch::Device device() const override { return device_; }
+
+ private:
+  /// Sums over the targets of the epoch so far.
+  struct EpochSums {
+    double loss = 0.0;
+    double weight = 0.0;
+    std::map<std::string, double> terms;
+  };
+
+  int64_t steps_per_epoch() const;
+  int64_t total_steps() const;
+  std::vector<StepBatch> next_batches();
+  void check_finite(const StepResult& result) const;
+  void clip(StepResult& result) const;
+  void finish_epoch();
+  void validate(EpochRecord& record);
+
+  Options options_;
+  Deps deps_;
+  torch::Device device_;
+  Learnable& learnable_;
+  WorkerPool workers_;
+  BatchBuilder builder_;
+  std::shared_ptr<Optimizer> optimizer_;
+  std::unique_ptr<LearningStep> learning_step_;
+
+  int64_t epoch_ = 0;       // counts from 0
+  int64_t epoch_step_ = 0;  // optimiser steps done in it
+  int64_t step_ = 0;        // of the run
+  double lr_ = 0.0;         // of the last step
+  EpochSums sums_;
+  std::vector<EpochRecord> history_;
+  std::optional<BestEpoch> best_;
+  int64_t num_worse_ = 0;  // validations since the best
+  bool has_stopped_early_ = false;
+};
+
+}  // namespace reckon
