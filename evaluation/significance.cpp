@@ -20,6 +20,8 @@ namespace {
 // Samples are independent streams; a task takes this many.
 constexpr int64_t kSamplesPerTask = 64;
 
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
 // The two procedures share the stream of one seed, and must not meet in it.
 enum Procedure : uint64_t { kBootstrapSamples, kSignVectors };
 
@@ -155,22 +157,26 @@ std::vector<double> without_nan(const std::vector<double>& values) {
   return kept;
 }
 
-Difference compare(const std::vector<double>& run, const std::vector<double>& baseline,
-                   const ComparisonOptions& options) {
-  std::vector<double> differences;
-  for (size_t i = 0; i < run.size(); ++i) differences.push_back(run[i] - baseline[i]);
-  differences = without_nan(differences);
-  Difference difference;
-  difference.num_users = static_cast<int64_t>(differences.size());
-  difference.mean = summarize(differences).mean;
-  if (differences.empty()) {
-    difference.interval = {difference.mean, difference.mean};
-    difference.p_value = 1.0;
-    return difference;
+/// Intervals of the means of columns, each over its users with a value. Columns that have all of
+/// them, which are nearly all, share one set of draws.
+std::vector<Interval> intervals_of(const std::vector<std::vector<double>>& columns,
+                                   const ComparisonOptions& options) {
+  std::vector<Interval> intervals(columns.size(), Interval{kNaN, kNaN});
+  std::vector<std::vector<double>> whole;
+  std::vector<size_t> places;
+  for (size_t c = 0; c < columns.size(); ++c) {
+    const auto values = without_nan(columns[c]);
+    if (values.empty()) continue;
+    if (values.size() < columns[c].size()) {
+      intervals[c] = bootstrap_intervals({values}, options).front();
+    } else {
+      whole.push_back(columns[c]);
+      places.push_back(c);
+    }
   }
-  difference.interval = bootstrap_interval(differences, options);
-  difference.p_value = randomization_test(differences, options);
-  return difference;
+  const auto of_whole = bootstrap_intervals(whole, options);
+  for (size_t i = 0; i < places.size(); ++i) intervals[places[i]] = of_whole[i];
+  return intervals;
 }
 
 std::string shown(double value) { return std::isnan(value) ? "-" : format_fixed(value, 4); }
@@ -181,23 +187,47 @@ std::string shown(const Interval& interval) {
 
 }  // namespace
 
-Interval bootstrap_interval(const std::vector<double>& values, const ComparisonOptions& options) {
-  TORCH_CHECK(!values.empty(), "bootstrap_interval: expected at least one value");
-  TORCH_CHECK(options.bootstrap_samples > 0, "bootstrap_interval: expected samples, got ",
+std::vector<Interval> bootstrap_intervals(const std::vector<std::vector<double>>& columns,
+                                          const ComparisonOptions& options) {
+  if (columns.empty()) return {};
+  const size_t width = columns.size();
+  const size_t num_users = columns.front().size();
+  TORCH_CHECK(num_users > 0 && num_users < (uint64_t{1} << 32),
+              "bootstrap_intervals: expected 1 to 2^32 users, got ", num_users);
+  TORCH_CHECK(options.bootstrap_samples > 0, "bootstrap_intervals: expected samples, got ",
               options.bootstrap_samples);
-  std::vector<double> means(options.bootstrap_samples);
+  // One draw of a user serves all columns, whose values lie side by side.
+  std::vector<double> rows(num_users * width);
+  for (size_t c = 0; c < width; ++c) {
+    TORCH_CHECK(columns[c].size() == num_users, "bootstrap_intervals: expected ", num_users,
+                " values in each column, got ", columns[c].size());
+    for (size_t user = 0; user < num_users; ++user) rows[user * width + c] = columns[c][user];
+  }
+  const auto num_samples = static_cast<size_t>(options.bootstrap_samples);
+  std::vector<std::vector<double>> means(width, std::vector<double>(num_samples));
   at::parallel_for(0, options.bootstrap_samples, kSamplesPerTask, [&](int64_t begin, int64_t end) {
+    std::vector<double> sums(width);
     for (int64_t sample = begin; sample < end; ++sample) {
       CounterRng random(RandomKey(options.seed, RandomStream::kBootstrap, kBootstrapSamples,
                                   static_cast<uint64_t>(sample)));
-      double sum = 0.0;
-      for (size_t i = 0; i < values.size(); ++i) sum += values[random.below(values.size())];
-      means[sample] = sum / static_cast<double>(values.size());
+      std::fill(sums.begin(), sums.end(), 0.0);
+      uint64_t bits = 0;
+      for (size_t i = 0; i < num_users; ++i) {
+        bits = i % 2 == 0 ? random() : bits >> 32;
+        // 32 bits times the number of users: no user's chance is off by more than 2^-32.
+        const double* row = rows.data() + ((bits & 0xffffffffU) * num_users >> 32) * width;
+        for (size_t c = 0; c < width; ++c) sums[c] += row[c];
+      }
+      for (size_t c = 0; c < width; ++c) means[c][sample] = sums[c] / static_cast<double>(num_users);
     }
   });
-  std::sort(means.begin(), means.end());
   const double tail = (1.0 - options.confidence) / 2.0;
-  return {quantile(means, tail), quantile(means, 1.0 - tail)};
+  std::vector<Interval> intervals;
+  for (auto& column : means) {
+    std::sort(column.begin(), column.end());
+    intervals.push_back({quantile(column, tail), quantile(column, 1.0 - tail)});
+  }
+  return intervals;
 }
 
 double randomization_test(const std::vector<double>& differences,
@@ -244,27 +274,43 @@ Comparison compare_runs(const std::vector<RunResults>& runs, const ComparisonOpt
   if (comparison.metrics.empty()) {
     throw DataError(baseline.name, 0, "has no metric that all other runs have too");
   }
-  std::vector<std::vector<std::vector<double>>> columns;
+  // Columns of all runs and metrics, then those of all differences: bootstrapped together.
+  const size_t num_metrics = comparison.metrics.size();
+  std::vector<std::vector<double>> columns;
   for (const auto& run : runs) {
-    columns.push_back(aligned_columns(run, baseline, comparison.metrics));
     comparison.runs.push_back(run.name);
+    for (auto& column : aligned_columns(run, baseline, comparison.metrics)) {
+      columns.push_back(std::move(column));
+    }
+  }
+  for (size_t m = 0; m < num_metrics; ++m) {
+    for (size_t run = 1; run < runs.size(); ++run) {
+      std::vector<double> differences = columns[run * num_metrics + m];
+      for (size_t i = 0; i < differences.size(); ++i) differences[i] -= columns[m][i];
+      columns.push_back(std::move(differences));
+    }
+  }
+  const auto intervals = intervals_of(columns, options);
+  for (size_t run = 0; run < runs.size(); ++run) {
     auto& means = comparison.means.emplace_back();
-    auto& intervals = comparison.intervals.emplace_back();
-    for (const auto& column : columns.back()) {
-      const auto values = without_nan(column);
-      means.push_back(summarize(values).mean);
-      intervals.push_back(values.empty() ? Interval{means.back(), means.back()}
-                                         : bootstrap_interval(values, options));
+    auto& of_means = comparison.intervals.emplace_back();
+    for (size_t m = 0; m < num_metrics; ++m) {
+      means.push_back(summarize(columns[run * num_metrics + m]).mean);
+      of_means.push_back(intervals[run * num_metrics + m]);
     }
   }
   std::vector<double> p_values;
-  for (size_t m = 0; m < comparison.metrics.size(); ++m) {
-    for (size_t run = 1; run < runs.size(); ++run) {
-      auto difference = compare(columns[run][m], columns[0][m], options);
-      difference.metric = comparison.metrics[m];
-      difference.run = runs[run].name;
-      p_values.push_back(difference.p_value);
-      comparison.differences.push_back(std::move(difference));
+  size_t column = runs.size() * num_metrics;
+  for (const auto& metric : comparison.metrics) {
+    for (size_t run = 1; run < runs.size(); ++run, ++column) {
+      const auto summary = summarize(columns[column]);
+      p_values.push_back(randomization_test(without_nan(columns[column]), options));
+      comparison.differences.push_back({.metric = metric,
+                                        .run = runs[run].name,
+                                        .num_users = summary.count,
+                                        .mean = summary.mean,
+                                        .interval = intervals[column],
+                                        .p_value = p_values.back()});
     }
   }
   const auto adjusted = holm(p_values);

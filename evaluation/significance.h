@@ -34,12 +34,13 @@ struct Interval {
   double high = 0.0;
 };
 
-/// Percentile interval of the mean of `values`, users drawn anew with replacement
-/// (Efron and Tibshirani, 1993; for rankings Sakai, SIGIR 2006).
+/// Percentile intervals of the means of columns over the same users, who are drawn anew with
+/// replacement (Efron and Tibshirani, 1993; for rankings Sakai, SIGIR 2006).
 ///
-/// A function of the values and the options alone. One value gives an interval of no width.
-/// Throws   c10::Error when there are no values.
-Interval bootstrap_interval(const std::vector<double>& values, const ComparisonOptions& options);
+/// A function of the values and the options alone; of columns together the same as of each alone.
+/// Throws   c10::Error when columns are empty or of different lengths.
+std::vector<Interval> bootstrap_intervals(const std::vector<std::vector<double>>& columns,
+                                          const ComparisonOptions& options);
 
 /// p-value of the two-sided randomisation test on paired differences: how often |mean| is as large
 /// when each user's sign is drawn anew (Smucker, Allan and Carterette, CIKM 2007).

@@ -35,6 +35,10 @@ RunResults run_named(const std::string& name, const std::vector<double>& values)
   return run;
 }
 
+Interval bootstrap_interval(const std::vector<double>& values, const ComparisonOptions& options) {
+  return bootstrap_intervals({values}, options).at(0);
+}
+
 std::string refusal(const std::vector<RunResults>& runs) {
   try {
     compare_runs(runs);
@@ -118,6 +122,19 @@ TEST(BootstrapInterval, HoldsTheTrueMeanAboutAsOftenAsItSays) {
   // 285 expected of 300, somewhat fewer with 40 users; deviation 4.
   EXPECT_GT(held, 265);
   EXPECT_LT(held, 298);
+}
+
+TEST(BootstrapInterval, IsTheSameForAColumnAloneAndAmongOthers) {
+  const auto first = normal_values(30, 1);
+  const auto second = normal_values(30, 2);
+  const auto together = bootstrap_intervals({first, second}, {});
+  EXPECT_EQ(together[0].low, bootstrap_interval(first, {}).low);
+  EXPECT_EQ(together[1].high, bootstrap_interval(second, {}).high);
+}
+
+TEST(BootstrapInterval, RefusesColumnsOfDifferentUsers) {
+  EXPECT_THROW(bootstrap_intervals({{1, 2}, {1}}, {}), c10::Error);
+  EXPECT_THROW(bootstrap_intervals({{}}, {}), c10::Error);
 }
 
 TEST(BootstrapInterval, IsAFunctionOfTheSeed) {
