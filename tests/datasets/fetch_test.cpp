@@ -6,11 +6,14 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <regex>
 
 #include "core/diagnostics.h"
 #include "core/files.h"
 #include "datasets/movielens.h"
+#include "tests/datasets/datasets_support.h"
 #include "tests/support/zip_file.h"
 
 namespace reckon {
@@ -18,16 +21,12 @@ namespace reckon {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::HasSubstr;
+using testing::error_of;
+using ::testing::HasSubstr;
+using testing::TemporaryDirectory;
 
-/// An empty folder of this test.
-std::string empty_folder() {
-  const auto* test = testing::UnitTest::GetInstance()->current_test_info();
-  const auto folder =
-      fs::temp_directory_path() / ("reckon fetch " + std::to_string(::getpid())) / test->name();
-  fs::remove_all(folder);
-  fs::create_directories(folder);
-  return folder.string();
+std::string url_of(const std::string& path) {
+  return "file://" + std::regex_replace(path, std::regex(" "), "%20");
 }
 
 /// A data set of one file, from an archive that the test has written to `archive`.
@@ -36,22 +35,13 @@ KnownDataset tiny_dataset(const std::string& archive, const std::string& content
   dataset.name = "tiny";
   dataset.checksums = {{"data.tsv", sha256_hex(content)}};
   dataset.sources = {{.what = "the test",
-                      .url = "file://" + archive,
+                      .url = url_of(archive),
                       .wheel = "",
                       .marker = "tiny/data",
                       .normalize = [](const ZipArchive& zip) {
                         return DatasetFiles{{"data.tsv", "head\n" + zip.read("tiny/data")}};
                       }}};
   return dataset;
-}
-
-std::string error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const DataError& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 std::vector<std::string> names_in(const std::string& folder) {
@@ -117,7 +107,9 @@ TEST(MovieLens100K, PinsAChecksumForEveryFileItMakes) {
 }
 
 TEST(FetchDataset, PutsVerifiedFilesAndNothingElse) {
-  const auto folder = empty_folder();
+  const TemporaryDirectory temporary;
+  const auto folder = temporary.path("a folder");
+  fs::create_directories(folder);
   write_file_atomic(folder + "/a.zip", make_zip({{"tiny/data", "1\t2\n"}}));
   const auto result =
       fetch_dataset(tiny_dataset(folder + "/a.zip", "head\n1\t2\n"), folder + "/data");
@@ -130,7 +122,9 @@ TEST(FetchDataset, PutsVerifiedFilesAndNothingElse) {
 }
 
 TEST(FetchDataset, LeavesAloneWhatIsThereAndRight) {
-  const auto folder = empty_folder();
+  const TemporaryDirectory temporary;
+  const auto folder = temporary.path("a folder");
+  fs::create_directories(folder);
   fs::create_directories(folder + "/tiny");
   write_file_atomic(folder + "/tiny/data.tsv", "head\nx\n");
   // There is no archive: asking for it would fail.
@@ -139,7 +133,9 @@ TEST(FetchDataset, LeavesAloneWhatIsThereAndRight) {
 }
 
 TEST(FetchDataset, RefusesToReplaceAFileThatDiffersUnlessForced) {
-  const auto folder = empty_folder();
+  const TemporaryDirectory temporary;
+  const auto folder = temporary.path("a folder");
+  fs::create_directories(folder);
   write_file_atomic(folder + "/a.zip", make_zip({{"tiny/data", "new\n"}}));
   const auto dataset = tiny_dataset(folder + "/a.zip", "head\nnew\n");
   fs::create_directories(folder + "/tiny");
@@ -153,7 +149,9 @@ TEST(FetchDataset, RefusesToReplaceAFileThatDiffersUnlessForced) {
 }
 
 TEST(FetchDataset, WritesNothingWhenTheContentIsNotWhatIsPinned) {
-  const auto folder = empty_folder();
+  const TemporaryDirectory temporary;
+  const auto folder = temporary.path("a folder");
+  fs::create_directories(folder);
   write_file_atomic(folder + "/a.zip", make_zip({{"tiny/data", "other\n"}}));
   const auto dataset = tiny_dataset(folder + "/a.zip", "head\nexpected\n");
   EXPECT_THAT(error_of([&] { fetch_dataset(dataset, folder + "/data"); }),
@@ -162,36 +160,43 @@ TEST(FetchDataset, WritesNothingWhenTheContentIsNotWhatIsPinned) {
 }
 
 TEST(FetchDataset, GoesOnToTheNextSourceAndTellsWhy) {
-  const auto folder = empty_folder();
+  const TemporaryDirectory temporary;
+  const auto folder = temporary.path("a folder");
+  fs::create_directories(folder);
   write_file_atomic(folder + "/page.zip", "<html>please log in</html>");
   write_file_atomic(folder + "/a.zip", make_zip({{"tiny/data", "x\n"}}));
   auto dataset = tiny_dataset(folder + "/a.zip", "head\nx\n");
   auto missing = dataset.sources[0];
   missing.what = "nobody";
-  missing.url = "file://" + folder + "/none.zip";
+  missing.url = url_of(folder + "/none.zip");
   auto page = dataset.sources[0];
   page.what = "a proxy";
-  page.url = "file://" + folder + "/page.zip";
+  page.url = url_of(folder + "/page.zip");
   dataset.sources.insert(dataset.sources.begin(), {missing, page});
 
   std::string said;
   FetchOptions options;
   options.report = [&](const std::string& line) { said += line + "\n"; };
   EXPECT_EQ(fetch_dataset(dataset, folder, options).source, "the test");
-  EXPECT_THAT(said, HasSubstr("asking nobody\nfile://" + folder + "/none.zip: "));
+  EXPECT_THAT(said, HasSubstr("asking nobody\n" + url_of(folder + "/none.zip") + ": "));
   EXPECT_THAT(said, HasSubstr("is not a zip file"));
 }
 
 TEST(FetchDataset, SaysWhatToDoByHandWhenNoSourceAnswers) {
-  const auto folder = empty_folder();
+  const TemporaryDirectory temporary;
+  const auto folder = temporary.path("a folder");
+  fs::create_directories(folder);
   const auto dataset = tiny_dataset(folder + "/none.zip", "x");
   EXPECT_THAT(error_of([&] { fetch_dataset(dataset, folder); }),
-              testing::AllOf(HasSubstr("could not be fetched:\n  file://" + folder + "/none.zip: "),
-                             HasSubstr("--archive FILE: file://" + folder + "/none.zip")));
+              ::testing::AllOf(HasSubstr("could not be fetched:\n  " +
+                                         url_of(folder + "/none.zip") + ": "),
+                               HasSubstr("--archive FILE: " + url_of(folder + "/none.zip"))));
 }
 
 TEST(FetchDataset, TakesAnArchiveThatWasFetchedByHand) {
-  const auto folder = empty_folder();
+  const TemporaryDirectory temporary;
+  const auto folder = temporary.path("a folder");
+  fs::create_directories(folder);
   write_file_atomic(folder + "/mine.zip", make_zip({{"tiny/data", "x\n"}}));
   write_file_atomic(folder + "/foreign.zip", make_zip({{"other", "x\n"}}));
   const auto dataset = tiny_dataset(folder + "/none.zip", "head\nx\n");
@@ -205,7 +210,9 @@ TEST(FetchDataset, TakesAnArchiveThatWasFetchedByHand) {
 }
 
 TEST(FetchDataset, ClearsAwayWhatAKilledFetchLeft) {
-  const auto folder = empty_folder();
+  const TemporaryDirectory temporary;
+  const auto folder = temporary.path("a folder");
+  fs::create_directories(folder);
   write_file_atomic(folder + "/a.zip", make_zip({{"tiny/data", "x\n"}}));
   fs::create_directories(folder + "/data/.tiny.partial/0");
   write_file_atomic(folder + "/data/.tiny.partial/0/archive", "half of it");
@@ -214,7 +221,9 @@ TEST(FetchDataset, ClearsAwayWhatAKilledFetchLeft) {
 }
 
 TEST(FetchDataset, RefusesToRunBesideAnother) {
-  const auto folder = empty_folder();
+  const TemporaryDirectory temporary;
+  const auto folder = temporary.path("a folder");
+  fs::create_directories(folder);
   const auto partial = folder + "/.tiny.partial";
   fs::create_directories(partial);
   const int other = ::open(partial.c_str(), O_RDONLY | O_DIRECTORY);
@@ -225,7 +234,9 @@ TEST(FetchDataset, RefusesToRunBesideAnother) {
 }
 
 TEST(FetchDataset, ReportsTheBytesThatHaveCome) {
-  const auto folder = empty_folder();
+  const TemporaryDirectory temporary;
+  const auto folder = temporary.path("a folder");
+  fs::create_directories(folder);
   write_file_atomic(folder + "/a.zip",
                     make_zip({{"tiny/data", std::string(300000, 'x')}}, /*deflated=*/false));
   FetchOptions options;

@@ -12,7 +12,7 @@ namespace {
 
 std::string long_text() {
   std::string text;
-  for (int i = 0; i < 300000; ++i) text += std::to_string(i * 7919 % 1013) + ",";
+  for (int64_t i = 0; i < 300000; ++i) text += std::to_string(i * 7919 % 1013) + ",";
   return text;
 }
 
