@@ -332,7 +332,14 @@ ConfigNode Codec<double>::emit(double value, const Catalog*) {
   constexpr size_t kLongestDouble = 32;
   char buffer[kLongestDouble];
   const auto [end, error] = std::to_chars(buffer, buffer + kLongestDouble, value);
-  return ConfigNode::plain(std::string(buffer, error == std::errc() ? end : buffer));
+  std::string text(buffer, error == std::errc() ? end : buffer);
+  // 3e-04 as people write it: 3e-4.
+  if (const auto exponent = text.find('e'); exponent != std::string::npos) {
+    const auto sign = text[exponent + 1] == '-' ? "e-" : "e";
+    const auto digits = text.find_first_not_of("0", exponent + 2);
+    text = text.substr(0, exponent) + sign + text.substr(digits);
+  }
+  return ConfigNode::plain(text);
 }
 
 void Codec<std::string>::read(const Cursor& at, std::string& value) {

@@ -34,11 +34,24 @@ size_t depth_of(const ConfigNode& node) {
   return depth + 1;
 }
 
+// Lines and columns from 1; columns count characters, where the parser counts bytes.
+SourceLocation place_of(const YAML::Mark& mark, std::string_view text, const std::string& file) {
+  if (mark.is_null()) return {file, 0, 0};
+  const auto begin = static_cast<size_t>(mark.pos - mark.column);
+  if (mark.column > mark.pos || begin > text.size()) return {file, mark.line + 1, mark.column + 1};
+  const auto before = text.substr(begin, static_cast<size_t>(mark.column));
+  const auto num_inner = std::count_if(before.begin(), before.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xc0) == 0x80;
+  });
+  return {file, mark.line + 1, mark.column + 1 - static_cast<int>(num_inner)};
+}
+
 // Builds our tree from the parser's events. Its own YAML::Node is not used: it keeps the first of two
 // equal keys silently, shares nodes between aliases and gives them their anchor's place.
 class TreeBuilder : public YAML::EventHandler {
  public:
-  TreeBuilder(std::string file, Problems& problems) : file_(std::move(file)), problems_(problems) {}
+  TreeBuilder(std::string_view text, std::string file, Problems& problems)
+      : text_(text), file_(std::move(file)), problems_(problems) {}
 
   ConfigNode take_root() { return root_ ? std::move(*root_) : ConfigNode::null({file_, 1, 1}); }
   const SourceLocation& document_start() const { return document_start_; }
@@ -67,7 +80,31 @@ class TreeBuilder : public YAML::EventHandler {
                 const std::string& text) override {
     if (!tag.empty() && tag != "?" && tag != "!" && tag != "tag:yaml.org,2002:str")
       refuse_tag(mark, tag);
+    last_scalar_ = mark;
     finish(ConfigNode::scalar(text, tag != "?" && !tag.empty(), place(mark)), anchor);
+  }
+
+  // A quoted text that nothing closes ends, to the parser, with the last line of the file: all keys
+  // behind it would be gone. Only the last scalar can be one.
+  std::optional<SourceLocation> open_quote() const {
+    constexpr std::string_view kBlanks = " \t\r\n";
+    auto i = static_cast<size_t>(last_scalar_.pos);
+    while (i < text_.size() && (text_[i] == '!' || text_[i] == '&'))  // tags and anchors in front
+      i = text_.find_first_not_of(kBlanks, std::min(text_.find_first_of(kBlanks, i), text_.size()));
+    if (i >= text_.size() || (text_[i] != '"' && text_[i] != '\'')) return std::nullopt;
+    const char quote = text_[i];
+    for (auto end = i + 1; end < text_.size(); ++end) {
+      if (quote == '"' && text_[end] == '\\') ++end;
+      else if (quote == '\'' && text_.substr(end, 2) == "''") ++end;
+      else if (text_[end] == quote) return std::nullopt;
+    }
+    return place(last_scalar_);
+  }
+
+  // Where the innermost list or mapping begins that is not complete.
+  std::optional<SourceLocation> open_place() const {
+    if (frames_.empty()) return std::nullopt;
+    return frames_.back().node.location();
   }
 
   void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
@@ -99,10 +136,7 @@ class TreeBuilder : public YAML::EventHandler {
     size_t depth;
   };
 
-  SourceLocation place(const YAML::Mark& mark) const {
-    if (mark.is_null()) return {file_, 0, 0};
-    return {file_, mark.line + 1, mark.column + 1};
-  }
+  SourceLocation place(const YAML::Mark& mark) const { return place_of(mark, text_, file_); }
 
   std::string path() const {
     std::string text;
@@ -184,8 +218,10 @@ class TreeBuilder : public YAML::EventHandler {
     }
   }
 
+  std::string_view text_;
   std::string file_;
   Problems& problems_;
+  YAML::Mark last_scalar_;
   std::vector<Frame> frames_;
   std::map<YAML::anchor_t, Anchored> anchors_;
   std::optional<ConfigNode> root_;
@@ -236,11 +272,12 @@ struct SyntaxHelp {
   std::string_view parser_message;
   const char* message;
   const char* hint;
+  bool is_about_opening = false;  // reported where the unfinished value begins
 };
 
 constexpr SyntaxHelp kSyntaxHelp[] = {
-    {"end of map flow not found", "a '{' is not closed", "add the missing '}'"},
-    {"end of sequence flow not found", "a '[' is not closed", "add the missing ']'"},
+    {"end of map flow not found", "a '{' is not closed", "add the missing '}'", true},
+    {"end of sequence flow not found", "a '[' is not closed", "add the missing ']'", true},
     {"end of map not found", "this line does not fit the mapping around it",
      "keys of one mapping stand in the same column, each followed by ': '"},
     {"end of sequence not found", "this line does not fit the list around it",
@@ -248,7 +285,6 @@ constexpr SyntaxHelp kSyntaxHelp[] = {
     {"illegal map value", "a value cannot begin here",
      "text with ': ' inside needs quotes, and keys of one mapping the same column"},
     {"illegal block entry", "a list item cannot stand here", "put the list on a line of its own"},
-    {"illegal tab when looking for indentation", "a tab in the indentation", "indent with spaces"},
     {"the referenced anchor is not defined", "an alias without an anchor",
      "write text that begins with '*' in quotes"},
     {"illegal EOF in scalar", "a quoted text is not closed", "add the missing quote"},
@@ -256,31 +292,47 @@ constexpr SyntaxHelp kSyntaxHelp[] = {
     {"unknown token", "a text cannot begin with this character", "put the text in quotes"},
 };
 
-Diagnostic syntax_error(const YAML::Exception& error, const std::string& file) {
-  SourceLocation where{file, 0, 0};
-  if (!error.mark.is_null()) where = {file, error.mark.line + 1, error.mark.column + 1};
-  for (const auto& help : kSyntaxHelp)
-    if (error.msg.find(help.parser_message) == 0)
-      return {where, std::string("syntax: ") + help.message, help.hint};
+Diagnostic syntax_error(const YAML::Exception& error, std::string_view text, const std::string& file,
+                        const std::optional<SourceLocation>& open_place) {
+  auto where = place_of(error.mark, text, file);
+  const auto begin = static_cast<size_t>(std::max(error.mark.pos - error.mark.column, 0));
+  const auto line = text.substr(std::min(begin, text.size()));
+  const auto tab = line.substr(0, line.find_first_not_of(" \t")).find('\t');
+  if (!error.mark.is_null() && tab != std::string_view::npos) {
+    where.column = static_cast<int>(tab) + 1;
+    return {where, "syntax: a tab in the indentation", "indent with spaces"};
+  }
+  for (const auto& help : kSyntaxHelp) {
+    if (error.msg.find(help.parser_message) != 0) continue;
+    if (help.is_about_opening && open_place) where = *open_place;
+    return {where, std::string("syntax: ") + help.message, help.hint};
+  }
   return {where, "syntax: " + error.msg, ""};
 }
 
 }  // namespace
 
 ConfigNode parse_yaml(std::string_view text, const std::string& file) {
+  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
   check_bytes(text, file);
   Problems problems;
-  TreeBuilder builder(file, problems);
+  TreeBuilder builder(text, file, problems);
   try {
     std::istringstream stream{std::string(text)};
     YAML::Parser parser(stream);
     parser.HandleNextDocument(builder);
-    TreeBuilder rest(file, problems);
+    TreeBuilder rest(text, file, problems);
     if (parser.HandleNextDocument(rest))
       problems.add(rest.document_start(), "syntax: the end of the document was expected here",
                    "one file holds one document");
+    else if (const auto where = builder.open_quote())
+      problems.add(*where, "syntax: a quoted text is not closed", "add the missing quote");
   } catch (const YAML::Exception& error) {
-    problems.add(syntax_error(error, file));
+    if (const auto where = builder.open_quote())
+      problems.add(*where, "syntax: a quoted text is not closed", "add the missing quote");
+    else
+      problems.add(syntax_error(error, text, file, builder.open_place()));
   }
   problems.throw_if_any();
   return builder.take_root();

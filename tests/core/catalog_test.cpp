@@ -62,7 +62,7 @@ TEST(Component, NestsAndReportsInside) {
       parse_yaml("encoder: {type: gru, inner: {type: gru, inner: transformer}}", "f"), toy::catalog());
   EXPECT_EQ(slot.encoder.options_as<toy::Gru::Options>()->inner->type(), "gru");
   EXPECT_EQ(problem_of("encoder: {type: gru, inner: {type: gru, inner: {type: gru, num_layers: 0}}}"),
-            "f:1:74: error: encoder.inner.inner.num_layers: must be positive, got 0");
+            "f:1:72: error: encoder.inner.inner.num_layers: must be positive, got 0");
 }
 
 TEST(Registry, ExplainsWhatCannotBeChosen) {

@@ -108,11 +108,26 @@ TEST(ParseYaml, RefusesBytesThatTheParserWouldMisread) {
 }
 
 TEST(ParseYaml, ExplainsSyntaxErrors) {
-  EXPECT_NE(error_of("a: {b: 1\n").find("a '{' is not closed"), std::string::npos);
+  EXPECT_NE(error_of("a: {b: 1\n").find("f.yaml:1:4: error: syntax: a '{' is not closed"), std::string::npos);
   EXPECT_NE(error_of("a: b: c\n").find("f.yaml:1:5: error: syntax: a value cannot begin here"),
             std::string::npos);
-  EXPECT_NE(error_of("a: 'x\n").find("a quoted text is not closed"), std::string::npos);
+  EXPECT_NE(error_of("a:\n\tb: 1\n").find("f.yaml:2:1: error: syntax: a tab in the indentation"),
+            std::string::npos);
   EXPECT_NE(error_of("a: *x\n").find("an alias without an anchor"), std::string::npos);
+}
+
+// The parser takes the end of the file for the closing quote.
+TEST(ParseYaml, RefusesAQuoteThatNothingCloses) {
+  for (const auto* text : {"a: 'x\n", "a: 'x", "a: \"x\nb: 1\n", "a: \"x\\\"\n", "a: 'x''\n",
+                           "a: &y !!str 'x\n", "a: [1, 'x\n", "\"a\n", "a: \"x\n\n\n"})
+    EXPECT_NE(error_of(text).find("a quoted text is not closed"), std::string::npos) << text;
+  for (const auto* text : {"a: 'x'\n", "a: \"x\\\\\"\n", "a: 'x'''\n", "a: ''\n", "a: |\n  'x\n",
+                           "a: x'\n"})
+    EXPECT_EQ(error_of(text), "") << text;
+}
+
+TEST(ParseYaml, CountsColumnsInCharacters) {
+  EXPECT_NE(error_of("{\xc3\xa9: 1, \xc3\xa9: 2}\n").find("f.yaml:1:8: error"), std::string::npos);
 }
 
 TEST(LoadYaml, SaysWhyAFileCannotBeRead) {

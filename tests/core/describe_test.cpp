@@ -12,13 +12,13 @@ TEST(Describe, ShowsTypeDefaultLimitsAndMeaningOfEachKey) {
   EXPECT_EQ(describe("transformer", toy::catalog()),
             "encoder 'transformer': Attention.\n"
             "  hidden  (integer, default 64, must be positive)\n"
-            "    Width of the inside.\n"
+            "      Width of the inside.\n"
             "  num_heads  (integer, default 2, must be at least 1)\n"
-            "    Attention heads.\n"
+            "      Attention heads.\n"
             "  dropout  (number, default 0.2, must be at least 0 and less than 1)\n"
-            "    Drop probability.\n"
+            "      Drop probability.\n"
             "  activation  (relu | gelu, default gelu)\n"
-            "    The bend.\n"
+            "      The bend.\n"
             "  rule: num_heads must divide hidden\n");
 }
 

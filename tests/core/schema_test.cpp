@@ -206,7 +206,7 @@ TEST(EmitConfig, FillsEveryDefaultInComponentsToo) {
   EXPECT_EQ(emit_flow(*node.at_path("model.objectives")),
             "[{type: softmax, weight: 1}, {type: pairwise, weight: 2, negatives: 1}]");
   EXPECT_EQ(emit_flow(*node.at_path("training")),
-            "{lr: 0.0003, betas: [0.9, 0.98], seed: 0, clip: 1, save_every: 10m, memory: 512MiB, "
+            "{lr: 3e-4, betas: [0.9, 0.98], seed: 0, clip: 1, save_every: 10m, memory: 512MiB, "
             "seeds: [1], name: run}");
 }
 
