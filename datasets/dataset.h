@@ -6,14 +6,9 @@
 
 #include "datasets/id_map.h"
 #include "datasets/interactions.h"
+#include "datasets/table_column.h"
 
 namespace reckon {
-
-/// A text column of the item (or user) table, row = dense id; for display and later as features.
-struct TableColumn {
-  std::string name;
-  std::vector<std::string> values;  ///< Empty text where the table says nothing.
-};
 
 /// The users whose held-out items a split asks for, and what is known of them at that moment.
 ///

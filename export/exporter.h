@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "datasets/dataset.h"
+#include "datasets/table_column.h"
 #include "datasets/id_map.h"
 #include "export/exported_model.h"
 #include "export/options.h"
