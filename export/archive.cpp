@@ -150,6 +150,10 @@ std::vector<Entry> read_directory(const Reader& file) {
     const uint64_t extra_size = file.number<uint16_t>(at + 30);
     const uint64_t comment_size = file.number<uint16_t>(at + 32);
     entry.header = file.number<uint32_t>(at + 42);
+    // Disk and attributes: always zero in an archive of LibTorch, which would read others wrongly.
+    if (file.number<uint32_t>(at + 34) != 0 || file.number<uint32_t>(at + 38) != 0)
+      file.fail("the file is damaged: entry " + std::to_string(i + 1) +
+                " of its table of contents has unknown attributes");
     entry.name = file.bytes(at + kDirectoryEntrySize, name_size);
     file.bytes(at + kDirectoryEntrySize + name_size, extra_size);
     read_extra64(file, at + kDirectoryEntrySize + name_size, extra_size, entry);

@@ -1,6 +1,7 @@
 #include "export/exported_file.h"
 
 #include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/csrc/jit/runtime/jit_exception.h>
 #include <torch/csrc/jit/serialization/import.h>
 #include <torch/utils.h>
@@ -67,12 +68,14 @@ struct ExportedFile::Impl {
   Description description;
   torch::jit::Module module;
   double load_seconds = 0.0;
+  bool optimized = false;
 
   // `module` is shared by threads; its methods change nothing.
   IValue call(const std::string& name, std::vector<IValue> arguments) const {
     const auto* method = description.method(name);
     if (method != nullptr && !method->refusal.empty()) throw DataError(path, 0, method->refusal);
     const torch::NoGradGuard no_grad;
+    const torch::jit::GraphOptimizerEnabledGuard executor(optimized);
     try {
       return module.get_method(name)(std::move(arguments));
     } catch (const torch::jit::JITException& e) {
@@ -81,34 +84,42 @@ struct ExportedFile::Impl {
   }
 };
 
-ExportedFile::ExportedFile(const std::string& path) : impl_(std::make_unique<Impl>()) {
+ExportedFile::ExportedFile(const std::string& path) {
+  const auto impl = std::make_shared<Impl>();
   const auto begin = std::chrono::steady_clock::now();
-  impl_->path = path;
-  impl_->archive = check_archive(path);
+  impl->path = path;
+  impl->archive = check_archive(path);
   try {
-    impl_->description = Description::from_json(impl_->archive.description);
+    impl->description = Description::from_json(impl->archive.description);
   } catch (const std::invalid_argument& e) {
     throw DataError(path, 0, std::string("cannot be used: ") + e.what() +
                                  "; export the model again with this version of reckon");
   }
   try {
-    impl_->module = torch::jit::load(path, torch::Device(torch::kCPU), /*load_debug_files=*/false);
-    impl_->module.eval();
-    for (const auto& method : impl_->description.methods)
-      if (!impl_->module.find_method(method.name))
+    impl->module = torch::jit::load(path, torch::Device(torch::kCPU), /*load_debug_files=*/false);
+    impl->module.eval();
+    for (const auto& method : impl->description.methods)
+      if (!impl->module.find_method(method.name))
         throw DataError(path, 0, "is damaged: it describes a method `" + method.name +
                                      "` that it does not have; export the model again");
   } catch (const c10::Error& e) {
     throw DataError(path, 0, std::string("LibTorch cannot load it: ") + e.what_without_backtrace());
-  } catch (const torch::jit::JITException& e) {
-    throw DataError(path, 0, "LibTorch cannot load it: " + sentence_of(e));
+  } catch (const DataError&) {
+    throw;
+  } catch (const std::exception& e) {
+    // Errors of the interpreter and of its parser are of several types that share this one.
+    throw DataError(path, 0, std::string("LibTorch cannot load it: ") + e.what());
   }
-  impl_->load_seconds =
+  impl->load_seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  impl_ = impl;
 }
 
-ExportedFile::~ExportedFile() = default;
-ExportedFile::ExportedFile(ExportedFile&&) noexcept = default;
+ExportedFile ExportedFile::with_optimizer() const {
+  const auto impl = std::make_shared<Impl>(*impl_);
+  impl->optimized = true;
+  return ExportedFile(std::shared_ptr<const Impl>(impl));
+}
 
 const std::string& ExportedFile::path() const { return impl_->path; }
 const Description& ExportedFile::description() const { return impl_->description; }

@@ -58,7 +58,7 @@ def candidate_scores(self, users: Tensor, history: Tensor, candidates: Tensor) -
 
 constexpr const char* kWithoutFallback = R"(
 def usable(self, users: Tensor, history: Tensor) -> Tensor:
-    return torch.ones_like(users).bool()
+    return users == users
 
 def rank_scores(self, users: Tensor, history: Tensor, pool: Tensor, whole: bool) -> Tensor:
     scores = self.pool_scores(self.encode(users, history), pool, whole)

@@ -19,8 +19,8 @@ struct ParityReport {
 /// lengths: encoded states, scores and inner-product form on dense ids, then whole lists on raw ids,
 /// against a ranking that is made here from the model's scores alone.
 ///
-/// Each request runs several times, since TorchScript replaces a method by an optimised one after its
-/// first runs. `destination` is the path that messages speak of.
+/// Some requests run several times by the optimising executor, as Python would run them: it replaces
+/// a method by an optimised one after its first runs. `destination` is the path that messages speak of.
 /// Throws   c10::Error with the method, the request and the place of the first difference.
 ParityReport check_parity(Model& model, const ExportedFile& file, const ExportInputs& inputs,
                           const std::string& destination);
