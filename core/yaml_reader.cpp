@@ -20,6 +20,36 @@ constexpr size_t kMaxBytes = 4 << 20;
 constexpr size_t kMaxValues = 100'000;
 constexpr size_t kMaxDepth = 64;
 
+// The length of the UTF-8 sequence at the front of `text`; 0 when it is broken.
+size_t utf8_length(std::string_view text) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+  const auto continues = [&](size_t i) { return i < text.size() && (byte(i) & 0xc0) == 0x80; };
+  if (byte(0) < 0x80) return 1;
+  if (byte(0) >= 0xc2 && byte(0) <= 0xdf) return continues(1) ? 2 : 0;
+  if ((byte(0) & 0xf0) == 0xe0) {
+    if (!continues(1) || !continues(2)) return 0;
+    const bool overlong = byte(0) == 0xe0 && byte(1) < 0xa0;
+    const bool surrogate = byte(0) == 0xed && byte(1) >= 0xa0;
+    return overlong || surrogate ? 0 : 3;
+  }
+  if (byte(0) >= 0xf0 && byte(0) <= 0xf4) {
+    if (!continues(1) || !continues(2) || !continues(3)) return 0;
+    const bool overlong = byte(0) == 0xf0 && byte(1) < 0x90;
+    const bool too_large = byte(0) == 0xf4 && byte(1) >= 0x90;
+    return overlong || too_large ? 0 : 4;
+  }
+  return 0;
+}
+
+bool is_utf8(std::string_view text) {
+  while (!text.empty()) {
+    const auto length = utf8_length(text);
+    if (length == 0) return false;
+    text.remove_prefix(length);
+  }
+  return true;
+}
+
 size_t count_values(const ConfigNode& node) {
   size_t count = 1;
   for (const auto& item : node.items()) count += count_values(item);
@@ -81,6 +111,9 @@ class TreeBuilder : public YAML::EventHandler {
     if (!tag.empty() && tag != "?" && tag != "!" && tag != "tag:yaml.org,2002:str")
       refuse_tag(mark, tag);
     last_scalar_ = mark;
+    // The parser makes single bytes of the escapes \\N and \\_.
+    if (!is_utf8(text))
+      problems_.add(place(mark), "an escape in this text gives no character", "write the character itself");
     finish(ConfigNode::scalar(text, tag != "?" && !tag.empty(), place(mark)), anchor);
   }
 
@@ -228,27 +261,6 @@ class TreeBuilder : public YAML::EventHandler {
   SourceLocation document_start_;
   size_t num_values_ = 0;
 };
-
-// The length of the UTF-8 sequence at the front of `text`; 0 when it is broken.
-size_t utf8_length(std::string_view text) {
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-  const auto continues = [&](size_t i) { return i < text.size() && (byte(i) & 0xc0) == 0x80; };
-  if (byte(0) < 0x80) return 1;
-  if (byte(0) >= 0xc2 && byte(0) <= 0xdf) return continues(1) ? 2 : 0;
-  if ((byte(0) & 0xf0) == 0xe0) {
-    if (!continues(1) || !continues(2)) return 0;
-    const bool overlong = byte(0) == 0xe0 && byte(1) < 0xa0;
-    const bool surrogate = byte(0) == 0xed && byte(1) >= 0xa0;
-    return overlong || surrogate ? 0 : 3;
-  }
-  if (byte(0) >= 0xf0 && byte(0) <= 0xf4) {
-    if (!continues(1) || !continues(2) || !continues(3)) return 0;
-    const bool overlong = byte(0) == 0xf0 && byte(1) < 0x90;
-    const bool too_large = byte(0) == 0xf4 && byte(1) >= 0x90;
-    return overlong || too_large ? 0 : 4;
-  }
-  return 0;
-}
 
 // The parser takes byte 4 for the end of the text and passes broken UTF-8 on; neither may happen.
 void check_bytes(std::string_view text, const std::string& file) {

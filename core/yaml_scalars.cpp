@@ -50,7 +50,7 @@ bool is_plain_safe(std::string_view text) {
   if (kIndicators.find(text[0]) != std::string_view::npos) return false;
   // A dash opens a list item or a document mark, unless a word or number follows at once.
   if (text[0] == '-' && (text.size() == 1 || text[1] == ' ' || text[1] == '-')) return false;
-  if (text == "...") return false;
+  if (text.starts_with("...")) return false;
   for (size_t i = 0; i < text.size(); ++i) {
     const auto c = static_cast<unsigned char>(text[i]);
     if (c < 0x20 || c == 0x7f) return false;

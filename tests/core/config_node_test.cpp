@@ -107,6 +107,11 @@ TEST(ParseYaml, RefusesBytesThatTheParserWouldMisread) {
             "\xc5\x81\xc3\xb3");
 }
 
+TEST(ParseYaml, RefusesEscapesThatTheParserMakesBytesOf) {
+  EXPECT_NE(error_of("a: \"x\\Ny\"\n").find("f.yaml:1:4: error: an escape in this text"), std::string::npos);
+  EXPECT_EQ(parse_yaml("a: \"\\u00e9\\x41\\n\"\n", "f").find("a")->scalar_text(), "\xc3\xa9" "A\n");
+}
+
 TEST(ParseYaml, ExplainsSyntaxErrors) {
   EXPECT_NE(error_of("a: {b: 1\n").find("f.yaml:1:4: error: syntax: a '{' is not closed"), std::string::npos);
   EXPECT_NE(error_of("a: b: c\n").find("f.yaml:1:5: error: syntax: a value cannot begin here"),
@@ -144,7 +149,7 @@ TEST(EmitYaml, QuotesTextThatWouldReadAsSomethingElse) {
   for (const std::string text :
        {"5", "1e3", "-2", "+.5", "true", "False", "yes", "No", "null", "~", "", ".inf", "nan", "0x10",
         "a: b", "a #b", " a", "a ", "- a", "-", "--- a", "[a]", "{", "*a", "&a", "!a", "'a'", "\"", "%a",
-        "@a", "`a", "a\nb", "a\tb", "\x01", "\x04", "\x7f", "a:", "? a", "<<", "=", "...", "---", ",",
+        "@a", "`a", "a\nb", "a\tb", "\x01", "\x04", "\x7f", "a:", "? a", "<<", "=", "...", "... a", "---", ",",
         "a, b", "a]", "#", "|", ">", "\\", "\xef\xbb\xbf", "\xc5\x81"}) {
     auto map = ConfigNode::map();
     map.set("k", ConfigNode::text(text));
