@@ -54,6 +54,7 @@ struct StepReport {
   int64_t num_targets = 0;  ///< Learnt from in this step.
   double lr = 0.0;
   double gradient_norm = 0.0;  ///< Before clipping.
+  bool is_logged = false;      ///< Whether the config asks for a line about this step.
 };
 
 /// What wants to hear of a procedure's progress.

@@ -116,6 +116,9 @@ void SupervisedOptions::describe(Schema<SupervisedOptions>& schema) {
   schema.field("checkpoint_steps", &O::checkpoint_steps)
       .at_least(0)
       .doc("Optimiser steps between two checkpoints; 0: time alone decides.");
+  schema.field("log_every", &O::log_every)
+      .at_least(0)
+      .doc("Optimiser steps between two lines about the loss; 0: one line for each epoch.");
   schema.field("device", &O::device).non_empty().doc("Where to compute: cpu, cuda, cuda:1, ...");
   schema.invariant("validate_every", "is said by early_stopping.evaluate_every where that is given",
                    [](const O& o) { return o.validate_every == 0 || !o.early_stopping; });
@@ -201,7 +204,8 @@ void Supervised::step() {
                              .epoch_loss = sums_.loss / sums_.weight,
                              .num_targets = result.num_targets,
                              .lr = lr_,
-                             .gradient_norm = norm});
+                             .gradient_norm = norm,
+                             .is_logged = options_.log_every > 0 && step_ % options_.log_every == 0});
   if (epoch_step_ == steps_per_epoch() || is_finished()) finish_epoch();
 }
 

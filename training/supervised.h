@@ -42,6 +42,7 @@ struct SupervisedOptions {
   int64_t validate_every = 0;
   Duration checkpoint_every = {60.0};
   int64_t checkpoint_steps = 0;
+  int64_t log_every = 0;
   std::string device = "cpu";
   static void describe(Schema<SupervisedOptions>& schema);
 };
