@@ -58,9 +58,12 @@ ForcedSimd::~ForcedSimd() { active() = previous_; }
 
 const char* simd_name(Simd simd) {
   switch (simd) {
-    case Simd::kPortable: return "portable";
-    case Simd::kAvx2: return "avx2";
-    case Simd::kAvx512: return "avx512";
+    case Simd::kPortable:
+      return "portable";
+    case Simd::kAvx2:
+      return "avx2";
+    case Simd::kAvx512:
+      return "avx512";
   }
   return "?";
 }

@@ -32,15 +32,18 @@ uint64_t mix(uint64_t x) {
 template <class Scalar>
 void apply_range(const Scalar* x, Scalar* y, int64_t begin, int64_t end, Mask mask, Scalar scale) {
   switch (active_simd()) {
-    case Simd::kAvx512: return dropout_detail::apply_avx512(x, y, begin, end, mask, scale);
-    case Simd::kAvx2: return dropout_detail::apply_avx2(x, y, begin, end, mask, scale);
-    case Simd::kPortable: return dropout_detail::apply_portable(x, y, begin, end, mask, scale);
+    case Simd::kAvx512:
+      return dropout_detail::apply_avx512(x, y, begin, end, mask, scale);
+    case Simd::kAvx2:
+      return dropout_detail::apply_avx2(x, y, begin, end, mask, scale);
+    case Simd::kPortable:
+      return dropout_detail::apply_portable(x, y, begin, end, mask, scale);
   }
 }
 
 torch::Tensor apply_mask(const torch::Tensor& x, Mask mask, double scale) {
-  const auto from = x.contiguous();              // [...]
-  auto to = torch::empty_like(from);             // [...]
+  const auto from = x.contiguous();   // [...]
+  auto to = torch::empty_like(from);  // [...]
   AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "dropout", [&] {
     const auto* source = from.const_data_ptr<scalar_t>();
     auto* target = to.data_ptr<scalar_t>();
@@ -103,7 +106,8 @@ torch::Tensor dropout(const torch::Tensor& x, double p, bool training) {
   if (!own) return at::dropout(x, p, true);  // [...]
   const uint64_t key = mix(scope_key + scope_calls++);
   return MaskedScale::apply(x, static_cast<int64_t>(key),
-                            static_cast<int64_t>(p * kRandomRange + 0.5), 1.0 / (1.0 - p));  // [...]
+                            static_cast<int64_t>(p * kRandomRange + 0.5),
+                            1.0 / (1.0 - p));  // [...]
 }
 
 }  // namespace reckon

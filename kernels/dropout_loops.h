@@ -16,7 +16,8 @@ struct Mask {
 
 /// y[i] = x[i] * (kept(i) ? scale : 0) for i in [begin, end).
 void apply_portable(const float* x, float* y, int64_t begin, int64_t end, Mask mask, float scale);
-void apply_portable(const double* x, double* y, int64_t begin, int64_t end, Mask mask, double scale);
+void apply_portable(const double* x, double* y, int64_t begin, int64_t end, Mask mask,
+                    double scale);
 void apply_avx2(const float* x, float* y, int64_t begin, int64_t end, Mask mask, float scale);
 void apply_avx2(const double* x, double* y, int64_t begin, int64_t end, Mask mask, double scale);
 void apply_avx512(const float* x, float* y, int64_t begin, int64_t end, Mask mask, float scale);
@@ -41,7 +42,8 @@ template <class Scalar>
 inline void apply_loop(const Scalar* __restrict x, Scalar* __restrict y, int64_t begin, int64_t end,
                        Mask mask, Scalar scale) {
   for (int64_t i = begin; i < end; ++i)
-    y[i] = x[i] * (random_bits(static_cast<uint32_t>(i), mask) >= mask.threshold ? scale : Scalar(0));
+    y[i] =
+        x[i] * (random_bits(static_cast<uint32_t>(i), mask) >= mask.threshold ? scale : Scalar(0));
 }
 
 }  // namespace

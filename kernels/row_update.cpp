@@ -41,7 +41,7 @@ bool has_own_loop(const torch::Tensor& weight) {
 template <class Scalar, class Body>
 void for_each_row(const torch::Tensor& weight, const torch::Tensor& rows,
                   const torch::Tensor& grads, const Body& body) {
-  const auto row_ids = rows.contiguous();   // [R]
+  const auto row_ids = rows.contiguous();    // [R]
   const auto gradient = grads.contiguous();  // [R, D]
   const int64_t width = weight.size(1);
   auto* w = weight.data_ptr<Scalar>();
@@ -79,16 +79,15 @@ std::pair<torch::Tensor, torch::Tensor> sum_rows(const torch::Tensor& ids,
 
   std::vector<int64_t> order(num_entries);
   for (int64_t i = 0; i < num_entries; ++i) order[i] = i;
-  std::sort(order.begin(), order.end(), [id](int64_t a, int64_t b) {
-    return id[a] != id[b] ? id[a] < id[b] : a < b;
-  });
+  std::sort(order.begin(), order.end(),
+            [id](int64_t a, int64_t b) { return id[a] != id[b] ? id[a] < id[b] : a < b; });
   std::vector<int64_t> begins;
   for (int64_t i = 0; i < num_entries; ++i)
     if (i == 0 || id[order[i]] != id[order[i - 1]]) begins.push_back(i);
   const auto num_rows = static_cast<int64_t>(begins.size());
   begins.push_back(num_entries);
 
-  auto rows = torch::empty({num_rows}, torch::kLong);             // [R]
+  auto rows = torch::empty({num_rows}, torch::kLong);            // [R]
   auto sums = torch::empty({num_rows, width}, grads.options());  // [R, D]
   auto* row = rows.data_ptr<int64_t>();
   AT_DISPATCH_FLOATING_TYPES(grads.scalar_type(), "sum_rows", [&] {
@@ -119,10 +118,9 @@ void subtract_rows(const torch::Tensor& weight, const torch::Tensor& rows,
   }
   const int64_t width = weight.size(1);
   AT_DISPATCH_FLOATING_TYPES(weight.scalar_type(), "subtract_rows", [&] {
-    for_each_row<scalar_t>(weight, rows, step,
-                           [width](scalar_t* w, const scalar_t* g, int64_t) {
-                             for (int64_t d = 0; d < width; ++d) w[d] -= g[d];
-                           });
+    for_each_row<scalar_t>(weight, rows, step, [width](scalar_t* w, const scalar_t* g, int64_t) {
+      for (int64_t d = 0; d < width; ++d) w[d] -= g[d];
+    });
   });
 }
 
@@ -140,10 +138,9 @@ void row_sgd(const torch::Tensor& weight, const torch::Tensor& rows, const torch
   AT_DISPATCH_FLOATING_TYPES(weight.scalar_type(), "row_sgd", [&] {
     const auto lr = static_cast<scalar_t>(options.lr);
     const auto decay = static_cast<scalar_t>(options.weight_decay);
-    for_each_row<scalar_t>(weight, rows, grads,
-                           [=](scalar_t* w, const scalar_t* g, int64_t) {
-                             for (int64_t d = 0; d < width; ++d) w[d] -= lr * (g[d] + decay * w[d]);
-                           });
+    for_each_row<scalar_t>(weight, rows, grads, [=](scalar_t* w, const scalar_t* g, int64_t) {
+      for (int64_t d = 0; d < width; ++d) w[d] -= lr * (g[d] + decay * w[d]);
+    });
   });
 }
 
@@ -156,9 +153,9 @@ void row_adagrad(const torch::Tensor& weight, const torch::Tensor& state, const 
   torch::NoGradGuard no_grad;
   if (!has_own_loop(weight) || !state.is_contiguous()) {
     const auto gradient =
-        with_decay(grads, weight.index_select(0, rows), options.weight_decay);    // [R, D]
+        with_decay(grads, weight.index_select(0, rows), options.weight_decay);  // [R, D]
     state.index_add_(0, rows, gradient.square().mean(1));
-    const auto scale = state.index_select(0, rows).sqrt().add(options.eps);       // [R]
+    const auto scale = state.index_select(0, rows).sqrt().add(options.eps);  // [R]
     weight.index_add_(0, rows, gradient / scale.unsqueeze(1), -options.lr);
     return;
   }
@@ -168,17 +165,16 @@ void row_adagrad(const torch::Tensor& weight, const torch::Tensor& state, const 
     const auto lr = static_cast<scalar_t>(options.lr);
     const auto eps = static_cast<scalar_t>(options.eps);
     const auto decay = static_cast<scalar_t>(options.weight_decay);
-    for_each_row<scalar_t>(
-        weight, rows, grads, [=](scalar_t* w, const scalar_t* g, int64_t row) {
-          scalar_t squares = 0;
-          for (int64_t d = 0; d < width; ++d) {
-            const scalar_t gradient = g[d] + decay * w[d];
-            squares += gradient * gradient;
-          }
-          accumulated[row] += squares / static_cast<scalar_t>(width);
-          const scalar_t rate = lr / (std::sqrt(accumulated[row]) + eps);
-          for (int64_t d = 0; d < width; ++d) w[d] -= rate * (g[d] + decay * w[d]);
-        });
+    for_each_row<scalar_t>(weight, rows, grads, [=](scalar_t* w, const scalar_t* g, int64_t row) {
+      scalar_t squares = 0;
+      for (int64_t d = 0; d < width; ++d) {
+        const scalar_t gradient = g[d] + decay * w[d];
+        squares += gradient * gradient;
+      }
+      accumulated[row] += squares / static_cast<scalar_t>(width);
+      const scalar_t rate = lr / (std::sqrt(accumulated[row]) + eps);
+      for (int64_t d = 0; d < width; ++d) w[d] -= rate * (g[d] + decay * w[d]);
+    });
   });
 }
 
@@ -197,10 +193,10 @@ void row_lazy_adam(const torch::Tensor& weight, const torch::Tensor& moment1,
   const double unbias = 1.0 / std::sqrt(correction2);
   if (!has_own_loop(weight) || !moment1.is_contiguous() || !moment2.is_contiguous()) {
     const auto gradient =
-        with_decay(grads, weight.index_select(0, rows), options.weight_decay);              // [R, D]
-    const auto m = moment1.index_select(0, rows).lerp(gradient, 1.0 - options.beta1);       // [R, D]
+        with_decay(grads, weight.index_select(0, rows), options.weight_decay);         // [R, D]
+    const auto m = moment1.index_select(0, rows).lerp(gradient, 1.0 - options.beta1);  // [R, D]
     const auto v =
-        moment2.index_select(0, rows).lerp(gradient.square(), 1.0 - options.beta2);         // [R, D]
+        moment2.index_select(0, rows).lerp(gradient.square(), 1.0 - options.beta2);  // [R, D]
     moment1.index_copy_(0, rows, m);
     moment2.index_copy_(0, rows, v);
     weight.index_add_(0, rows, m / (v.sqrt() * unbias + options.eps), -rate);
@@ -218,17 +214,16 @@ void row_lazy_adam(const torch::Tensor& weight, const torch::Tensor& moment1,
     const auto decay = static_cast<scalar_t>(options.weight_decay);
     const auto lr = static_cast<scalar_t>(rate);
     const auto root_scale = static_cast<scalar_t>(unbias);
-    for_each_row<scalar_t>(
-        weight, rows, grads, [=](scalar_t* w, const scalar_t* g, int64_t row) {
-          auto* m = first + row * width;
-          auto* v = second + row * width;
-          for (int64_t d = 0; d < width; ++d) {
-            const scalar_t gradient = g[d] + decay * w[d];
-            m[d] = beta1 * m[d] + rest1 * gradient;
-            v[d] = beta2 * v[d] + rest2 * gradient * gradient;
-            w[d] -= lr * m[d] / (std::sqrt(v[d]) * root_scale + eps);
-          }
-        });
+    for_each_row<scalar_t>(weight, rows, grads, [=](scalar_t* w, const scalar_t* g, int64_t row) {
+      auto* m = first + row * width;
+      auto* v = second + row * width;
+      for (int64_t d = 0; d < width; ++d) {
+        const scalar_t gradient = g[d] + decay * w[d];
+        m[d] = beta1 * m[d] + rest1 * gradient;
+        v[d] = beta2 * v[d] + rest2 * gradient * gradient;
+        w[d] -= lr * m[d] / (std::sqrt(v[d]) * root_scale + eps);
+      }
+    });
   });
 }
 

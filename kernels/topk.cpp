@@ -28,18 +28,24 @@ constexpr int64_t kPlainScores = 1 << 24;
 int64_t scan(const float* scores, const float* bias, int64_t count, float threshold,
              int32_t* found) {
   switch (active_simd()) {
-    case Simd::kAvx512: return topk_detail::scan_avx512(scores, bias, count, threshold, found);
-    case Simd::kAvx2: return topk_detail::scan_avx2(scores, bias, count, threshold, found);
-    case Simd::kPortable: break;
+    case Simd::kAvx512:
+      return topk_detail::scan_avx512(scores, bias, count, threshold, found);
+    case Simd::kAvx2:
+      return topk_detail::scan_avx2(scores, bias, count, threshold, found);
+    case Simd::kPortable:
+      break;
   }
   return topk_detail::scan_portable(scores, bias, count, threshold, found);
 }
 
 void maximum(float* into, const float* from, int64_t count) {
   switch (active_simd()) {
-    case Simd::kAvx512: return topk_detail::maximum_avx512(into, from, count);
-    case Simd::kAvx2: return topk_detail::maximum_avx2(into, from, count);
-    case Simd::kPortable: return topk_detail::maximum_portable(into, from, count);
+    case Simd::kAvx512:
+      return topk_detail::maximum_avx512(into, from, count);
+    case Simd::kAvx2:
+      return topk_detail::maximum_avx2(into, from, count);
+    case Simd::kPortable:
+      return topk_detail::maximum_portable(into, from, count);
   }
 }
 
@@ -180,19 +186,19 @@ void write_row(std::vector<uint64_t>& keys, int64_t query, int64_t k, TopK& out)
 
 // The plain ATen path: any device and type, and the slow obvious order.
 TopK rank_scores(const torch::Tensor& scores, const torch::Tensor& is_seen, int64_t k) {
-  const auto is_nan = scores.isnan();                                                       // [B, I]
+  const auto is_nan = scores.isnan();  // [B, I]
   const auto clean = scores.masked_fill(is_nan.logical_or(is_seen),
-                                        -std::numeric_limits<double>::infinity());          // [B, I]
+                                        -std::numeric_limits<double>::infinity());  // [B, I]
   const auto by_score = std::get<1>(at::sort(clean, /*stable=*/true, 1, /*descending=*/true));
-  const auto rank = is_nan.to(torch::kInt) + 2 * is_seen.to(torch::kInt);                   // [B, I]
+  const auto rank = is_nan.to(torch::kInt) + 2 * is_seen.to(torch::kInt);  // [B, I]
   const auto by_rank = std::get<1>(
-      at::sort(rank.gather(1, by_score), /*stable=*/true, 1, /*descending=*/false));        // [B, I]
-  const auto order = by_score.gather(1, by_rank).slice(1, 0, k);                            // [B, <= k]
-  const auto left_out = is_seen.gather(1, order);                                           // [B, <= k]
-  const auto items = order.masked_fill(left_out, kPaddingId);                               // [B, <= k]
+      at::sort(rank.gather(1, by_score), /*stable=*/true, 1, /*descending=*/false));  // [B, I]
+  const auto order = by_score.gather(1, by_rank).slice(1, 0, k);                      // [B, <= k]
+  const auto left_out = is_seen.gather(1, order);                                     // [B, <= k]
+  const auto items = order.masked_fill(left_out, kPaddingId);                         // [B, <= k]
   const auto values = scores.gather(1, order)
                           .masked_fill(left_out, -std::numeric_limits<double>::infinity())
-                          .to(torch::kFloat);                                               // [B, <= k]
+                          .to(torch::kFloat);  // [B, <= k]
   auto out = empty_result(scores.size(0), k);
   out.items = out.items.to(scores.device());
   out.scores = out.scores.to(scores.device());
@@ -206,11 +212,11 @@ torch::Tensor seen_mask(const SeenRows& seen, int64_t begin, int64_t end, int64_
                         const torch::Device& device) {
   auto mask = torch::zeros({end - begin, num_items}, torch::kBool);  // [B, I]
   if (seen.offsets.defined()) {
-    const auto offsets = seen.offsets.slice(0, begin, end + 1);                            // [B + 1]
-    const auto counts = offsets.diff();                                                    // [B]
-    const auto rows = torch::arange(end - begin).repeat_interleave(counts);                // [E]
+    const auto offsets = seen.offsets.slice(0, begin, end + 1);              // [B + 1]
+    const auto counts = offsets.diff();                                      // [B]
+    const auto rows = torch::arange(end - begin).repeat_interleave(counts);  // [E]
     const auto items = seen.items.slice(0, offsets[0].item<int64_t>(),
-                                        offsets[end - begin].item<int64_t>());             // [E]
+                                        offsets[end - begin].item<int64_t>());  // [E]
     mask.index_put_({rows, items.to(torch::kLong)}, torch::ones({}, torch::kBool));
   }
   return mask.to(device);
@@ -223,8 +229,8 @@ TopK plain_topk(int64_t num_queries, int64_t num_items, const SeenRows& seen, in
   std::vector<torch::Tensor> items, scores;
   for (int64_t begin = 0; begin < num_queries; begin += rows) {
     const int64_t end = std::min(num_queries, begin + rows);
-    auto block = rank_scores(scores_of(begin, end),
-                             seen_mask(seen, begin, end, num_items, device), k);
+    auto block =
+        rank_scores(scores_of(begin, end), seen_mask(seen, begin, end, num_items, device), k);
     items.push_back(block.items);
     scores.push_back(block.scores);
   }
@@ -235,7 +241,9 @@ TopK plain_topk(int64_t num_queries, int64_t num_items, const SeenRows& seen, in
   return {torch::cat(items), torch::cat(scores)};  // [B, k], [B, k]
 }
 
-bool is_plain_float(const torch::Tensor& t) { return t.is_cpu() && t.scalar_type() == torch::kFloat; }
+bool is_plain_float(const torch::Tensor& t) {
+  return t.is_cpu() && t.scalar_type() == torch::kFloat;
+}
 
 // What one thread works with.
 struct Workspace {
@@ -253,7 +261,8 @@ struct Problem {
   int64_t k;
 
   // Fills work.best for queries [q_begin, q_end) over items [i_begin, i_end).
-  void solve(int64_t q_begin, int64_t q_end, int64_t i_begin, int64_t i_end, Workspace& work) const {
+  void solve(int64_t q_begin, int64_t q_end, int64_t i_begin, int64_t i_end,
+             Workspace& work) const {
     const int64_t count = q_end - q_begin, num_vectors = queries.size(1);
     const auto q = queries.slice(0, q_begin, q_end).flatten(0, 1);  // [Q * M, D]
     work.best.resize(count);
@@ -264,7 +273,7 @@ struct Problem {
       seen->place(work.seen[b], q_begin + b, i_begin);
     }
     if (!work.scores.defined() || work.scores.size(0) < q.size(0))
-      work.scores = torch::empty({q.size(0), kBlockItems});         // [Q * M, kBlockItems]
+      work.scores = torch::empty({q.size(0), kBlockItems});  // [Q * M, kBlockItems]
     for (int64_t i = i_begin; i < i_end; i += kBlockItems) {
       const int64_t length = std::min(kBlockItems, i_end - i);
       auto block = work.scores.narrow(0, 0, q.size(0)).narrow(1, 0, length);  // [Q * M, length]
@@ -291,8 +300,10 @@ TopK topk(const torch::Tensor& queries, const torch::Tensor& items, const torch:
               "topk: expected bias [", items.size(0), "], got ", bias.sizes());
   TORCH_CHECK(k >= 1, "topk: expected k of 1 or more, got ", k);
   const int64_t num_queries = queries.size(0), num_items = items.size(0);
-  TORCH_CHECK(num_items <= std::numeric_limits<int32_t>::max(), "topk: expected at most 2^31 - 1 "
-              "items, got ", num_items);
+  TORCH_CHECK(num_items <= std::numeric_limits<int32_t>::max(),
+              "topk: expected at most 2^31 - 1 "
+              "items, got ",
+              num_items);
   torch::NoGradGuard no_grad;
   const SeenRows seen_rows(seen, num_queries, num_items);
   // A sum over vectors is one vector's product already.
@@ -332,8 +343,10 @@ TopK topk(const torch::Tensor& queries, const torch::Tensor& items, const torch:
                     std::min(num_items, item_blocks * (part + 1) / parts * kBlockItems), work);
       for (int64_t q = q_begin; q < q_end; ++q) {
         auto keys = work.best[q - q_begin].keys();
-        if (parts > 1) partial[part * num_queries + q] = std::move(keys);
-        else write_row(keys, q, k, out);
+        if (parts > 1)
+          partial[part * num_queries + q] = std::move(keys);
+        else
+          write_row(keys, q, k, out);
       }
     }
   });

@@ -3,10 +3,12 @@
 namespace reckon::topk_detail {
 
 int64_t scan_avx512(const float* scores, const float* bias, int64_t count, float threshold,
-                int32_t* found) {
+                    int32_t* found) {
   return scan_loop(scores, bias, count, threshold, found);
 }
 
-void maximum_avx512(float* into, const float* from, int64_t count) { maximum_loop(into, from, count); }
+void maximum_avx512(float* into, const float* from, int64_t count) {
+  maximum_loop(into, from, count);
+}
 
 }  // namespace reckon::topk_detail

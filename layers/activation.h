@@ -15,8 +15,8 @@ enum class Activation { kRelu, kGelu, kSilu, kTanh, kSigmoid, kIdentity };
 template <>
 struct EnumNames<Activation> {
   static std::vector<std::pair<std::string, Activation>> all() {
-    return {{"relu", Activation::kRelu}, {"gelu", Activation::kGelu},
-            {"silu", Activation::kSilu}, {"tanh", Activation::kTanh},
+    return {{"relu", Activation::kRelu},       {"gelu", Activation::kGelu},
+            {"silu", Activation::kSilu},       {"tanh", Activation::kTanh},
             {"sigmoid", Activation::kSigmoid}, {"identity", Activation::kIdentity}};
   }
 };

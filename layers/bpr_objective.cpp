@@ -8,8 +8,9 @@ void BprObjective::Options::describe(Schema<Options>& schema) {
   describe_negatives(schema);
   schema.field("l2", &Options::l2)
       .at_least(0.0)
-      .doc("Half of this times the squared length of the vectors of user, target and negatives is "
-           "added for each target.");
+      .doc(
+          "Half of this times the squared length of the vectors of user, target and negatives is "
+          "added for each target.");
 }
 
 ObjectiveNeeds BprObjective::needs() const { return negative_needs(options_); }
@@ -18,7 +19,7 @@ LossParts BprObjective::forward(const ObjectiveInput& input) {
   const auto margin = target_scores(input).unsqueeze(1) - negative_scores(input);  // [P, N]
   auto losses = at::softplus(-margin).mean(1);                                     // [P]
   if (options_.l2 > 0.0) {
-    const auto negatives = squared_norm(input.negatives.vectors).mean(-1);         // [P] or []
+    const auto negatives = squared_norm(input.negatives.vectors).mean(-1);  // [P] or []
     losses = losses + (0.5 * options_.l2) * (squared_norm(input.users.vectors) +
                                              squared_norm(input.targets.vectors) + negatives);
   }

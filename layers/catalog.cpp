@@ -18,14 +18,16 @@
 namespace reckon {
 
 void add_layers(Catalog& catalog) {
-  catalog.add<LearnedPosition>("learned", "A trained vector for each distance from the newest item.");
+  catalog.add<LearnedPosition>("learned",
+                               "A trained vector for each distance from the newest item.");
   catalog.add<SinusoidalPosition>("sinusoidal", "Fixed sines and cosines of that distance.");
   catalog.add<NoPosition>("none", "Nothing, for encoders that know the order by themselves.");
 
   catalog.add<TransformerEncoder>("transformer", "Left-to-right self-attention over the history.");
   catalog.add<GruEncoder>("gru", "Gated recurrent units over the history.");
   catalog.add<LstmEncoder>("lstm", "Long short-term memory over the history.");
-  catalog.add<MeanPoolingEncoder>("mean_pooling", "The mean of the items so far; older ones can fade.");
+  catalog.add<MeanPoolingEncoder>("mean_pooling",
+                                  "The mean of the items so far; older ones can fade.");
 
   catalog.add<DotScorer>("dot", "Inner product or cosine, with biases on request.");
   catalog.add<MlpScorer>("mlp", "A network over user state, item vector and their product.");

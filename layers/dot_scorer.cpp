@@ -56,20 +56,20 @@ torch::Tensor DotScorer::forward(const ScorerSide& users, const ScorerSide& item
 }
 
 torch::Tensor DotScorer::query_form(const ScorerSide& users) {
-  const auto u = user_vectors(users.vectors);                      // [P, D]
+  const auto u = user_vectors(users.vectors);  // [P, D]
   if (!options_.user_bias) return u;
-  return torch::cat({u, user_bias_->lookup(users.ids)}, -1);       // [P, D + 1]
+  return torch::cat({u, user_bias_->lookup(users.ids)}, -1);  // [P, D + 1]
 }
 
 InnerProduct DotScorer::item_form(const ScorerSide& items) {
-  auto v = item_vectors(items.vectors);                                          // [I, D]
+  auto v = item_vectors(items.vectors);  // [I, D]
   // The user's bias is one more feature, which every item has once.
   if (options_.user_bias) v = torch::cat({v, at::ones_like(v.narrow(-1, 0, 1))}, -1);  // [I, D + 1]
   return {v, bias_of(items.ids)};
 }
 
 torch::Tensor DotScorer::user_vectors(const torch::Tensor& vectors) const {
-  const auto u = options_.normalize ? unit(vectors) : vectors;                 // [P, D]
+  const auto u = options_.normalize ? unit(vectors) : vectors;                // [P, D]
   return options_.temperature == 1.0 ? u : u * (1.0 / options_.temperature);  // [P, D]
 }
 
@@ -78,13 +78,13 @@ torch::Tensor DotScorer::item_vectors(const torch::Tensor& vectors) const {
 }
 
 torch::Tensor DotScorer::bias_of(const torch::Tensor& ids) const {
-  torch::Tensor bias = global_bias_;                            // [1]
+  torch::Tensor bias = global_bias_;  // [1]
   if (options_.item_bias) {
-    const auto rows = item_bias_->lookup(ids).squeeze(-1);      // [...]
-    return bias.defined() ? rows + bias : rows;                 // [...]
+    const auto rows = item_bias_->lookup(ids).squeeze(-1);  // [...]
+    return bias.defined() ? rows + bias : rows;             // [...]
   }
   if (!bias.defined()) return bias;
-  return bias.expand_as(ids);                                   // [...]
+  return bias.expand_as(ids);  // [...]
 }
 
 }  // namespace reckon

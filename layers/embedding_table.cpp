@@ -94,7 +94,8 @@ void EmbeddingTableImpl::grow(int64_t count, uint64_t seed) {
   // Drawn on the CPU, so that a table grows alike on every device.
   auto rows = torch::empty({count, width()}, weight_.options().device(torch::kCPU));  // [count, D]
   draw_rows(rows, options_.init, num_rows() + count, at::detail::createCPUGenerator(seed));
-  weight_.set_data(torch::cat({weight_.detach(), rows.to(weight_.device())}));  // [2 + I + count, D]
+  weight_.set_data(
+      torch::cat({weight_.detach(), rows.to(weight_.device())}));  // [2 + I + count, D]
   weight_.mutable_grad() = torch::Tensor();  // a gradient of the old height fits nothing any more
   options_.num_rows += count;
 }
@@ -104,9 +105,9 @@ void EmbeddingTableImpl::load_rows(const torch::Tensor& values) {
               "EmbeddingTable: expected at most [", num_rows(), ", ", width(), "], got ",
               values.sizes());
   torch::NoGradGuard no_grad;
-  auto rows = block(0, values.size(0));                                       // [R, D]
-  const auto given = values.to(rows.options());                               // [R, D]
-  const auto keep = given.isnan().any(/*dim=*/1, /*keepdim=*/true);           // [R, 1]
+  auto rows = block(0, values.size(0));                              // [R, D]
+  const auto given = values.to(rows.options());                      // [R, D]
+  const auto keep = given.isnan().any(/*dim=*/1, /*keepdim=*/true);  // [R, 1]
   rows.copy_(torch::where(keep, rows, given));
 }
 

@@ -18,11 +18,15 @@ FeedForwardImpl::FeedForwardImpl(FeedForwardKind kind, int64_t width, int64_t hi
 torch::Tensor FeedForwardImpl::forward(const torch::Tensor& x) {
   auto h = input_->forward(x);  // [..., parts * hidden]
   switch (kind_) {
-    case FeedForwardKind::kRelu: h = at::relu(h); break;  // [..., hidden]
-    case FeedForwardKind::kGelu: h = at::gelu(h); break;  // [..., hidden]
+    case FeedForwardKind::kRelu:
+      h = at::relu(h);
+      break;  // [..., hidden]
+    case FeedForwardKind::kGelu:
+      h = at::gelu(h);
+      break;  // [..., hidden]
     case FeedForwardKind::kSwiglu: {
-      const auto parts = h.chunk(2, -1);                  // [..., hidden] twice
-      h = at::silu(parts[0]) * parts[1];                  // [..., hidden]
+      const auto parts = h.chunk(2, -1);  // [..., hidden] twice
+      h = at::silu(parts[0]) * parts[1];  // [..., hidden]
       break;
     }
   }

@@ -9,7 +9,7 @@ void LearnedPosition::Options::describe(Schema<Options>& schema) {
 LearnedPosition::LearnedPosition(const Options& options, const Deps& deps) {
   auto weight = torch::empty({deps.max_length, deps.width});  // [max_length, D]
   draw_rows(weight, options.init, deps.max_length);
-  weight_ = register_parameter("weight", weight);             // [max_length, D]
+  weight_ = register_parameter("weight", weight);  // [max_length, D]
 }
 
 torch::Tensor LearnedPosition::forward(const torch::Tensor& x) {

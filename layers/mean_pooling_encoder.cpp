@@ -13,19 +13,19 @@ torch::Tensor MeanPoolingEncoder::forward(const torch::Tensor& x, const torch::T
   TORCH_CHECK(x.dim() == 3 && x.size(2) == width_ && valid.dim() == 2,
               "MeanPoolingEncoder: expected x [B, T, ", width_, "] and valid [B, T], got ",
               x.sizes(), " and ", valid.sizes());
-  const auto count = valid.to(torch::kLong).cumsum(1);                                // [B, T]
+  const auto count = valid.to(torch::kLong).cumsum(1);  // [B, T]
   if (options_.decay == 1.0) {
-    const auto sums = (x * valid.unsqueeze(-1)).cumsum(1);                            // [B, T, D]
-    return sums / count.clamp_min(1).unsqueeze(-1);                                   // [B, T, D]
+    const auto sums = (x * valid.unsqueeze(-1)).cumsum(1);  // [B, T, D]
+    return sums / count.clamp_min(1).unsqueeze(-1);         // [B, T, D]
   }
-  const auto step = at::ones_like(valid, torch::kLong).cumsum(1);                     // [B, T]
+  const auto step = at::ones_like(valid, torch::kLong).cumsum(1);  // [B, T]
   const auto seen =
-      step.unsqueeze(2).ge(step.unsqueeze(1)).logical_and(valid.unsqueeze(1));        // [B, T, T]
-  const auto age = (count.unsqueeze(2) - count.unsqueeze(1)).clamp_min(0);            // [B, T, T]
-  const auto weights = at::pow(options_.decay, age.to(x.scalar_type())) * seen;       // [B, T, T]
+      step.unsqueeze(2).ge(step.unsqueeze(1)).logical_and(valid.unsqueeze(1));   // [B, T, T]
+  const auto age = (count.unsqueeze(2) - count.unsqueeze(1)).clamp_min(0);       // [B, T, T]
+  const auto weights = at::pow(options_.decay, age.to(x.scalar_type())) * seen;  // [B, T, T]
   // Where there is nothing to average the weights are zero; so is their sum, which must divide.
-  const auto total = weights.sum(-1, /*keepdim=*/true).clamp_min(1e-30);              // [B, T, 1]
-  return at::matmul(weights / total, x);                                              // [B, T, D]
+  const auto total = weights.sum(-1, /*keepdim=*/true).clamp_min(1e-30);  // [B, T, 1]
+  return at::matmul(weights / total, x);                                  // [B, T, D]
 }
 
 }  // namespace reckon

@@ -24,7 +24,7 @@ torch::Tensor MlpImpl::forward(const torch::Tensor& x) {
   auto h = x;  // [..., input_width]
   for (const auto& layer : *layers_) {
     h = activate(layer->as<torch::nn::Linear>()->forward(h), options_.activation);  // [..., units]
-    h = reckon::dropout(h, options_.dropout, is_training());                                // [..., units]
+    h = reckon::dropout(h, options_.dropout, is_training());                        // [..., units]
   }
   return h;
 }

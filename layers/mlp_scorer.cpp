@@ -45,11 +45,12 @@ torch::Tensor MlpScorer::forward(const ScorerSide& users, const ScorerSide& item
   TORCH_CHECK(u.dim() == 2 && (v.dim() == 2 || v.dim() == 3),
               "MlpScorer: expected users [P, D] and items [P, C, D] or [C, D], got ", u.sizes(),
               " and ", v.sizes());
-  auto h = user_->forward(u).unsqueeze(1) + item_->forward(v);                         // [P, C, H]
-  if (!product_.is_empty()) h = h + product_->forward(u.unsqueeze(1) * v);             // [P, C, H]
-  h = reckon::dropout(activate(h, options_.activation), options_.dropout, is_training());      // [P, C, H]
-  if (!tower_.is_empty()) h = tower_->forward(h);                                      // [P, C, H']
-  return output_->forward(h).squeeze(-1);                                              // [P, C]
+  auto h = user_->forward(u).unsqueeze(1) + item_->forward(v);              // [P, C, H]
+  if (!product_.is_empty()) h = h + product_->forward(u.unsqueeze(1) * v);  // [P, C, H]
+  h = reckon::dropout(activate(h, options_.activation), options_.dropout,
+                      is_training());              // [P, C, H]
+  if (!tower_.is_empty()) h = tower_->forward(h);  // [P, C, H']
+  return output_->forward(h).squeeze(-1);          // [P, C]
 }
 
 }  // namespace reckon

@@ -3,7 +3,7 @@
 namespace reckon {
 
 NormImpl::NormImpl(NormKind kind, int64_t width, double eps) : kind_(kind), eps_(eps) {
-  weight_ = register_parameter("weight", torch::ones({width}));                                // [D]
+  weight_ = register_parameter("weight", torch::ones({width}));                             // [D]
   if (kind == NormKind::kLayer) bias_ = register_parameter("bias", torch::zeros({width}));  // [D]
 }
 

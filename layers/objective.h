@@ -15,8 +15,8 @@ namespace reckon {
 
 /// A loss as a sum and the weight it is a sum over; the trainer divides, so shards add up.
 struct LossParts {
-  torch::Tensor sum;     // [] differentiable
-  double weight = 0.0;   ///< Number (or total weight) of the targets in `sum`.
+  torch::Tensor sum;                     // [] differentiable
+  double weight = 0.0;                   ///< Number (or total weight) of the targets in `sum`.
   std::map<std::string, double> logged;  ///< Further sums over the same targets, for the log.
 };
 
@@ -24,11 +24,11 @@ struct LossParts {
 ///
 /// What the objective's needs do not name is undefined.
 struct ObjectiveInput {
-  ScorerSide users;       // vectors [P, D], ids [P]
-  ScorerSide targets;     // vectors [P, D], ids [P]
-  ScorerSide negatives;   // vectors [N, D] or [P, N, D], ids [N] or [P, N]
-  torch::Tensor labels;   // [P]
-  torch::Tensor weights;  // [P]
+  ScorerSide users;              // vectors [P, D], ids [P]
+  ScorerSide targets;            // vectors [P, D], ids [P]
+  ScorerSide negatives;          // vectors [N, D] or [P, N, D], ids [N] or [P, N]
+  torch::Tensor labels;          // [P]
+  torch::Tensor weights;         // [P]
   torch::Tensor target_log_q;    // [P]
   torch::Tensor negative_log_q;  // [N] or [P, N]
   int64_t num_items = 0;
@@ -38,7 +38,7 @@ struct ObjectiveInput {
 
 /// What an objective asks of the batches; a plain struct, so that layers/ knows no data set.
 struct ObjectiveNeeds {
-  int64_t negatives = 0;         ///< Per target; 0 when none are drawn.
+  int64_t negatives = 0;  ///< Per target; 0 when none are drawn.
   enum class Sharing { kStep, kExample, kPosition } sharing = Sharing::kExample;
   double popularity_exponent = 0.0;  ///< 0 draws uniformly.
   bool exclude_positives = true;

@@ -39,8 +39,8 @@ RecurrentEncoder::RecurrentEncoder(Cell cell, const RecurrentOptions& options, c
 
 torch::Tensor RecurrentEncoder::forward(const torch::Tensor& x, const torch::Tensor& valid) {
   TORCH_CHECK(x.dim() == 3 && x.size(2) == width_ && valid.dim() == 2,
-              "RecurrentEncoder: expected x [B, T, ", width_, "] and valid [B, T], got ",
-              x.sizes(), " and ", valid.sizes());
+              "RecurrentEncoder: expected x [B, T, ", width_, "] and valid [B, T], got ", x.sizes(),
+              " and ", valid.sizes());
   // Valid steps first, in their order; what follows them comes after and changes none of them.
   const auto order = at::argsort(valid.logical_not().to(torch::kInt), /*stable=*/true, 1,
                                  /*descending=*/false);                              // [B, T]
@@ -48,18 +48,19 @@ torch::Tensor RecurrentEncoder::forward(const torch::Tensor& x, const torch::Ten
   auto state = x.gather(1, order.unsqueeze(-1).expand_as(x));                        // [B, T, D]
 
   // The first state is made from the input, for a number B must not enter a trace.
-  const auto zero = at::zeros_like(x.select(1, 0).narrow(1, 0, 1));                  // [B, 1]
-  const auto start = zero.expand({-1, hidden_}).unsqueeze(0).contiguous();           // [1, B, hidden]
+  const auto zero = at::zeros_like(x.select(1, 0).narrow(1, 0, 1));         // [B, 1]
+  const auto start = zero.expand({-1, hidden_}).unsqueeze(0).contiguous();  // [1, B, hidden]
   for (const auto& layer : *layers_) {
     if (cell_ == Cell::kGru)
-      state = std::get<0>(layer->as<torch::nn::GRU>()->forward(state, start));       // [B, T, hidden]
+      state = std::get<0>(layer->as<torch::nn::GRU>()->forward(state, start));  // [B, T, hidden]
     else
       state = std::get<0>(layer->as<torch::nn::LSTM>()->forward(
-          state, std::make_tuple(start, start)));                                    // [B, T, hidden]
-    state = reckon::dropout(state, dropout_, is_training());                                 // [B, T, hidden]
+          state, std::make_tuple(start, start)));             // [B, T, hidden]
+    state = reckon::dropout(state, dropout_, is_training());  // [B, T, hidden]
   }
-  if (!output_.is_empty()) state = output_->forward(state);                          // [B, T, D]
-  return state.gather(1, places.unsqueeze(-1).expand_as(x));                         // [B, T, D]
+  if (!output_.is_empty()) state = output_->forward(state);    // [B, T, D]
+  state = state.gather(1, places.unsqueeze(-1).expand_as(x));  // [B, T, D]
+  return state * valid.unsqueeze(-1);                          // [B, T, D]
 }
 
 }  // namespace reckon

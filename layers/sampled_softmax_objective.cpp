@@ -7,7 +7,8 @@ namespace reckon {
 void SampledSoftmaxObjective::Options::describe(Schema<Options>& schema) {
   describe_negatives(schema);
   schema.field("log_q", &Options::log_q)
-      .doc("Correct for how often each item is drawn, so that the loss estimates the full softmax.");
+      .doc(
+          "Correct for how often each item is drawn, so that the loss estimates the full softmax.");
   schema.field("temperature", &Options::temperature).positive().doc("Divides the scores.");
 }
 
@@ -18,8 +19,8 @@ ObjectiveNeeds SampledSoftmaxObjective::needs() const {
 }
 
 LossParts SampledSoftmaxObjective::forward(const ObjectiveInput& input) {
-  auto chosen = target_scores(input);        // [P]
-  auto others = negative_scores(input);      // [P, N]
+  auto chosen = target_scores(input);    // [P]
+  auto others = negative_scores(input);  // [P, N]
   if (options_.temperature != 1.0) {
     chosen = chosen / options_.temperature;  // [P]
     others = others / options_.temperature;  // [P, N]

@@ -20,10 +20,10 @@ torch::TensorOptions mask_options(const torch::Tensor& like) {
 AttentionMask causal_mask(const torch::Tensor& valid) {
   // Without padding the order alone is the mask, which the fused kernels know how to skip.
   if (!is_tracing() && valid.all().item<bool>()) return {};
-  const auto step = at::ones_like(valid, torch::kLong).cumsum(1);                // [B, T]
-  const auto later = step.unsqueeze(2), earlier = step.unsqueeze(1);             // [B, T, 1], [B, 1, T]
-  const auto seen = later.gt(earlier).logical_and(valid.unsqueeze(1));           // [B, T, T]
-  return {seen.logical_or(later.eq(earlier)).unsqueeze(1)};                      // [B, 1, T, T]
+  const auto step = at::ones_like(valid, torch::kLong).cumsum(1);       // [B, T]
+  const auto later = step.unsqueeze(2), earlier = step.unsqueeze(1);    // [B, T, 1], [B, 1, T]
+  const auto seen = later.gt(earlier).logical_and(valid.unsqueeze(1));  // [B, T, T]
+  return {seen.logical_or(later.eq(earlier)).unsqueeze(1)};             // [B, 1, T, T]
 }
 
 SelfAttentionImpl::SelfAttentionImpl(int64_t width, int64_t num_heads, double dropout,
@@ -51,8 +51,8 @@ torch::Tensor SelfAttentionImpl::forward(const torch::Tensor& x, const Attention
 
 torch::Tensor SelfAttentionImpl::forward(const torch::Tensor& query, const torch::Tensor& x,
                                          const AttentionMask& mask) {
-  const auto parts = input_->forward(x).chunk(2, -1);                   // [B, T, D] twice
-  return attend(query_->forward(query), parts[0], parts[1], mask);      // [B, T, D]
+  const auto parts = input_->forward(x).chunk(2, -1);               // [B, T, D] twice
+  return attend(query_->forward(query), parts[0], parts[1], mask);  // [B, T, D]
 }
 
 torch::Tensor SelfAttentionImpl::attend(const torch::Tensor& query, const torch::Tensor& key,
@@ -65,19 +65,19 @@ torch::Tensor SelfAttentionImpl::attend(const torch::Tensor& query, const torch:
   torch::Tensor out;
   if (is_training() && dropout_ > 0.0) {
     // The fused kernels would draw from torch's own generator, which is not a function of the step.
-    auto scores = at::matmul(q * scale_, k.transpose(-2, -1));                       // [B, H, T, T]
+    auto scores = at::matmul(q * scale_, k.transpose(-2, -1));  // [B, H, T, T]
     const int64_t num_steps = q.size(2);
     const auto allowed = order_only ? at::ones({num_steps, num_steps}, mask_options(q)).tril()
-                                    : mask.allowed;                                  // [..., T, T]
+                                    : mask.allowed;  // [..., T, T]
     scores = scores.masked_fill(allowed.logical_not(),
-                                -std::numeric_limits<double>::infinity());           // [B, H, T, T]
-    out = at::matmul(reckon::dropout(scores.softmax(-1), dropout_, true), v);                // [B, H, T, D / H]
+                                -std::numeric_limits<double>::infinity());     // [B, H, T, T]
+    out = at::matmul(reckon::dropout(scores.softmax(-1), dropout_, true), v);  // [B, H, T, D / H]
   } else {
     out = at::scaled_dot_product_attention(
         q, k, v, order_only ? std::optional<torch::Tensor>() : mask.allowed, /*dropout_p=*/0.0,
-        /*is_causal=*/order_only);                                                   // [B, H, T, D / H]
+        /*is_causal=*/order_only);  // [B, H, T, D / H]
   }
-  return output_->forward(out.transpose(1, 2).flatten(2));                           // [B, T, D]
+  return output_->forward(out.transpose(1, 2).flatten(2));  // [B, T, D]
 }
 
 }  // namespace reckon

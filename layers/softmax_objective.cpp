@@ -13,17 +13,18 @@ LossParts SoftmaxObjective::forward(const ObjectiveInput& input) {
   const auto all = input.all_items();
   const double inverse = 1.0 / options_.temperature;
   if (!input.scorer->is_inner_product()) {
-    const auto scores = input.scorer->forward(input.users, all) * inverse;                  // [P, I]
-    const auto chosen = scores.gather(1, input.targets.ids.unsqueeze(1)).squeeze(1);        // [P]
+    const auto scores = input.scorer->forward(input.users, all) * inverse;            // [P, I]
+    const auto chosen = scores.gather(1, input.targets.ids.unsqueeze(1)).squeeze(1);  // [P]
     return weighted_sum(scores.logsumexp(1) - chosen, input.weights);
   }
   const auto form = input.scorer->item_form(all);
-  const auto queries = input.scorer->query_form(input.users);                               // [P, D']
+  const auto queries = input.scorer->query_form(input.users);  // [P, D']
   const bool scaled = options_.temperature != 1.0;
-  const auto sum = softmax_cross_entropy(
-      scaled ? queries * inverse : queries, form.vectors,
-      scaled && form.bias.defined() ? form.bias * inverse : form.bias, input.targets.ids,
-      input.weights);                                                                       // []
+  const auto sum =
+      softmax_cross_entropy(scaled ? queries * inverse : queries, form.vectors,
+                            scaled && form.bias.defined() ? form.bias * inverse : form.bias,
+                            input.targets.ids,
+                            input.weights);  // []
   return {.sum = sum, .weight = total_weight(input)};
 }
 

@@ -35,10 +35,12 @@ void TransformerEncoder::Options::describe(Schema<Options>& schema) {
       .doc("Drop probability of attention weights.");
   schema.field("activation", &Options::activation).doc("Nonlinearity of the feed-forward network.");
   schema.field("residual", &Options::residual)
-      .doc("How a branch joins what flows past it: added, added behind a trained gate (LiGR), or "
-           "as in the original SASRec.");
+      .doc(
+          "How a branch joins what flows past it: added, added behind a trained gate (LiGR), or "
+          "as in the original SASRec.");
   schema.field("norm", &Options::norm).doc("Normalise before a branch or after its sum.");
-  schema.field("norm_type", &Options::norm_type).doc("Layer norm, or by the root mean square alone.");
+  schema.field("norm_type", &Options::norm_type)
+      .doc("Layer norm, or by the root mean square alone.");
   schema.field("norm_eps", &Options::norm_eps).positive().doc("Added to the variance.");
   schema.field("final_norm", &Options::final_norm).doc("Normalise the output of the last block.");
   schema.invariant("norm", "must be pre with `residual: sasrec`, which says where it normalises",
@@ -67,7 +69,7 @@ torch::Tensor TransformerEncoder::forward(const torch::Tensor& x, const torch::T
   const auto mask = causal_mask(valid);
   auto state = x;  // [B, T, D]
   for (const auto& block : *blocks_)
-    state = block->as<TransformerBlock>()->forward(state, mask);  // [B, T, D]
+    state = block->as<TransformerBlock>()->forward(state, mask);        // [B, T, D]
   return final_norm_.is_empty() ? state : final_norm_->forward(state);  // [B, T, D]
 }
 
@@ -77,13 +79,14 @@ TransformerBlockImpl::TransformerBlockImpl(const TransformerEncoder::Options& op
   const int64_t hidden = options.hidden > 0 ? options.hidden : kDefaultHiddenFactor * width;
   attention_norm_ =
       register_module("attention_norm", Norm(options.norm_type, width, options.norm_eps));
-  attention_ = register_module(
-      "attention", SelfAttention(width, options.num_heads, options.attention_dropout,
-                                 /*separate_query=*/options.residual == ResidualKind::kSasrec));
+  attention_ =
+      register_module("attention",
+                      SelfAttention(width, options.num_heads, options.attention_dropout,
+                                    /*separate_query=*/options.residual == ResidualKind::kSasrec));
   feed_forward_norm_ =
       register_module("feed_forward_norm", Norm(options.norm_type, width, options.norm_eps));
-  feed_forward_ = register_module(
-      "feed_forward", FeedForward(options.activation, width, hidden, options.dropout));
+  feed_forward_ = register_module("feed_forward",
+                                  FeedForward(options.activation, width, hidden, options.dropout));
   if (options.residual == ResidualKind::kGated) {
     attention_gate_ = register_module("attention_gate", make_gate(width));
     feed_forward_gate_ = register_module("feed_forward_gate", make_gate(width));
@@ -92,28 +95,29 @@ TransformerBlockImpl::TransformerBlockImpl(const TransformerEncoder::Options& op
 
 torch::Tensor TransformerBlockImpl::forward(const torch::Tensor& x, const AttentionMask& mask) {
   if (options_.residual == ResidualKind::kSasrec) {
-    const auto query = attention_norm_->forward(x);                                     // [B, T, D]
-    const auto seen = join(query, attention_->forward(query, x, mask), attention_gate_);  // [B, T, D]
-    const auto y = feed_forward_norm_->forward(seen);                                   // [B, T, D]
-    return join(y, feed_forward_->forward(y), feed_forward_gate_);                      // [B, T, D]
+    const auto query = attention_norm_->forward(x);  // [B, T, D]
+    const auto seen =
+        join(query, attention_->forward(query, x, mask), attention_gate_);  // [B, T, D]
+    const auto y = feed_forward_norm_->forward(seen);                       // [B, T, D]
+    return join(y, feed_forward_->forward(y), feed_forward_gate_);          // [B, T, D]
   }
   if (options_.norm == NormPlace::kPre) {
     const auto seen = join(x, attention_->forward(attention_norm_->forward(x), mask),
-                           attention_gate_);                                            // [B, T, D]
+                           attention_gate_);  // [B, T, D]
     return join(seen, feed_forward_->forward(feed_forward_norm_->forward(seen)),
-                feed_forward_gate_);                                                    // [B, T, D]
+                feed_forward_gate_);  // [B, T, D]
   }
   const auto seen = attention_norm_->forward(
-      join(x, attention_->forward(x, mask), attention_gate_));                          // [B, T, D]
+      join(x, attention_->forward(x, mask), attention_gate_));  // [B, T, D]
   return feed_forward_norm_->forward(
-      join(seen, feed_forward_->forward(seen), feed_forward_gate_));                    // [B, T, D]
+      join(seen, feed_forward_->forward(seen), feed_forward_gate_));  // [B, T, D]
 }
 
 torch::Tensor TransformerBlockImpl::join(const torch::Tensor& x, const torch::Tensor& branch,
                                          torch::nn::Linear& gate) const {
   const auto kept = reckon::dropout(branch, options_.dropout, is_training());  // [B, T, D]
-  if (gate.is_empty()) return x + kept;                                // [B, T, D]
-  return x + gate->forward(x).sigmoid() * kept;                        // [B, T, D]
+  if (gate.is_empty()) return x + kept;                                        // [B, T, D]
+  return x + gate->forward(x).sigmoid() * kept;                                // [B, T, D]
 }
 
 }  // namespace reckon
