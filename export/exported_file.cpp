@@ -158,16 +158,24 @@ std::vector<bool> ExportedFile::known_users(const Ids& users) const {
   return to_flags(impl_->call("known_users", {to_list(users)}));
 }
 
-ExportedFile::Ids ExportedFile::display(const Ids& items, const std::string& column) const {
-  const auto& known = impl_->description.display;
-  if (std::find(known.begin(), known.end(), column) == known.end())
-    throw DataError(impl_->path, 0, "has no column '" + column + "' to show; " +
-                                        (known.empty() ? "it has none at all"
-                                                       : suggest(column, known)));
-  Ids out;
+std::vector<bool> ExportedFile::serves_histories(const IdLists& histories) const {
+  return to_flags(impl_->call("serves_histories", {to_lists(histories)}));
+}
+
+std::vector<bool> ExportedFile::serves_users(const Ids& users) const {
+  return to_flags(impl_->call("serves_users", {to_list(users)}));
+}
+
+std::vector<ExportedFile::Ids> ExportedFile::display(const Ids& items) const {
+  const auto& columns = impl_->description.display;
+  std::vector<Ids> out(columns.size());
+  if (columns.empty()) return out;
   const auto rows = impl_->call("display", {to_list(items)});
-  for (const IValue& row : rows.toListRef())
-    out.push_back(row.toGenericDict().at(column).toStringRef());
+  for (const IValue& row : rows.toListRef()) {
+    const auto texts = row.toGenericDict();
+    for (size_t c = 0; c < columns.size(); ++c)
+      out[c].push_back(texts.at(columns[c]).toStringRef());
+  }
   return out;
 }
 

@@ -54,8 +54,13 @@ class ExportedFile {
   std::vector<bool> known_items(const Ids& ids) const;
   std::vector<bool> known_users(const Ids& users) const;
 
-  /// The texts of one display column. Throws DataError when the file has no such column.
-  Ids display(const Ids& items, const std::string& column) const;
+  /// Which requests the model answers itself; the others get description().fallback.
+  std::vector<bool> serves_histories(const IdLists& histories) const;
+  std::vector<bool> serves_users(const Ids& users) const;
+
+  /// What to show beside items: for each of description().display, one text for each item; empty
+  /// texts for unknown items.
+  std::vector<Ids> display(const Ids& items) const;
 
   // --- Dense ids and tensors.
 

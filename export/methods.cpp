@@ -199,6 +199,10 @@ def recommend(self, histories: List[List[str]], k: int, exclude: List[List[str]]
     history = self.dense_histories(histories)
     return self.name_rows(self.rank(users, history, k, self.pairs(exclude), self.pool_of(candidates), len(candidates) == 0))
 
+def serves_histories(self, histories: List[List[str]]) -> List[bool]:
+    out: List[bool] = self.usable(self.unknown_users(len(histories)), self.dense_histories(histories)).tolist()
+    return out
+
 def score(self, histories: List[List[str]], items: List[List[str]]) -> Tensor:
     users = self.unknown_users(len(histories))
     return self.candidate_scores(users, self.dense_histories(histories), self.place_candidates(items, len(histories)))
@@ -229,6 +233,11 @@ def recommend_user(self, users: List[str], k: int, exclude: List[List[str]] = []
 def score_user(self, users: List[str], items: List[List[str]]) -> Tensor:
     ids = self.user_ids.find(users)
     return self.candidate_scores(ids, self.stored_histories(ids), self.place_candidates(items, len(users)))
+
+def serves_users(self, users: List[str]) -> List[bool]:
+    ids = self.user_ids.find(users)
+    out: List[bool] = self.usable(ids, self.stored_histories(ids)).tolist()
+    return out
 
 def known_users(self, users: List[str]) -> List[bool]:
     out: List[bool] = (self.user_ids.find(users) >= 0).tolist()
@@ -414,6 +423,10 @@ std::vector<MethodDescription> describe_methods(const Description& d) {
       {"known_items", "(self, ids: List[str]) -> List[bool]", "Which item ids the file knows.", ""},
       {"known_users", "(self, users: List[str]) -> List[bool]", "Which user ids the file knows.",
        no_users},
+      {"serves_histories", "(self, histories: List[List[str]]) -> List[bool]",
+       "Which histories hold something the model can use; the others get the fallback.", no_history},
+      {"serves_users", "(self, users: List[str]) -> List[bool]",
+       "Which users the model can serve; the others get the fallback.", no_users},
       {"display", "(self, items: List[str]) -> List[Dict[str, str]]",
        "What to show beside each item id: column name to text.", ""},
       {"describe", "(self) -> str", "This description, as JSON.", ""},

@@ -195,10 +195,14 @@ TEST_F(HistoryFile, FindsSimilarItemsByCosine) {
 }
 
 TEST_F(HistoryFile, ShowsTheColumnsOfItems) {
-  EXPECT_THAT(file_.display({"item-22", "nope", "item-3", "item-0"}, "title"),
-              ElementsAre("Title 22", "", "", "Title 0"));
-  EXPECT_THAT(file_.display({"item-1"}, "year"), ElementsAre("1991"));
-  EXPECT_THAT(message_of([&] { file_.display({"item-1"}, "yaer"); }), HasSubstr("did you mean 'year'?"));
+  const auto columns = file_.display({"item-22", "nope", "item-3", "item-0"});
+  EXPECT_THAT(columns, ElementsAre(ElementsAre("Title 22", "", "", "Title 0"),
+                                   ElementsAre("2012", "", "1993", "1990")));
+}
+
+TEST_F(HistoryFile, KnowsWhichRequestsGetTheFallback) {
+  EXPECT_THAT(file_.serves_histories({{"item-1"}, {}, {"nope"}, {"nope", "item-2"}}),
+              ElementsAre(true, false, false, true));
 }
 
 TEST_F(HistoryFile, KnowsItsItems) {
@@ -221,6 +225,7 @@ TEST(UserFile, ServesKnownUsersByIdAndUnknownOnesByTheFallback) {
   EXPECT_THAT(got.items[1], ElementsAre("item-3", "item-7", "item-11", "item-15", "item-19"));
   EXPECT_EQ(got.items[2], best(exported.scores(6, {}), 5));
   EXPECT_THAT(exported.file->known_users({"user-6", "user-7"}), ElementsAre(true, false));
+  EXPECT_THAT(exported.file->serves_users({"user-6", "user-7"}), ElementsAre(true, false));
   EXPECT_NEAR(exported.file->score_user({"user-3"}, {{"item-2"}})[0][0].item<double>(),
               exported.scores(3, {})[2].item<double>(), 1e-5);
   EXPECT_TRUE(torch::allclose(exported.file->forward({torch::tensor({3, -1}, torch::kLong)})[0],
@@ -259,6 +264,8 @@ TEST(StoredHistories, ServeAUserLikeTheHistoryItself) {
   EXPECT_EQ(file.recommend_user({"user-2", "user-0", "nobody"}, 9).items,
             file.recommend({{"item-2", "item-3", "item-4"}, {}, {}}, 9).items);
   EXPECT_EQ(file.description().user_items, 5);
+  EXPECT_THAT(file.serves_users({"user-2", "user-0", "nobody"}), ElementsAre(true, false, false));
+  EXPECT_THAT(file.known_users({"user-2", "user-0", "nobody"}), ElementsAre(true, true, false));
 }
 
 TEST(StoredHistories, KeepAsManyItemsAsAsked) {

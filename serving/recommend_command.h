@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <ostream>
+#include <string>
+#include <vector>
+
+namespace reckon {
+
+/// What `reckon recommend` is asked for. Exactly one of the first four after the path is given.
+struct RecommendOptions {
+  enum class Format { kTable, kJson };
+
+  std::string model_path;
+  std::optional<std::string> history;     ///< `id,id`, oldest first; may be empty.
+  std::optional<std::string> user;
+  std::optional<std::string> similar_to;
+  std::optional<std::string> input_path;  ///< A file of request lines (serving/requests.h).
+
+  int64_t k = 10;
+  bool exclude_seen = false;
+  std::string candidates_path;  ///< A file with one id a line.
+  Format format = Format::kTable;
+};
+
+/// Writes the recommendations to `out`: a table for each request, or a line of JSON for each.
+///
+/// Returns what to say on standard error: ids that the file does not know, and fallbacks. In JSON they
+/// stand in the lines too.
+/// Throws   DataError about the model, the requests or the candidates; ConfigError about options that
+///          do not go together.
+std::vector<std::string> run_recommend(const RecommendOptions& options, std::ostream& out);
+
+/// What is in an exported file, for people: who it serves and by which methods, sizes, metrics, how it
+/// was made. With `as_json` the description as the file has it.
+/// Throws   DataError when the file cannot be used.
+std::string inspect_model(const std::string& path, bool as_json = false);
+
+}  // namespace reckon

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace reckon {
+
+/// Somebody who asks for items: by a history, as a known user, or for items like another.
+struct Request {
+  enum class Kind { kHistory, kUser, kSimilar };
+
+  Kind kind = Kind::kHistory;
+  std::vector<std::string> history;  ///< Raw ids, oldest first; of kHistory.
+  std::string id;                    ///< The user of kUser, the item of kSimilar.
+  int64_t k = 10;                    ///< At least 1.
+  std::vector<std::string> exclude;
+  std::vector<std::string> candidates;  ///< Empty: all items.
+  bool exclude_seen = false;            ///< Leave out the history, or what is stored of the user.
+
+  bool operator==(const Request&) const = default;
+};
+
+/// What a line of requests has when it does not say it.
+struct RequestDefaults {
+  int64_t k = 10;
+  std::vector<std::string> candidates;
+  bool exclude_seen = false;
+};
+
+/// One line of a request file, a JSON object:
+///   {"history": ["50", 181], "k": 10, "exclude": ["7"], "candidates": ["1", "2"]}
+/// with "user": "u" or "similar_to": "i" in place of the history, and perhaps "exclude_seen": true.
+/// Ids are texts or whole numbers.
+///
+/// Throws   DataError as `path:line_number`, with what was expected: no JSON, an unknown or repeated
+///          key, a value of the wrong type, k below 1, none or several of the three kinds.
+Request parse_request(std::string_view line, const RequestDefaults& defaults,
+                      const std::string& path, int64_t line_number);
+
+/// All lines of a file; blank lines are left out.   Throws   DataError, also when it cannot be read.
+std::vector<Request> read_requests(const std::string& path, const RequestDefaults& defaults);
+
+/// `50,181,172`; white space around an id is left out, and so are empty ids.
+std::vector<std::string> split_ids(std::string_view text);
+
+/// One id a line; blank lines are left out.   Throws   DataError when there are none.
+std::vector<std::string> read_ids(const std::string& path);
+
+/// The items found for one request, best first.
+struct Recommendation {
+  struct Item {
+    std::string id;
+    double score = 0.0;
+    std::vector<std::pair<std::string, std::string>> columns;  ///< Name and text, to show.
+  };
+
+  std::vector<Item> items;
+  std::vector<std::string> unknown;  ///< Ids of the request that the file does not know.
+  std::string fallback;              ///< What the list is instead; empty when the model made it.
+};
+
+/// A table for people: rank, item, columns, score.
+std::string to_table(const Recommendation& recommendation);
+
+/// One line of JSON for programs, the answer to one line of requests:
+///   {"items":[{"item":"50","score":1.5,"title":"..."}],"unknown":["x"],"fallback":"..."}
+/// with the last two where they apply. A column called item or score is shown as item_ or score_.
+std::string to_json_line(const Recommendation& recommendation);
+
+}  // namespace reckon
