@@ -26,37 +26,38 @@ constexpr uint64_t kExampleOrder = 0;
 constexpr uint64_t kBatchOrder = 1;
 
 /// A random permutation of 0 .. size - 1 that is computed entry by entry and stored nowhere: a
-/// Feistel network on the next even number of bits, walked until it falls into the range (Black and
+/// Feistel network on as many bits as the range has, walked until it falls into the range (Black and
 /// Rogaway, "Ciphers with Arbitrary Finite Domains", CT-RSA 2002).
 class ImplicitPermutation {
  public:
   ImplicitPermutation(int64_t size, const RandomKey& key) : size_(static_cast<uint64_t>(size)) {
     const auto bits = static_cast<int>(std::bit_width(size_ > 0 ? size_ - 1 : 0));
-    half_bits_ = std::max((bits + 1) / 2, 1);
-    mask_ = (uint64_t{1} << half_bits_) - 1;
+    low_bits_ = bits / 2;
+    low_mask_ = (uint64_t{1} << low_bits_) - 1;
+    high_mask_ = (uint64_t{1} << (bits - low_bits_)) - 1;
     for (size_t round = 0; round < kRounds; ++round) keys_[round] = random_bits(key, round);
   }
 
   int64_t operator()(int64_t index) const {
     auto value = static_cast<uint64_t>(index);
     do {
-      auto left = value >> half_bits_, right = value & mask_;
-      for (const auto key : keys_) {
-        const auto next = left ^ (mix64(right + key) & mask_);
-        left = right;
-        right = next;
+      auto high = value >> low_bits_, low = value & low_mask_;
+      for (size_t round = 0; round < kRounds; round += 2) {
+        high ^= mix64(low + keys_[round]) & high_mask_;
+        low ^= mix64(high + keys_[round + 1]) & low_mask_;
       }
-      value = (left << half_bits_) | right;
+      value = (high << low_bits_) | low;
     } while (value >= size_);
     return static_cast<int64_t>(value);
   }
 
  private:
-  static constexpr size_t kRounds = 6;
+  static constexpr size_t kRounds = 4;
 
   uint64_t size_;
-  int half_bits_;
-  uint64_t mask_;
+  int low_bits_;
+  uint64_t low_mask_;
+  uint64_t high_mask_;
   uint64_t keys_[kRounds];
 };
 
@@ -66,10 +67,15 @@ struct Row {
   int32_t length = 0;
 };
 
-// Sorts by length, equal ones in their order; lengths are small numbers.
-void sort_by_length(std::vector<Row>& rows) {
-  std::stable_sort(rows.begin(), rows.end(),
-                   [](const Row& a, const Row& b) { return a.length < b.length; });
+// Sorts by length, equal ones in their order: lengths are small numbers, so they are counted.
+void sort_by_length(std::vector<Row>& rows, int64_t max_length) {
+  if (max_length == 0) return;
+  std::vector<size_t> next(static_cast<size_t>(max_length) + 2, 0);
+  for (const auto& row : rows) ++next[static_cast<size_t>(row.length) + 1];
+  std::partial_sum(next.begin(), next.end(), next.begin());
+  std::vector<Row> sorted(rows.size());
+  for (const auto& row : rows) sorted[next[static_cast<size_t>(row.length)]++] = row;
+  rows.swap(sorted);
 }
 
 // Where to cut rows of ascending length into parts, so that the largest padded part is as small as
@@ -232,7 +238,7 @@ std::vector<Row> BatchBuilder::Impl::rows_of(int64_t epoch, int64_t step) const 
     const auto example = examples(begin + static_cast<int64_t>(i));
     rows[i] = {static_cast<int32_t>(example), length_of(example)};
   }
-  sort_by_length(rows);
+  sort_by_length(rows, std::max<int64_t>(needs.max_length, 0));
   if (!buckets) return rows;
   const auto from = (batch - first_batch) * options.batch_size;
   const auto to = std::min(from + options.batch_size, end - begin);
@@ -345,7 +351,7 @@ void BatchBuilder::Impl::add_negatives(std::span<const Row> rows, int64_t epoch,
   if (wanted.per == NegativeNeeds::Per::kStep) {
     // The same for every shard; kept apart from the keys of examples.
     auto negatives = torch::empty({count}, torch::kLong);  // [N]
-    sampler->draw(key.child(static_cast<uint64_t>(step)).child(1), 0, {},
+    sampler->draw(key.child(static_cast<uint64_t>(step)).child(1), {},
                   {negatives.data_ptr<int64_t>(), static_cast<size_t>(count)});
     batch.set(batch_key::kNegatives, negatives);
     return;
@@ -360,12 +366,13 @@ void BatchBuilder::Impl::add_negatives(std::span<const Row> rows, int64_t epoch,
     auto* begin = out + static_cast<int64_t>(row) * length * count;
     auto* end = begin + length * count;
     std::fill(begin, end - drawn, kPaddingId);
-    sampler->draw(key.child(static_cast<uint64_t>(rows[row].example)), 0, exclusion,
+    sampler->draw(key.child(static_cast<uint64_t>(rows[row].example)), exclusion,
                   {end - drawn, static_cast<size_t>(drawn)});
   };
   for (size_t row = 0; row < rows.size(); ++row) {
+    const auto num_draws = static_cast<size_t>(per_position ? rows[row].length * count : count);
     if (wanted.exclude_positives)
-      fill_row(row, NegativeSampler::Exclusion(*sampler, items_of(user_of(rows[row]))));
+      fill_row(row, {*sampler, items_of(user_of(rows[row])), num_draws});
     else
       fill_row(row, {});
   }

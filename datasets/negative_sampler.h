@@ -25,7 +25,8 @@ class NegativeSampler {
    public:
     /// Excludes nothing.
     Exclusion() = default;
-    Exclusion(const NegativeSampler& sampler, std::span<const int32_t> items);
+    /// `num_draws` is how many will follow; draws depend on it, their distribution does not.
+    Exclusion(const NegativeSampler& sampler, std::span<const int32_t> items, size_t num_draws);
     ~Exclusion();
     Exclusion(const Exclusion&) = delete;
     Exclusion& operator=(const Exclusion&) = delete;
@@ -33,20 +34,24 @@ class NegativeSampler {
    private:
     friend class NegativeSampler;
     std::span<const int32_t> items_;
-    uint64_t* bits_ = nullptr;              // one bit per item, of this thread
-    const std::vector<int32_t>* allowed_ = nullptr;     // set when rejection would take too long
-    const std::vector<double>* cumulative_ = nullptr;   // its distribution; null when uniform
+    uint64_t* bits_ = nullptr;                         // a bit per item; null: look through items_
+    const std::vector<int32_t>* allowed_ = nullptr;    // set when rejection would take too long
+    const std::vector<double>* cumulative_ = nullptr;  // its distribution; null when uniform
   };
 
-  /// Fills `out` with draws number `counter`, `counter + 1`, ... of `key`.
-  void draw(const RandomKey& key, uint64_t counter, const Exclusion& exclusion,
-            std::span<int64_t> out) const;
+  /// Fills `out` with the draws of `key`.
+  void draw(const RandomKey& key, const Exclusion& exclusion, std::span<int64_t> out) const;
 
   /// log q(i), without exclusion; -infinity for items that are never drawn.   Shapes  [I]
   std::span<const float> log_q() const { return log_q_; }
 
  private:
   int64_t draw_one(const RandomKey& key, uint64_t counter, uint64_t attempt) const;
+  void draw_allowed(const RandomKey& key, const Exclusion& exclusion,
+                    std::span<int64_t> out) const;
+  template <class IsExcluded>
+  void draw_unless(const RandomKey& key, const IsExcluded& is_excluded,
+                   std::span<int64_t> out) const;
 
   int64_t num_items_;
   bool is_uniform_;
