@@ -80,7 +80,7 @@ std::string per_user_path(const std::string& directory, const std::string& split
 }
 
 std::string result_path(const std::string& directory, const std::string& split) {
-  return (fs::path(directory) / (split + ".json")).string();
+  return (fs::path(directory) / (split + "-result.json")).string();
 }
 
 void write_evaluation(const std::string& directory, const EvaluationResult& result,

@@ -1,0 +1,54 @@
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <iostream>
+#include <memory>
+
+#include "cli/commands.h"
+#include "core/log.h"
+#include "serving/recommend_command.h"
+
+namespace reckon {
+
+void add_recommend_commands(CLI::App& app, const Catalog&, Action& action) {
+  struct Options {
+    RecommendOptions recommend;
+    std::string history, user, similar_to, input, format = "table", model;
+    bool as_json = false;
+  };
+  auto options = std::make_shared<Options>();
+
+  auto* command = app.add_subcommand("recommend", "Recommend from an exported file");
+  command->add_option("MODEL", options->recommend.model_path, "The exported file")->required();
+  auto* history = command->add_option("--history", options->history, "Item ids, oldest first: 50,181,172");
+  auto* user = command->add_option("--user", options->user, "A user of the training data");
+  auto* similar = command->add_option("--similar-to", options->similar_to, "An item: the items most like it");
+  auto* input = command->add_option("--input", options->input, "A file with one JSON request a line");
+  command->add_option("-k", options->recommend.k, "How many")->check(CLI::PositiveNumber)->capture_default_str();
+  command->add_flag("--exclude-seen", options->recommend.exclude_seen, "Leave out what the user has");
+  command->add_option("--candidates", options->recommend.candidates_path, "A file with one item id a line");
+  command->add_option("--format", options->format)->check(CLI::IsMember({"table", "json"}))->capture_default_str();
+  command->callback([=, &action] {
+    // An empty history is a request too: absence is what counts.
+    if (history->count() > 0) options->recommend.history = options->history;
+    if (user->count() > 0) options->recommend.user = options->user;
+    if (similar->count() > 0) options->recommend.similar_to = options->similar_to;
+    if (input->count() > 0) options->recommend.input_path = options->input;
+    if (options->format == "json") options->recommend.format = RecommendOptions::Format::kJson;
+    action = [options] {
+      for (const auto& warning : run_recommend(options->recommend, std::cout)) log_warning(warning);
+      return 0;
+    };
+  });
+
+  auto* inspect_command = app.add_subcommand("inspect", "Say what an exported file holds and whom it serves");
+  inspect_command->add_option("MODEL", options->model, "The exported file")->required();
+  inspect_command->add_flag("--json", options->as_json, "The description as the file has it");
+  inspect_command->callback([options, &action] {
+    action = [options] {
+      std::cout << inspect_model(options->model, options->as_json) << std::flush;
+      return 0;
+    };
+  });
+}
+
+}  // namespace reckon
