@@ -39,7 +39,7 @@ bool is_own(const fs::directory_entry& entry) {
   for (const char* own : {"config.yaml", "log.txt", "metrics.jsonl", "environment.json", "result.json"})
     if (name == own || begins_with(name, std::string(own) + ".")) return true;
   if (begins_with(name, "events.out.tfevents.")) return true;
-  for (const char* split : {"train", "validation", "test", "summary"})
+  for (const char* split : {"train", "validation", "test", "seeds"})
     if (begins_with(name, split) && (ends_with(name, ".json") || ends_with(name, ".parquet") ||
                                      ends_with(name, ".run")))
       return true;
@@ -51,6 +51,15 @@ std::string foreign_entry(const std::string& path) {
   for (const auto& entry : fs::directory_iterator(path))
     if (!is_own(entry)) return entry.path().filename().string();
   return "";
+}
+
+// Whether anything is lost when the folder is begun anew: a run that was killed before it wrote its
+// config has done nothing yet.
+bool holds_run(const std::string& path) {
+  if (fs::exists(fs::path(path) / "config.yaml")) return true;
+  for (const auto& entry : fs::directory_iterator(path))
+    if (entry.is_directory() && holds_run(entry.path().string())) return true;
+  return false;
 }
 
 std::string cpu_name() {
@@ -79,16 +88,16 @@ RunFolder::RunFolder(std::string path) : path_(std::move(path)) {
 
 RunFolder RunFolder::create(const std::string& path, bool force) {
   if (fs::exists(path) && !fs::is_directory(path))
-    throw ConfigError({{{path, 0, 0}, "a file is where the run folder should be", "give another --output"}});
+    throw ConfigError({{{path, 0, 0}, "a file is where the run folder should be", "give another --run"}});
   if (fs::is_directory(path) && !fs::is_empty(path)) {
     const auto foreign = foreign_entry(path);
     if (!foreign.empty())
       throw ConfigError({{{path, 0, 0},
                           "the folder is in use: it holds '" + foreign + "', which is not of a run",
-                          "give another --output"}});
-    if (!force)
+                          "give another --run"}});
+    if (!force && holds_run(path))
       throw ConfigError({{{path, 0, 0}, "the folder holds a run already",
-                          "--resume goes on with it, --force removes it, or give another --output"}});
+                          "--resume goes on with it, --force takes its place, or give another --run"}});
     for (const auto& entry : fs::directory_iterator(path)) fs::remove_all(entry.path());
   }
   return RunFolder(path);

@@ -1,5 +1,6 @@
 #include "evaluation/evaluator.h"
 
+#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
