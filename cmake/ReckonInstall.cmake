@@ -14,6 +14,11 @@ endforeach()
 install(TARGETS ${installed} EXPORT reckon ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}/reckon)
 install(EXPORT reckon NAMESPACE reckon:: DESTINATION ${package} FILE reckonTargets.cmake)
 if(TARGET reckon)
+  # CMAKE_INSTALL_RPATH_USE_LINK_PATH leaves out what lies in the source tree, as .deps/ does.
+  get_filename_component(torch_folder ${TORCH_LIBRARY} DIRECTORY)
+  get_target_property(arrow_library Arrow::arrow IMPORTED_LOCATION)
+  get_filename_component(arrow_folder ${arrow_library} DIRECTORY)
+  set_target_properties(reckon PROPERTIES INSTALL_RPATH "${torch_folder};${arrow_folder}")
   install(TARGETS reckon RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
 
