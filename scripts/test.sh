@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# Set-up, Release build of everything, all tests.
+# Set-up, Release build of everything, all tests; then core, kernels and datasets once more under ASan
+# and UBSan, and each fuzzer for some seconds. Ends with how many passed; fails when anything does.
 #
 #   scripts/test.sh                all of it
+#   FUZZ_SECONDS=60 scripts/test.sh    searches longer with each fuzzer (5 s without)
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -39,6 +41,27 @@ build release
 say "tests"
 run_ctest release
 
+say "build of core, kernels and datasets under ASan and UBSan"
+build sanitize
+say "their tests under ASan and UBSan"
+run_ctest sanitize
+
+export ASAN_OPTIONS=detect_container_overflow=0 UBSAN_OPTIONS=print_stacktrace=1
+for fuzzer in build/sanitize/bin/*_fuzz; do
+  name=$(basename "$fuzzer" _fuzz)
+  say "fuzzing $name for ${FUZZ_SECONDS:-5} s"
+  found=build/sanitize/fuzz/$name
+  mkdir -p "$found"
+  # New inputs go to the first folder; the committed ones are only read.
+  if "$fuzzer" -max_total_time="${FUZZ_SECONDS:-5}" -timeout=20 -rss_limit_mb=4096 -print_final_stats=1 \
+    -artifact_prefix="$found-" "$found" "tests/fuzz/corpus/$name" > "$found.log" 2>&1; then
+    grep -E 'number_of_executed_units' "$found.log"
+    passed=$((passed + 1))
+  else
+    tail -n 60 "$found.log"
+    failed=$((failed + 1))
+  fi
+done
 
 say "done"
 printf '\n%d passed, %d failed\n' "$passed" "$failed"

@@ -15,7 +15,7 @@ inline std::string make_zip(const std::vector<std::pair<std::string, std::string
                             bool deflated = true) {
   std::string out, directory;
   const auto put = [](std::string& to, uint64_t value, int width) {
-    for (int i = 0; i < width; ++i) to += static_cast<char>(value >> (8 * i) & 0xff);
+    for (int i = 0; i < width; ++i) to += static_cast<char>(i < 8 ? value >> (8 * i) & 0xff : 0);
   };
   for (const auto& [name, bytes] : entries) {
     const auto* data = reinterpret_cast<const Bytef*>(bytes.data());
