@@ -5,7 +5,7 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 
-scripts/setup.sh
+scripts/setup.sh --program
 cmake --preset release -DRECKON_BUILD_TESTS=OFF -DRECKON_BUILD_BENCHMARKS=OFF
 cmake --build --preset release --target reckon
 export PATH="$root/build/release/bin:$PATH"
