@@ -37,8 +37,7 @@ class BatchBuilder {
 };
 
 /// Requests for the users `[begin, end)` of an evaluation: keys "users" and "history" as asked for.
-/// Histories keep their last `max_length` items; a user id at or above `num_known_users` becomes
-/// kUnknownId.
+/// Histories keep their last `max_length` items.
 struct EvaluationData;
 Batch build_requests(const EvaluationData& data, int64_t begin, int64_t end,
                      const RequestNeeds& needs);

@@ -130,7 +130,8 @@ Supervised::Supervised(const Options& options, const Deps& deps)
       device_(parse_device(options.device)),
       learnable_(require_learnable(deps)),
       workers_(options.threads > 0 ? options.threads : num_cores()),
-      builder_(make_builder(options, deps, learnable_)) {
+      builder_(make_builder(options, deps, learnable_)),
+      prefetcher_(builder_, options.prefetch_threads) {
   if ((options_.early_stopping || options_.validate_every > 0) && !deps_.validate)
     throw std::invalid_argument(
         "early_stopping and validate_every need a validation split, and the data has none: "
@@ -167,7 +168,7 @@ std::vector<StepBatch> Supervised::next_batches() {
   const int64_t first = epoch_step_ * options_.accumulate;
   const int64_t end = std::min(first + options_.accumulate, builder_.steps_per_epoch());
   for (int64_t b = first; b < end; ++b) {
-    batches.push_back(builder_.build(epoch_, b));
+    batches.push_back(prefetcher_.take(epoch_, b));
     if (!device_.is_cpu())
       for (auto& shard : batches.back().shards) shard = shard.to(device_);
   }

@@ -8,6 +8,7 @@
 
 #include "core/units.h"
 #include "datasets/batch_builder.h"
+#include "datasets/prefetch.h"
 #include "evaluation/metric_name.h"
 #include "training/learning_step.h"
 #include "training/optimizer.h"
@@ -93,6 +94,7 @@ class Supervised : public Procedure {
   Learnable& learnable_;
   WorkerPool workers_;
   BatchBuilder builder_;
+  Prefetcher prefetcher_;  // after the builder, whose batches it builds
   std::shared_ptr<Optimizer> optimizer_;
   std::unique_ptr<LearningStep> learning_step_;
 

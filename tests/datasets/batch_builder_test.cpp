@@ -1,0 +1,206 @@
+#include "datasets/batch_builder.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+
+#include "core/ids.h"
+#include "datasets/dataset.h"
+#include "datasets/prefetch.h"
+#include "tests/datasets/datasets_support.h"
+
+namespace reckon::testing {
+namespace {
+
+using ::testing::ElementsAre;
+constexpr int64_t kPad = kPaddingId;
+
+std::vector<int64_t> row(const torch::Tensor& matrix, int64_t index) {
+  return values_of<int64_t>(matrix[index]);
+}
+
+// 40 users with 2 to 13 items of 30, no item twice.
+Interactions some_users() {
+  std::vector<std::vector<int32_t>> users;
+  for (int32_t user = 0; user < 40; ++user) {
+    std::vector<int32_t> items;
+    for (int32_t i = 0; i < 2 + user % 12; ++i) items.push_back((user * 7 + i * 11) % 30);
+    users.push_back(items);
+  }
+  return interactions_of(users, 30);
+}
+
+std::string text_of(const StepBatch& step) {
+  std::ostringstream out;
+  for (const auto& shard : step.shards)
+    for (const auto& [name, tensor] : shard.tensors()) out << name << tensor.sizes() << "\n" << tensor << "\n";
+  return out.str();
+}
+
+TEST(BatchBuilder, ShiftsEachHistoryByOneAndPadsInFront) {
+  Needs needs;
+  needs.examples = Needs::Examples::kSequences;
+  needs.max_length = 3;
+  const auto train = interactions_of({{1, 2, 3, 4, 5}, {6}, {7, 8}}, 9);
+  const BatchBuilder builder(train, needs, {.batch_size = 10, .num_shards = 1});
+  EXPECT_EQ(builder.num_examples(), 2);  // one item alone predicts nothing
+  const auto step = builder.build(0, 0);
+  EXPECT_EQ(step.num_targets, 4);
+  ASSERT_EQ(step.shards.size(), 1U);
+  const auto history = step.shards[0].at(batch_key::kHistory), targets = step.shards[0].at(batch_key::kTargets);
+  ASSERT_EQ(history.size(0), 2);
+  const int64_t longer = history[0][0].item<int64_t>() == 2 ? 0 : 1;
+  EXPECT_THAT(row(history, longer), ElementsAre(2, 3, 4));  // the newest four items of user 0
+  EXPECT_THAT(row(targets, longer), ElementsAre(3, 4, 5));
+  EXPECT_THAT(row(history, 1 - longer), ElementsAre(kPad, kPad, 7));
+  EXPECT_THAT(row(targets, 1 - longer), ElementsAre(kPad, kPad, 8));
+}
+
+TEST(BatchBuilder, EveryExampleComesOnceAnEpochWhateverTheShardsAndBuckets) {
+  Needs needs;
+  needs.examples = Needs::Examples::kSequences;
+  needs.max_length = 50;
+  needs.users = true;
+  const auto train = some_users();
+  for (const bool bucket : {false, true}) {
+    for (const int64_t shards : {1, 2, 3}) {
+      const BatchBuilder builder(train, needs, {.batch_size = 7, .num_shards = shards, .bucket_by_length = bucket, .seed = 4});
+      std::multiset<int64_t> seen;
+      int64_t targets = 0;
+      for (int64_t step = 0; step < builder.steps_per_epoch(); ++step) {
+        const auto batch = builder.build(2, step);
+        for (const auto& shard : batch.shards) {
+          for (const auto user : values_of<int64_t>(shard.at(batch_key::kUsers))) seen.insert(user);
+          const auto here = shard.at(batch_key::kTargets).ge(0).sum().item<int64_t>();
+          targets += here;
+          // A shard is as wide as its longest history.
+          EXPECT_TRUE(shard.size() == 0 || shard.at(batch_key::kTargets).select(1, 0).ge(0).any().item<bool>());
+        }
+      }
+      EXPECT_EQ(seen.size(), 40U);
+      EXPECT_EQ(std::set<int64_t>(seen.begin(), seen.end()).size(), 40U);
+      EXPECT_EQ(targets, train.size() - 40);
+    }
+  }
+}
+
+TEST(BatchBuilder, InteractionsCarryUserItemAndRating) {
+  Needs needs;
+  needs.users = true;
+  needs.labels = true;
+  auto train = interactions_of({{1, 2}, {0}}, 3);
+  train.labels = torch::tensor({4.f, 2.f, 5.f});  // [E]
+  const BatchBuilder builder(train, needs, {.batch_size = 2, .num_shards = 1, .seed = 1});
+  EXPECT_EQ(builder.steps_per_epoch(), 2);
+  std::map<std::pair<int64_t, int64_t>, float> found;
+  for (int64_t step = 0; step < 2; ++step) {
+    const auto shard = builder.build(0, step).shards[0];
+    for (int64_t i = 0; i < shard.size(); ++i)
+      found[{shard.at(batch_key::kUsers)[i].item<int64_t>(), shard.at(batch_key::kTargets)[i].item<int64_t>()}] =
+          shard.at(batch_key::kLabels)[i].item<float>();
+  }
+  EXPECT_EQ(found, (std::map<std::pair<int64_t, int64_t>, float>{{{0, 1}, 4.f}, {{0, 2}, 2.f}, {{1, 0}, 5.f}}));
+}
+
+TEST(BatchBuilder, EpochsAndSeedsAreOtherOrdersAndTheSameQuestionHasTheSameAnswer) {
+  Needs needs;
+  needs.users = true;
+  const auto train = some_users();
+  const BatchBuilder one(train, needs, {.batch_size = 16, .seed = 1}), again(train, needs, {.batch_size = 16, .seed = 1}),
+      other(train, needs, {.batch_size = 16, .seed = 2});
+  EXPECT_EQ(text_of(one.build(3, 5)), text_of(again.build(3, 5)));
+  EXPECT_NE(text_of(one.build(3, 5)), text_of(one.build(4, 5)));
+  EXPECT_NE(text_of(one.build(3, 5)), text_of(other.build(3, 5)));
+}
+
+TEST(BatchBuilder, NegativesHaveTheShapeThatWasAskedForAndAvoidWhatTheUserHas) {
+  const auto train = some_users();
+  const auto offsets = values_of<int64_t>(train.user_offsets);
+  const auto items = values_of<int32_t>(train.items);
+  for (const auto per : {NegativeNeeds::Per::kExample, NegativeNeeds::Per::kPosition}) {
+    Needs needs;
+    needs.examples = Needs::Examples::kSequences;
+    needs.max_length = 5;
+    needs.users = true;
+    needs.negatives = NegativeNeeds{.count = 4, .per = per};
+    const BatchBuilder builder(train, needs, {.batch_size = 8, .num_shards = 2, .seed = 9});
+    for (int64_t step = 0; step < builder.steps_per_epoch(); ++step) {
+      for (const auto& shard : builder.build(0, step).shards) {
+        const auto negatives = shard.at(batch_key::kNegatives);
+        const auto width = shard.at(batch_key::kHistory).size(1);
+        const auto shape = per == NegativeNeeds::Per::kExample ? std::vector<int64_t>{shard.size(), 4}
+                                                               : std::vector<int64_t>{shard.size(), width, 4};
+        EXPECT_EQ(negatives.sizes(), shape);
+        for (int64_t i = 0; i < shard.size(); ++i) {
+          const auto user = shard.at(batch_key::kUsers)[i].item<int64_t>();
+          const std::set<int64_t> own(items.begin() + offsets[user], items.begin() + offsets[user + 1]);
+          const auto targets = shard.at(batch_key::kTargets)[i];
+          for (int64_t t = 0; t < (per == NegativeNeeds::Per::kPosition ? width : 1); ++t) {
+            if (per == NegativeNeeds::Per::kPosition && targets[t].item<int64_t>() == kPaddingId) continue;
+            const auto drawn = values_of<int64_t>(per == NegativeNeeds::Per::kPosition ? negatives[i][t] : negatives[i]);
+            for (const auto item : drawn) {
+              EXPECT_TRUE(item >= 0 && item < 30) << item;
+              EXPECT_EQ(own.count(item), 0U) << "user " << user << " has item " << item;
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(BatchBuilder, AStepsSharedNegativesAreTheSameInEveryShard) {
+  Needs needs;
+  needs.examples = Needs::Examples::kSequences;
+  needs.max_length = 5;
+  needs.log_q = true;
+  needs.negatives = NegativeNeeds{.count = 16, .per = NegativeNeeds::Per::kStep};
+  const BatchBuilder builder(some_users(), needs, {.batch_size = 8, .num_shards = 2});
+  const auto step = builder.build(0, 1);
+  EXPECT_EQ(step.shards[0].at(batch_key::kNegatives).sizes(), (std::vector<int64_t>{16}));
+  EXPECT_TRUE(torch::equal(step.shards[0].at(batch_key::kNegatives), step.shards[1].at(batch_key::kNegatives)));
+  // Uniform over 30 items.
+  EXPECT_TRUE(torch::allclose(step.shards[0].at(batch_key::kNegativeLogQ), torch::full({16}, -std::log(30.0))));
+}
+
+TEST(BatchBuilder, DataWithoutExamplesIsAnErrorThatSaysSo) {
+  Needs needs;
+  needs.examples = Needs::Examples::kSequences;
+  needs.max_length = 5;
+  EXPECT_THAT(error_of([&] { BatchBuilder(interactions_of({{1}, {2}}, 3), needs, {}); }),
+              ::testing::HasSubstr("error:"));
+}
+
+TEST(BuildRequests, KeepTheNewestItemsAndNameTheUsers) {
+  EvaluationData data;
+  data.users = torch::tensor({3, 5}, torch::kLong);
+  data.history_offsets = torch::tensor({0, 4, 5}, torch::kLong);
+  data.history_items = torch::tensor({1, 2, 3, 4, 9}, torch::kInt);
+  const auto batch = build_requests(data, 0, 2, {.users = true, .max_length = 3});
+  EXPECT_THAT(values_of<int64_t>(batch.at(batch_key::kUsers)), ElementsAre(3, 5));
+  EXPECT_THAT(row(batch.at(batch_key::kHistory), 0), ElementsAre(2, 3, 4));
+  EXPECT_THAT(row(batch.at(batch_key::kHistory), 1), ElementsAre(kPad, kPad, 9));
+}
+
+TEST(Prefetcher, GivesTheBuildersBatchesWithAnyNumberOfThreadsAndInAnyOrder) {
+  Needs needs;
+  needs.examples = Needs::Examples::kSequences;
+  needs.max_length = 5;
+  needs.negatives = NegativeNeeds{.count = 3};
+  const BatchBuilder builder(some_users(), needs, {.batch_size = 6, .seed = 3});
+  for (const int64_t threads : {0, 1, 3}) {
+    Prefetcher prefetcher(builder, threads);
+    for (int64_t epoch = 0; epoch < 3; ++epoch)
+      for (int64_t step = 0; step < builder.steps_per_epoch(); ++step)
+        EXPECT_EQ(text_of(prefetcher.take(epoch, step)), text_of(builder.build(epoch, step)));
+    // As after a resume: elsewhere, and back.
+    EXPECT_EQ(text_of(prefetcher.take(7, 2)), text_of(builder.build(7, 2)));
+    EXPECT_EQ(text_of(prefetcher.take(0, 0)), text_of(builder.build(0, 0)));
+    EXPECT_EQ(text_of(prefetcher.take(0, 1)), text_of(builder.build(0, 1)));
+  }
+}
+
+}  // namespace
+}  // namespace reckon::testing
