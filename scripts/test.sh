@@ -13,21 +13,24 @@ say() { printf '\ntest: %s (%d min %02d s)\n' "$*" $((SECONDS / 60)) $((SECONDS 
 passed=0
 failed=0
 
-# run_ctest PRESET: adds what ctest counts to the totals.
+# run_ctest PRESET: adds what ctest counts to the totals. The counts come from its JUnit file, since the
+# wording of the summary differs between versions of CMake.
 run_ctest() {
-  local log=build/$1/ctest.log status=0
-  ctest --test-dir "build/$1" --output-on-failure -j2 2>&1 | tee "$log" || status=$?
-  local line bad=0 all=0
-  line=$(grep -E '^[0-9]+% tests passed, [0-9]+ tests? failed out of [0-9]+' "$log" | tail -n 1 || true)
-  if [[ $line =~ passed,\ ([0-9]+)\ tests?\ failed\ out\ of\ ([0-9]+) ]]; then
-    bad=${BASH_REMATCH[1]}
-    all=${BASH_REMATCH[2]}
+  local report=build/$1/ctest.xml status=0 all=0 bad=0
+  rm -f "$report"
+  ctest --test-dir "build/$1" --output-on-failure -j2 --output-junit ctest.xml || status=$?
+  if [ -f "$report" ]; then
+    all=$(junit_count tests "$report")
+    bad=$(junit_count failures "$report")
   fi
-  # No summary, no tests or an exit code of its own: something went wrong beside the tests.
+  # No report, no tests or an exit code of its own: something went wrong beside the tests.
   if [ "$all" -eq 0 ] || { [ $status -ne 0 ] && [ "$bad" -eq 0 ]; }; then bad=$((bad + 1)); all=$((all + 1)); fi
   passed=$((passed + all - bad))
   failed=$((failed + bad))
 }
+
+# junit_count ATTRIBUTE FILE: that number in the head of the report.
+junit_count() { { grep -o -m1 -E "(^|[[:space:]])$1=\"[0-9]+\"" "$2" || echo 0; } | grep -o -m1 -E "[0-9]+"; }
 
 build() {
   cmake --preset "$1"
