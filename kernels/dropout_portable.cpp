@@ -2,13 +2,13 @@
 
 namespace reckon::dropout_detail {
 
-void apply_portable(const float* x, float* y, int64_t begin, int64_t end, Mask mask, float scale) {
-  apply_loop(x, y, begin, end, mask, scale);
+void apply_portable(const float* x, float* y, int64_t count, uint32_t first, Mask mask, float scale) {
+  apply_loop(x, y, count, first, mask, scale);
 }
 
-void apply_portable(const double* x, double* y, int64_t begin, int64_t end, Mask mask,
+void apply_portable(const double* x, double* y, int64_t count, uint32_t first, Mask mask,
                     double scale) {
-  apply_loop(x, y, begin, end, mask, scale);
+  apply_loop(x, y, count, first, mask, scale);
 }
 
 }  // namespace reckon::dropout_detail

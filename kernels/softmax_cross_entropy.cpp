@@ -1,38 +1,16 @@
 #include "kernels/softmax_cross_entropy.h"
 
-#include <ATen/Parallel.h>
 #include <torch/autograd.h>
 
-#include <algorithm>
 #include <cmath>
 #include <vector>
 
-#include "kernels/cpu_features.h"
-#include "kernels/exp_row.h"
+#include "kernels/exp_chunks.h"
 #include "kernels/tracing.h"
 
 namespace reckon {
 
 namespace {
-
-using exp_detail::RowSum;
-
-// Scores held at once: they stay in the last cache between the products.
-constexpr int64_t kChunkScores = 1 << 19;
-constexpr int64_t kMinChunk = 32;
-constexpr int64_t kGrainRows = 8;
-
-RowSum exp_row(float* row, const float* bias, int64_t count) {
-  switch (active_simd()) {
-    case Simd::kAvx512:
-      return exp_detail::exp_row_avx512(row, bias, count);
-    case Simd::kAvx2:
-      return exp_detail::exp_row_avx2(row, bias, count);
-    case Simd::kPortable:
-      break;
-  }
-  return exp_detail::exp_row_portable(row, bias, count);
-}
 
 // The loss, and where `with_gradients` says so its derivatives, in one pass over chunks of queries.
 struct LossAndGradients {
@@ -49,49 +27,21 @@ LossAndGradients compute(const torch::Tensor& queries, const torch::Tensor& item
   const auto* target = targets.const_data_ptr<int64_t>();
   const auto* weight = weights.defined() ? weights.const_data_ptr<float>() : nullptr;
   const auto* item_bias = bias.defined() ? bias.const_data_ptr<float>() : nullptr;
-  const int64_t chunk =
-      std::max(kMinChunk, kChunkScores / std::max<int64_t>(1, num_items) / kMinChunk * kMinChunk);
-
-  LossAndGradients out;
-  if (with_gradients) {
-    out.queries = torch::empty_like(queries);                // [P, D]
-    out.items = torch::zeros_like(items);                    // [I, D]
-    if (bias.defined()) out.bias = torch::zeros_like(bias);  // [I]
-  }
-  auto scores = torch::empty({std::min(chunk, num_queries), num_items});  // [chunk, I]
-  auto factors = torch::empty({num_queries}, queries.options());          // [P]
-  auto* factor = factors.data_ptr<float>();
   std::vector<double> losses(num_queries);
-  const auto transposed = items.t();  // [D, I]
-  for (int64_t begin = 0; begin < num_queries; begin += chunk) {
-    const int64_t length = std::min(chunk, num_queries - begin);
-    auto block = scores.narrow(0, 0, length);         // [chunk, I]
-    const auto q = queries.narrow(0, begin, length);  // [chunk, D]
-    at::mm_out(block, q, transposed);
-    auto* score = block.data_ptr<float>();
-    at::parallel_for(0, length, kGrainRows, [&](int64_t first, int64_t last) {
-      for (int64_t i = first; i < last; ++i) {
-        auto* row = score + i * num_items;
-        const int64_t p = begin + i;
+  auto gradients = exp_detail::for_each_score_row(
+      queries, items, bias.defined(), with_gradients, [&](int64_t p, float* row) {
         const float chosen = row[target[p]] + (item_bias == nullptr ? 0.0f : item_bias[target[p]]);
-        const auto [max, sum] = exp_row(row, item_bias, num_items);
+        const auto [max, sum] = exp_detail::exp_row(row, item_bias, num_items);
         const float w = weight == nullptr ? 1.0f : weight[p];
         losses[p] = w * (std::log(static_cast<double>(sum)) + max - chosen);
-        factor[p] = w / sum;
-      }
-    });
-    if (!with_gradients) continue;
-    // Probabilities are the exponentials times a factor for each row, which is cheaper to put on
-    // the narrow side of each product.
-    const auto scale = factors.narrow(0, begin, length);   // [chunk]
-    auto gradient = out.queries.narrow(0, begin, length);  // [chunk, D]
-    at::mm_out(gradient, block, items);
-    gradient.mul_(scale.unsqueeze(1));
-    out.items.addmm_(block.t(), q * scale.unsqueeze(1));
-    if (out.bias.defined()) out.bias.addmv_(block.t(), scale);
-  }
+        return w / sum;
+      });
+  LossAndGradients out;
   for (const double loss : losses) out.loss += loss;
   if (!with_gradients) return out;
+  out.queries = gradients.queries;
+  out.items = gradients.rows;
+  out.bias = gradients.bias;
   const auto chosen = items.index_select(0, targets);                             // [P, D]
   const auto w = weights.defined() ? weights.unsqueeze(1) : torch::ones({1, 1});  // [P or 1, 1]
   out.queries.sub_(chosen * w);
@@ -139,10 +89,6 @@ torch::Tensor plain_cross_entropy(const torch::Tensor& queries, const torch::Ten
   return (weights.defined() ? losses * weights : losses).sum();                 // []
 }
 
-bool is_plain_float(const torch::Tensor& t) {
-  return !t.defined() || (t.is_cpu() && t.scalar_type() == torch::kFloat);
-}
-
 }  // namespace
 
 torch::Tensor softmax_cross_entropy(const torch::Tensor& queries, const torch::Tensor& items,
@@ -166,6 +112,7 @@ torch::Tensor softmax_cross_entropy(const torch::Tensor& queries, const torch::T
                 "softmax_cross_entropy: expected targets in [0, ", num_items, "), got some in [",
                 lowest.item<int64_t>(), ", ", highest.item<int64_t>(), "]");
   }
+  using exp_detail::is_plain_float;
   const bool own = !is_tracing() && is_plain_float(queries) && is_plain_float(items) &&
                    is_plain_float(bias) && is_plain_float(weights) && targets.is_cpu() &&
                    !(weights.defined() && weights.requires_grad());

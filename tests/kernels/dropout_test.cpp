@@ -124,6 +124,67 @@ TEST(Dropout, GradientOfATransposedTensorLandsOnTheRightElements) {
   EXPECT_TRUE(torch::allclose(gradient, kept(y.detach()).t().to(torch::kFloat) * 2.0));
 }
 
+torch::Tensor rows_dropped(const torch::Tensor& x, const torch::Tensor& ids, double p,
+                           int64_t step = 0, int64_t shard = 0) {
+  const DropoutScope scope(21, step, shard);
+  return dropout_rows(x, ids, p, true);
+}
+
+TEST(DropoutRows, AreRowsOfTheWholeTablesDropout) {
+  torch::manual_seed(1);
+  for (const auto simd : runnable_simd()) {
+    const ForcedSimd forced(simd);
+    for (const int64_t width : {1, 5, 64}) {
+      const auto table = torch::randn({30, width});
+      const auto whole = rows_dropped(table, torch::arange(30, torch::kLong), 0.4);
+      const auto ids = torch::randint(30, {4, 7}, torch::kLong);
+      // Another shard and another call of it, and still the same.
+      const DropoutScope scope(21, 0, 3);
+      dropout_rows(table, torch::arange(30, torch::kLong), 0.4, true);
+      EXPECT_TRUE(dropout_rows(table.index({ids}), ids, 0.4, true).equal(whole.index({ids})));
+    }
+  }
+}
+
+TEST(DropoutRows, ThePlainPathDropsTheSame) {
+  torch::manual_seed(2);
+  const auto x = torch::randn({6, 50, 16});
+  const auto ids = torch::randint(-2, 100000000, {6, 50}, torch::kLong);
+  const auto own = kept(rows_dropped(x, ids, 0.3));
+  // The own loop takes float32 and float64, ATen everything else.
+  EXPECT_TRUE(own.equal(kept(rows_dropped(x.to(torch::kBFloat16), ids, 0.3))));
+  EXPECT_TRUE(own.equal(kept(rows_dropped(x.to(torch::kDouble), ids, 0.3))));
+}
+
+TEST(DropoutRows, KeepTheRightShareAndChangeWithTheStep) {
+  const int64_t count = 1 << 14, width = 64;
+  const auto x = torch::ones({count, width});
+  const auto ids = torch::arange(count, torch::kLong);
+  const auto first = kept(rows_dropped(x, ids, 0.2)), next = kept(rows_dropped(x, ids, 0.2, 1));
+  const double deviation = std::sqrt(0.16 / static_cast<double>(count * width));
+  EXPECT_NEAR(first.mean().item<double>(), 0.8, 4.0 * deviation);
+  EXPECT_NEAR((first * next).mean().item<double>(), 0.64, 6.0 * deviation);
+}
+
+TEST(DropoutRows, GradientIsTheMaskItself) {
+  const DropoutScope scope(3, 0, 0);
+  auto x = torch::randn({40, 7}, torch::TensorOptions(torch::kDouble).requires_grad(true));
+  const auto ids = torch::randint(5, {40}, torch::kLong);
+  const auto y = dropout_rows(x, ids, 0.4, true);
+  const auto gradient = torch::autograd::grad({y.sum()}, {x})[0];
+  EXPECT_TRUE(torch::allclose(gradient, kept(y.detach()) / 0.6));
+}
+
+TEST(DropoutRows, AreTheIdentityOutsideOfTrainingAndAtZero) {
+  const auto x = torch::randn({5, 3});
+  const auto ids = torch::arange(5, torch::kLong);
+  const DropoutScope scope(1, 0, 0);
+  EXPECT_TRUE(dropout_rows(x, ids, 0.5, false).equal(x));
+  EXPECT_TRUE(dropout_rows(x, ids, 0.0, true).equal(x));
+  EXPECT_THROW(dropout_rows(x, ids.slice(0, 1), 0.5, true), c10::Error);
+  EXPECT_THROW(dropout_rows(x, ids, 1.0, true), c10::Error);
+}
+
 TEST(Dropout, RefusesProbabilitiesOutsideOfItsRange) {
   EXPECT_THROW(reckon::dropout(torch::ones({1}), 1.0, true), c10::Error);
   EXPECT_THROW(reckon::dropout(torch::ones({1}), -0.1, true), c10::Error);
