@@ -17,6 +17,21 @@ const ConfigNode::Entry* selector_entry(const ConfigNode& map) {
   return nullptr;
 }
 
+// Mappings whose keys are names of the user's own: a column may well be called `type`.
+bool holds_user_names(const std::string& key) {
+  const auto& keys = keys_of_user_names();
+  return std::find(keys.begin(), keys.end(), key) != keys.end();
+}
+
+// Key by key, whatever the keys are called.
+ConfigNode merge_entries(const ConfigNode& base, const ConfigNode& overlay);
+
+// What stands at `key`, with what is laid over it.
+ConfigNode merge_at(const std::string& key, const ConfigNode& base, const ConfigNode& overlay) {
+  if (holds_user_names(key) && base.is_map() && overlay.is_map()) return merge_entries(base, overlay);
+  return merge(base, overlay);
+}
+
 bool names_another(const ConfigNode& base, const ConfigNode& overlay) {
   const auto* old = selector_entry(base);
   const auto* chosen = selector_entry(overlay);
@@ -90,7 +105,7 @@ size_t find_assignment(std::string_view text) {
 void set_at(ConfigNode& node, const std::vector<Step>& steps, size_t depth, std::string path,
             const ConfigNode& value) {
   if (depth == steps.size()) {
-    node = merge(node, value);
+    node = depth > 0 ? merge_at(steps[depth - 1].key, node, value) : merge(node, value);
     return;
   }
   const auto& step = steps[depth];
@@ -117,7 +132,49 @@ void set_at(ConfigNode& node, const std::vector<Step>& steps, size_t depth, std:
     else node.set(step.key, std::move(slot));
     return;
   }
-  node = merge(node, overlay);
+  node = depth > 0 ? merge_at(steps[depth - 1].key, node, overlay) : merge(node, overlay);
+}
+
+ConfigNode merge_entries(const ConfigNode& base, const ConfigNode& overlay) {
+  ConfigNode merged = base;
+  merged.set_location(overlay.location());
+  for (const auto& entry : overlay.entries()) {
+    const auto* old = merged.find_entry(entry.key);
+    if (!old) {
+      merged.entries().push_back(entry);
+      continue;
+    }
+    auto& slot = merged.entries()[static_cast<size_t>(old - merged.entries().data())];
+    slot.value = merge_at(entry.key, slot.value, entry.value);
+    slot.key_location = entry.key_location;
+  }
+  return merged;
+}
+
+struct Assignment {
+  std::string path;
+  std::vector<Step> steps;
+  ConfigNode value;
+};
+
+Assignment read_assignment(const std::string& assignment) {
+  const auto equals = find_assignment(assignment);
+  if (equals == std::string::npos)
+    fail("'" + assignment + "' is no assignment", "write path=value, as in training.optimizer.lr=3e-4");
+  const auto path = assignment.substr(0, equals);
+  const auto steps = split_path(path);
+  if (!steps) fail("'" + path + "' is no path", "write keys with dots, as in model.objectives[0].weight");
+  ConfigNode value;
+  try {
+    value = parse_yaml(assignment.substr(equals + 1), kCommandLineOrigin);
+  } catch (const ConfigError& error) {
+    Problems problems;
+    for (const auto& problem : error.diagnostics())
+      problems.add({kCommandLineOrigin, 0, 0}, path + ": " + problem.message, problem.hint);
+    problems.throw_if_any();
+  }
+  value.set_locations({kCommandLineOrigin, 0, 0});
+  return {path, *steps, std::move(value)};
 }
 
 }  // namespace
@@ -129,19 +186,12 @@ ConfigNode merge(const ConfigNode& base, const ConfigNode& overlay) {
   if (base.is_scalar() && overlay.is_map() && !base.is_quoted() && !selector_entry(overlay))
     return merge(named("type", base), overlay);
   if (!base.is_map() || !overlay.is_map() || names_another(base, overlay)) return overlay;
-  ConfigNode merged = base;
-  merged.set_location(overlay.location());
-  for (const auto& entry : overlay.entries()) {
-    const auto* old = merged.find_entry(entry.key);
-    if (!old) {
-      merged.entries().push_back(entry);
-      continue;
-    }
-    auto& slot = merged.entries()[static_cast<size_t>(old - merged.entries().data())];
-    slot.value = merge(slot.value, entry.value);
-    slot.key_location = entry.key_location;
-  }
-  return merged;
+  return merge_entries(base, overlay);
+}
+
+const std::vector<std::string>& keys_of_user_names() {
+  static const std::vector<std::string> keys = {"types", "weights"};
+  return keys;
 }
 
 const ConfigNode* ConfigNode::at_path(std::string_view path) const {
@@ -161,25 +211,34 @@ const ConfigNode* ConfigNode::at_path(std::string_view path) const {
   return node;
 }
 
-void apply_override(ConfigNode& root, const std::string& assignment) {
-  const auto equals = find_assignment(assignment);
-  if (equals == std::string::npos)
-    fail("'" + assignment + "' is no assignment", "write path=value, as in training.lr=3e-4");
-  const auto path = assignment.substr(0, equals);
-  const auto steps = split_path(path);
-  if (!steps) fail("'" + path + "' is no path", "write keys with dots, as in model.objectives[0].weight");
-  ConfigNode value;
-  try {
-    value = parse_yaml(assignment.substr(equals + 1), kCommandLineOrigin);
-  } catch (const ConfigError& error) {
-    Problems problems;
-    for (const auto& problem : error.diagnostics())
-      problems.add({kCommandLineOrigin, 0, 0}, path + ": " + problem.message, problem.hint);
-    problems.throw_if_any();
+SourceLocation place_of(const ConfigNode& root, std::string_view path) {
+  const auto is_written = [](const SourceLocation& where) {
+    return !where.file.empty() && where.file != kDefaultOrigin;
+  };
+  while (!path.empty()) {
+    const auto cut = path.find_last_of(".[");
+    const bool is_outermost = cut == std::string_view::npos;
+    const auto above = is_outermost ? std::string_view() : path.substr(0, cut);
+    if (const auto* node = root.at_path(path)) {
+      if (node->is_scalar() && is_written(node->location())) return node->location();
+      const bool is_item = !is_outermost && path[cut] == '[';
+      const auto* parent = root.at_path(above);
+      const auto* entry =
+          is_item || !parent ? nullptr : parent->find_entry(path.substr(is_outermost ? 0 : cut + 1));
+      const auto& where = entry ? entry->key_location : node->location();
+      if (is_written(where)) return where;
+    }
+    path = above;
   }
-  value.set_locations({kCommandLineOrigin, 0, 0});
-  if (root.is_null()) root = ConfigNode::map({kCommandLineOrigin, 0, 0});
-  set_at(root, *steps, 0, "", value);
+  return root.location();
 }
+
+void apply_override(ConfigNode& root, const std::string& assignment) {
+  const auto read = read_assignment(assignment);
+  if (root.is_null()) root = ConfigNode::map({kCommandLineOrigin, 0, 0});
+  set_at(root, read.steps, 0, "", read.value);
+}
+
+void check_override(const std::string& assignment) { read_assignment(assignment); }
 
 }  // namespace reckon

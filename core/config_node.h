@@ -105,6 +105,10 @@ ConfigNode parse_yaml(std::string_view text, const std::string& file);
 /// parse_yaml() of a file.   Throws   ConfigError also when it cannot be read.
 ConfigNode load_yaml(const std::string& path);
 
+/// Where to report about the value at a path: a scalar's own place, else that of its key. What was not
+/// written but comes from a default is reported at what was written around it.
+SourceLocation place_of(const ConfigNode& root, std::string_view path);
+
 /// YAML text in block style that parse_yaml() reads as an equal node.
 std::string emit_yaml(const ConfigNode& node);
 
@@ -117,11 +121,17 @@ std::string emit_flow(const ConfigNode& node);
 /// a mapping with a `type`, and a mapping over a scalar, take the scalar as short for `{type: scalar}`.
 ConfigNode merge(const ConfigNode& base, const ConfigNode& overlay);
 
-/// Sets one value from `path=value`, as in `training.lr=3e-4` or `model.objectives[0].weight=2`.
+/// The keys whose mappings hold names of the user's own, such as columns: there `type` chooses nothing.
+const std::vector<std::string>& keys_of_user_names();
+
+/// Sets one value from `path=value`, as in `training.optimizer.lr=3e-4` or `model.objectives[0].weight=2`.
 ///
 /// The value is YAML and merges over what is there by the rules of merge(); missing mappings are made.
 /// Keys with dots in them stand in double quotes. Places become kCommandLineOrigin.
 /// Throws   ConfigError when the assignment cannot be read or its path does not fit the tree.
 void apply_override(ConfigNode& root, const std::string& assignment);
+
+/// Whether an assignment can be read at all, whatever the tree.   Throws   ConfigError.
+void check_override(const std::string& assignment);
 
 }  // namespace reckon

@@ -63,6 +63,10 @@ ConfigNode resolve(ConfigNode tree, const Catalog& catalog, std::vector<std::str
   if (!entry->value.is_scalar())
     fail("expected the name of a preset or a path, got " + entry->value.describe(),
          "known: " + join(catalog.preset_names()));
+  // Else the family would replace all that the preset says, and nobody would hear of it.
+  if (const auto* family = model->find_entry("family"))
+    throw ConfigError({{family->key_location, "model.family: stands beside `preset`, which has a family of its own",
+                        "leave one of them out"}});
   auto name = entry->value.scalar_text();
   if (is_path(name) && std::filesystem::path(name).is_relative() && where.file[0] != '<')
     name = (std::filesystem::path(where.file).parent_path() / name).lexically_normal().string();
@@ -103,9 +107,24 @@ ConfigNode assemble_experiment(const ConfigNode& file, const std::vector<std::st
     }
   };
   apply(true);
-  problems.throw_if_any();
-  tree = resolve(std::move(tree), catalog, {});
-  apply(false);
+  try {
+    if (problems.is_empty()) tree = resolve(std::move(tree), catalog, {});
+  } catch (const ConfigError& error) {
+    problems.add(error);
+  }
+  if (problems.is_empty()) {
+    apply(false);
+  } else {
+    // Without its preset the tree cannot tell what fits it, but an assignment may be wrong by itself.
+    for (const auto& assignment : overrides) {
+      if (is_about_preset(assignment)) continue;
+      try {
+        check_override(assignment);
+      } catch (const ConfigError& error) {
+        problems.add(error);
+      }
+    }
+  }
   problems.throw_if_any();
   return tree;
 }

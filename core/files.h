@@ -33,7 +33,15 @@ class AtomicFile {
   std::string path_;
   std::string temporary_path_;
   int descriptor_ = -1;
+  int slot_ = -1;  // of the list for remove_temporary_files()
 };
+
+/// Unlinks the temporary files of all AtomicFiles that are not committed. Safe in a signal handler.
+void remove_temporary_files() noexcept;
+
+/// Looks now whether a file could be put at `path`, so that nobody works for it in vain.
+/// Throws   DataError when a folder stands there, or its own folder is missing or not to be written to.
+void check_can_write(const std::string& path);
 
 /// Replaces a file as a whole: after a crash at any moment the old or the new content is there.
 /// Throws   DataError; the old file then stays as it was.

@@ -125,16 +125,17 @@ uint64_t hash64(std::string_view bytes, uint64_t seed) {
   std::array<uint64_t, 4> lanes = {mix64(seed + 1), mix64(seed + 2), mix64(seed + 3), mix64(seed + 4)};
   constexpr uint64_t kOdd = 0x9e3779b97f4a7c15ULL;
   const auto size = bytes.size();
-  size_t lane = 0;
-  while (!bytes.empty()) {
+  const auto take = [&bytes](uint64_t& state, size_t taken) {
     uint64_t word = 0;
-    const auto taken = std::min(sizeof(word), bytes.size());
     std::memcpy(&word, bytes.data(), taken);
     bytes.remove_prefix(taken);
-    auto& state = lanes[lane++ % lanes.size()];
     state = std::rotl((state ^ word) * kOdd, 29);
     state ^= state >> 32;
-  }
+  };
+  constexpr auto kWord = sizeof(uint64_t);
+  while (bytes.size() >= lanes.size() * kWord)
+    for (auto& state : lanes) take(state, kWord);
+  for (size_t lane = 0; !bytes.empty(); ++lane) take(lanes[lane], std::min(kWord, bytes.size()));
   uint64_t hash = mix64(size ^ seed);
   for (const auto state : lanes) hash = mix64((hash ^ state) * kOdd + state);
   return hash;

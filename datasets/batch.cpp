@@ -4,6 +4,10 @@
 
 namespace reckon {
 
+std::string batch_key::of_stream(const char* name, size_t stream) {
+  return stream == 0 ? name : std::string(name) + "_" + std::to_string(stream);
+}
+
 const torch::Tensor& Batch::at(const std::string& name) const {
   const auto found = tensors_.find(name);
   if (found != tensors_.end()) return found->second;

@@ -5,11 +5,11 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
-#include <optional>
 #include <span>
 #include <string>
 
 #include "core/diagnostics.h"
+#include "core/format.h"
 #include "core/ids.h"
 #include "core/random.h"
 #include "datasets/negative_sampler.h"
@@ -20,6 +20,10 @@ namespace {
 // Examples of this many batches are sorted by length together: enough that lengths within a batch
 // are alike, few enough that the order stays random.
 constexpr int64_t kBatchesPerChunk = 32;
+
+// Negatives of one step: their ids alone are 2 GB. More would end in the hands of the system, which
+// kills without a word.
+constexpr int64_t kMaxDraws = int64_t{1} << 28;
 
 // Sub-streams of RandomStream::kShuffle.
 constexpr uint64_t kExampleOrder = 0;
@@ -110,6 +114,16 @@ std::vector<size_t> balanced_ends(const std::vector<Row>& rows, size_t num_parts
   return ends;
 }
 
+// values[id] of each id; zero of padding.
+torch::Tensor looked_up(std::span<const float> values, const torch::Tensor& ids) {
+  auto out = torch::empty(ids.sizes());  // like ids
+  const auto* id = ids.data_ptr<int64_t>();
+  auto* value = out.data_ptr<float>();
+  for (int64_t i = 0; i < ids.numel(); ++i)
+    value[i] = id[i] < 0 ? 0.0f : values[static_cast<size_t>(id[i])];
+  return out;
+}
+
 }  // namespace
 
 struct BatchBuilder::Impl {
@@ -119,8 +133,8 @@ struct BatchBuilder::Impl {
   bool is_sequences = false;
   std::vector<int32_t> users;        // sequences: the user of each example
   std::vector<int32_t> user_of_row;  // interactions: the user of each row
-  std::optional<NegativeSampler> sampler;
-  std::vector<float> target_log_q;  // [I], when log_q is needed
+  std::vector<NegativeSampler> samplers;  // one for each stream of negatives
+  std::vector<float> log_frequency;       // [I], when it is needed
 
   const int64_t* offsets = nullptr;
   const int32_t* items = nullptr;
@@ -139,8 +153,9 @@ struct BatchBuilder::Impl {
   Batch build_shard(std::span<const Row> rows, int64_t epoch, int64_t step, int64_t& targets) const;
   void add_sequences(std::span<const Row> rows, Batch& batch, int64_t& num_targets) const;
   void add_interactions(std::span<const Row> rows, Batch& batch) const;
-  void add_negatives(std::span<const Row> rows, int64_t epoch, int64_t step, Batch& batch) const;
-  void add_log_q(Batch& batch) const;
+  void add_negatives(size_t stream, std::span<const Row> rows, int64_t epoch, int64_t step,
+                     Batch& batch) const;
+  void require_room(const NegativeNeeds& negatives) const;
 
   int64_t user_of(const Row& row) const {
     const auto example = static_cast<size_t>(row.example);
@@ -185,23 +200,18 @@ BatchBuilder::BatchBuilder(const Interactions& train, const Needs& needs, const 
       std::fill(impl.user_of_row.begin() + impl.offsets[user],
                 impl.user_of_row.begin() + impl.offsets[user + 1], static_cast<int32_t>(user));
   }
-  if (needs.negatives) {
-    TORCH_CHECK(needs.negatives->count > 0, "batch builder: negatives must be positive, got ",
-                needs.negatives->count);
-    impl.sampler.emplace(train, *needs.negatives);
+  for (const auto& negatives : needs.negatives) {
+    TORCH_CHECK(negatives.count > 0, "batch builder: negatives must be positive, got ",
+                negatives.count);
+    impl.require_room(negatives);
+    impl.samplers.emplace_back(train, negatives);
   }
-  if (!needs.log_q) return;
-  if (impl.sampler) {
-    const auto log_q = impl.sampler->log_q();
-    impl.target_log_q.assign(log_q.begin(), log_q.end());
-    return;
-  }
-  // Targets of a batch are negatives of each other: they come as often as they do in the data.
+  if (!needs.log_frequency) return;
   const auto counts = item_counts(train);  // [I]
   const auto* count = counts.data_ptr<int64_t>();
-  impl.target_log_q.resize(static_cast<size_t>(train.num_items));
-  for (size_t item = 0; item < impl.target_log_q.size(); ++item)
-    impl.target_log_q[item] = static_cast<float>(
+  impl.log_frequency.resize(static_cast<size_t>(train.num_items));
+  for (size_t item = 0; item < impl.log_frequency.size(); ++item)
+    impl.log_frequency[item] = static_cast<float>(
         std::log(static_cast<double>(count[item]) / static_cast<double>(train.size())));
 }
 
@@ -210,6 +220,26 @@ BatchBuilder::BatchBuilder(BatchBuilder&&) noexcept = default;
 
 int64_t BatchBuilder::num_examples() const { return impl_->num_examples(); }
 int64_t BatchBuilder::steps_per_epoch() const { return impl_->num_steps(); }
+
+void BatchBuilder::Impl::require_room(const NegativeNeeds& negatives) const {
+  const auto num_rows = std::min(options.batch_size, num_examples());
+  int64_t places = 1;
+  const bool per_position = is_sequences && negatives.per == NegativeNeeds::Per::kPosition;
+  if (negatives.per != NegativeNeeds::Per::kStep) places = num_rows;
+  if (per_position) {
+    int64_t longest = 0;
+    for (int64_t example = 0; example < num_examples(); ++example)
+      longest = std::max<int64_t>(longest, length_of(example));
+    places *= longest;
+  }
+  if (negatives.count <= kMaxDraws / places) return;
+  throw ConfigError("model.objectives: " + format_count(negatives.count) +
+                        " negatives in each of " + format_count(places) +
+                        (per_position ? " positions" : " examples") + " of a step are more than the " +
+                        format_count(kMaxDraws) + " that one step may draw",
+                    "lower `negatives` or training.batch_size, or let the step share its draws with "
+                    "`sharing: step`");
+}
 
 int32_t BatchBuilder::Impl::length_of(int64_t example) const {
   if (needs.max_length <= 0) return 0;
@@ -276,8 +306,11 @@ Batch BatchBuilder::Impl::build_shard(std::span<const Row> rows, int64_t epoch, 
     add_interactions(rows, batch);
     num_targets += num_rows;
   }
-  if (sampler) add_negatives(rows, epoch, step, batch);
-  if (needs.log_q) add_log_q(batch);
+  for (size_t stream = 0; stream < samplers.size(); ++stream)
+    add_negatives(stream, rows, epoch, step, batch);
+  if (needs.log_frequency)
+    batch.set(batch_key::kTargetLogFrequency,
+              looked_up(log_frequency, batch.at(batch_key::kTargets)));
   return batch;
 }
 
@@ -342,19 +375,27 @@ void BatchBuilder::Impl::add_interactions(std::span<const Row> rows, Batch& batc
   batch.set(batch_key::kHistory, history);
 }
 
-void BatchBuilder::Impl::add_negatives(std::span<const Row> rows, int64_t epoch, int64_t step,
-                                       Batch& batch) const {
-  const auto& wanted = *needs.negatives;
+void BatchBuilder::Impl::add_negatives(size_t stream, std::span<const Row> rows, int64_t epoch,
+                                       int64_t step, Batch& batch) const {
+  const auto& wanted = needs.negatives[stream];
+  const auto& sampler = samplers[stream];
   const auto num_rows = static_cast<int64_t>(rows.size());
   const auto count = wanted.count;
-  const RandomKey key(options.seed, RandomStream::kNegatives, static_cast<uint64_t>(epoch));
+  const RandomKey key(options.seed, RandomStream::kNegatives, static_cast<uint64_t>(epoch), stream);
+  const auto put = [&](const torch::Tensor& negatives) {
+    batch.set(batch_key::of_stream(batch_key::kNegatives, stream), negatives);
+    if (!wanted.log_q) return;
+    batch.set(batch_key::of_stream(batch_key::kTargetLogQ, stream),
+              looked_up(sampler.log_q(), batch.at(batch_key::kTargets)));
+    batch.set(batch_key::of_stream(batch_key::kNegativeLogQ, stream),
+              looked_up(sampler.log_q(), negatives));
+  };
   if (wanted.per == NegativeNeeds::Per::kStep) {
     // The same for every shard; kept apart from the keys of examples.
     auto negatives = torch::empty({count}, torch::kLong);  // [N]
-    sampler->draw(key.child(static_cast<uint64_t>(step)).child(1), {},
-                  {negatives.data_ptr<int64_t>(), static_cast<size_t>(count)});
-    batch.set(batch_key::kNegatives, negatives);
-    return;
+    sampler.draw(key.child(static_cast<uint64_t>(step)).child(1), {},
+                 {negatives.data_ptr<int64_t>(), static_cast<size_t>(count)});
+    return put(negatives);
   }
   const bool per_position = is_sequences && wanted.per == NegativeNeeds::Per::kPosition;
   const int64_t length = per_position ? rows.back().length : 1;
@@ -366,30 +407,17 @@ void BatchBuilder::Impl::add_negatives(std::span<const Row> rows, int64_t epoch,
     auto* begin = out + static_cast<int64_t>(row) * length * count;
     auto* end = begin + length * count;
     std::fill(begin, end - drawn, kPaddingId);
-    sampler->draw(key.child(static_cast<uint64_t>(rows[row].example)), exclusion,
-                  {end - drawn, static_cast<size_t>(drawn)});
+    sampler.draw(key.child(static_cast<uint64_t>(rows[row].example)), exclusion,
+                 {end - drawn, static_cast<size_t>(drawn)});
   };
   for (size_t row = 0; row < rows.size(); ++row) {
     const auto num_draws = static_cast<size_t>(per_position ? rows[row].length * count : count);
     if (wanted.exclude_positives)
-      fill_row(row, {*sampler, items_of(user_of(rows[row])), num_draws});
+      fill_row(row, {sampler, items_of(user_of(rows[row])), num_draws});
     else
       fill_row(row, {});
   }
-  batch.set(batch_key::kNegatives, negatives);
-}
-
-void BatchBuilder::Impl::add_log_q(Batch& batch) const {
-  const auto look_up = [this](const torch::Tensor& ids) {
-    auto values = torch::empty(ids.sizes());  // like ids
-    const auto* id = ids.data_ptr<int64_t>();
-    auto* value = values.data_ptr<float>();
-    for (int64_t i = 0; i < ids.numel(); ++i)
-      value[i] = id[i] < 0 ? 0.0f : target_log_q[static_cast<size_t>(id[i])];
-    return values;
-  };
-  batch.set(batch_key::kTargetLogQ, look_up(batch.at(batch_key::kTargets)));
-  if (sampler) batch.set(batch_key::kNegativeLogQ, look_up(batch.at(batch_key::kNegatives)));
+  put(negatives);
 }
 
 }  // namespace reckon

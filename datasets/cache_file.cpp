@@ -8,7 +8,7 @@ namespace reckon {
 namespace {
 
 // The digit is the version of the layout: a change of it makes old files foreign, hence rebuilt.
-constexpr std::string_view kMark = "reckon dataset 1";
+constexpr std::string_view kMark = "reckon dataset 3";
 constexpr uint64_t kAlignment = 64;
 constexpr size_t kNumbersSize = 3 * sizeof(uint64_t);
 
@@ -52,7 +52,8 @@ void SectionWriter::finish() {
   write(kMark);
 }
 
-SectionReader::SectionReader(const std::string& path) : path_(path), file_(path) {
+SectionReader::SectionReader(const std::string& path, Check check)
+    : path_(path), file_(path), check_(check) {
   const auto bytes = file_.bytes();
   const auto fail = [&path](const char* what) { throw DataError(path, 0, what); };
   if (bytes.substr(0, kMark.size()) != kMark) fail("is not a cache file of this version");
@@ -72,16 +73,21 @@ SectionReader::SectionReader(const std::string& path) : path_(path), file_(path)
     const std::string name(table.substr(place + 32, name_size));
     place += 32 + name_size;
     if (offset > table_begin || size > table_begin - offset) fail("has a damaged table");
-    const auto section = bytes.substr(offset, size);
-    if (hash64(section) != checksum) fail(("section " + name + " is damaged").c_str());
-    sections_[name] = section;
+    const auto& section = sections_[name] = {bytes.substr(offset, size), checksum};
+    if (check == Check::kAll) require_whole(name, section);
   }
+}
+
+void SectionReader::require_whole(const std::string& name, const Section& section) const {
+  if (hash64(section.bytes) != section.checksum)
+    throw DataError(path_, 0, "section " + name + " is damaged");
 }
 
 std::string_view SectionReader::at(const std::string& name) const {
   const auto found = sections_.find(name);
   if (found == sections_.end()) throw DataError(path_, 0, "has no section " + name);
-  return found->second;
+  if (check_ == Check::kWhenRead) require_whole(name, found->second);
+  return found->second.bytes;
 }
 
 }  // namespace reckon

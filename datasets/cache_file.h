@@ -38,21 +38,32 @@ class SectionWriter {
 /// Reads such a file through a memory map.
 class SectionReader {
  public:
+  /// When the checksum of a section is looked at.
+  enum class Check { kAll, kWhenRead };
+
   /// Throws DataError when the file is missing, is of another kind or version, broke off, or a
   /// checksum is wrong.
-  explicit SectionReader(const std::string& path);
+  explicit SectionReader(const std::string& path, Check check = Check::kAll);
 
   bool has(const std::string& name) const { return sections_.count(name) != 0; }
 
-  /// Throws DataError when there is no such section.
+  /// Throws DataError when there is no such section, or it is damaged.
   std::string_view at(const std::string& name) const;
 
   const MappedFile& file() const { return file_; }
 
  private:
+  struct Section {
+    std::string_view bytes;
+    uint64_t checksum;
+  };
+
+  void require_whole(const std::string& name, const Section& section) const;
+
   std::string path_;
   MappedFile file_;
-  std::map<std::string, std::string_view> sections_;
+  Check check_;
+  std::map<std::string, Section> sections_;
 };
 
 }  // namespace reckon

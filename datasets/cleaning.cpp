@@ -42,25 +42,25 @@ RowOrder order_rows(const Rows& rows, const std::vector<uint8_t>& is_kept) {
     order.user_offsets[user + 1] += order.user_offsets[user];
   order.rows.resize(static_cast<size_t>(order.user_offsets.back()));
   auto next = order.user_offsets;
-  for (size_t row = 0; row < rows.size(); ++row)
-    if (is_kept[row] != 0)
-      order.rows[static_cast<size_t>(next[static_cast<size_t>(rows.user[row])]++)] =
-          static_cast<int32_t>(row);
-  if (!rows.has_times()) return order;
-
-  std::vector<std::pair<int64_t, int32_t>> timed;
-  for (size_t user = 0; user < num_users; ++user) {
-    const auto begin = order.rows.begin() + order.user_offsets[user];
-    const auto end = order.rows.begin() + order.user_offsets[user + 1];
-    const auto time_of = [&rows](int32_t row) { return rows.time[static_cast<size_t>(row)]; };
-    const auto is_earlier = [&](int32_t a, int32_t b) { return time_of(a) < time_of(b); };
-    if (std::is_sorted(begin, end, is_earlier)) continue;
-    // The row number beside the time keeps ties in file order.
-    timed.clear();
-    for (auto row = begin; row != end; ++row) timed.emplace_back(time_of(*row), *row);
-    std::sort(timed.begin(), timed.end());
-    std::transform(timed.begin(), timed.end(), begin, [](const auto& pair) { return pair.second; });
+  const auto place_of = [&](size_t row) {
+    return static_cast<size_t>(next[static_cast<size_t>(rows.user[row])]++);
+  };
+  if (!rows.has_times()) {
+    for (size_t row = 0; row < rows.size(); ++row)
+      if (is_kept[row] != 0) order.rows[place_of(row)] = static_cast<int32_t>(row);
+    return order;
   }
+  // A time travels with its row, so that sorting a user does not jump about in the table; the row
+  // number behind it keeps ties in file order.
+  std::vector<std::pair<int64_t, int32_t>> timed(order.rows.size());
+  for (size_t row = 0; row < rows.size(); ++row)
+    if (is_kept[row] != 0) timed[place_of(row)] = {rows.time[row], static_cast<int32_t>(row)};
+  for (size_t user = 0; user < num_users; ++user) {
+    const auto begin = timed.begin() + order.user_offsets[user];
+    const auto end = timed.begin() + order.user_offsets[user + 1];
+    if (!std::is_sorted(begin, end)) std::sort(begin, end);
+  }
+  for (size_t i = 0; i < timed.size(); ++i) order.rows[i] = timed[i].second;
   return order;
 }
 

@@ -1,5 +1,6 @@
 #include "datasets/data_options.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "datasets/table_reader.h"
@@ -8,20 +9,56 @@ namespace reckon {
 namespace {
 
 bool is_number_or_date(const std::string& text) {
-  int64_t value = 0;
+  Instant value;
   double number = 0;
   return text.empty() || parse_number(text, number) || parse_time(text, true, true, value);
 }
 
 bool is_time(const std::string& text) {
-  int64_t value = 0;
+  Instant value;
   return text.empty() || parse_time(text, true, true, value);
 }
 
-int64_t time_of(const std::string& text) {
-  int64_t value = 0;
+Instant time_of(const std::string& text) {
+  Instant value;
   parse_time(text, true, true, value);
   return value;
+}
+
+/// Whether a key of a file says anything, and the formats that hear it.
+struct FormatKey {
+  const char* name;
+  std::vector<FileFormat> formats;
+  bool (*is_given)(const FileOptions&);
+};
+
+const std::vector<FormatKey>& format_keys() {
+  using enum FileFormat;
+  const std::vector<FileFormat> text = {kDelimited, kSequences, kJsonLines};
+  const std::vector<FileFormat> tables = {kDelimited, kJsonLines, kParquet, kFeather};
+  using Options = const FileOptions&;
+  static const std::vector<FormatKey> keys = {
+      {"separator", {kDelimited, kSequences}, [](Options o) { return !o.separator.empty(); }},
+      {"header", {kDelimited}, [](Options o) { return o.header.has_value(); }},
+      {"columns", {kDelimited}, [](Options o) { return !o.columns.empty(); }},
+      {"encoding", text, [](Options o) { return o.encoding != FileOptions().encoding; }},
+      {"quoting", {kDelimited}, [](Options o) { return o.quoting.has_value(); }},
+      {"quoted_newlines", {kDelimited}, [](Options o) { return o.quoted_newlines; }},
+      {"types", tables, [](Options o) { return !o.types.empty(); }},
+      {"timestamp_unit", tables, [](Options o) { return o.timestamp_unit.has_value(); }},
+      {"missing_values", tables,
+       [](Options o) { return o.missing_values != FileOptions().missing_values; }},
+      {"roles", tables, [](Options o) { return o.roles.names_any(); }},
+      {"display", tables, [](Options o) { return !o.display.empty(); }},
+  };
+  return keys;
+}
+
+std::string names_of(const std::vector<FileFormat>& formats) {
+  std::vector<std::string> names;
+  for (const auto& [name, format] : EnumNames<FileFormat>::all())
+    if (std::find(formats.begin(), formats.end(), format) != formats.end()) names.push_back(name);
+  return join(names);
 }
 
 constexpr const char* kNumberOrDate = "a number or an ISO date";
@@ -39,6 +76,12 @@ ConfigNode Codec<FileList>::emit(const FileList& list, const Catalog* catalog) {
   return Codec<std::vector<FileOptions>>::emit(list.files, catalog);
 }
 
+bool RoleOptions::names_any() const {
+  for (const auto* name : {&user, &item, &rating, &timestamp, &event, &weight})
+    if (!name->empty()) return true;
+  return false;
+}
+
 void RoleOptions::describe(Schema<RoleOptions>& s) {
   s.field("user", &RoleOptions::user)
       .doc("Column of the user ids. Left out: the one called user, user_id, userId, uid, "
@@ -50,7 +93,7 @@ void RoleOptions::describe(Schema<RoleOptions>& s) {
       .doc("Column of the ratings, which become labels. Left out: rating, score or stars, if there.");
   s.field("timestamp", &RoleOptions::timestamp)
       .doc("Column of numbers or ISO dates (which become seconds since 1970 UTC). Left out: "
-           "timestamp, time, date, datetime or unixReviewTime, if there.");
+           "timestamp, time, date, datetime or unixReviewTime, if there. See timestamp_unit.");
   s.field("event", &RoleOptions::event)
       .doc("Column of the kind of event. Left out: event, event_type or behavior, if there.");
   s.field("weight", &RoleOptions::weight)
@@ -84,6 +127,9 @@ void FileOptions::describe(Schema<FileOptions>& s) {
       .doc("Whether quoted values may hold line breaks; messages then count rows, not lines.");
   s.field("types", &FileOptions::types)
       .doc("Types of columns by name; a value of another type makes its row malformed.");
+  s.field("timestamp_unit", &FileOptions::timestamp_unit)
+      .doc("What numbers in columns of times count; they become seconds. Left out, they stay as they "
+           "are, and beside dates they count as seconds.");
   s.field("missing_values", &FileOptions::missing_values)
       .doc("Texts that mean that there is no value.");
   s.field("roles", &FileOptions::roles).doc("Which column plays which part.");
@@ -92,14 +138,22 @@ void FileOptions::describe(Schema<FileOptions>& s) {
            "title, name, movie_title or item_name.");
   s.invariant("header", "a file without a header needs 'columns'", [](const FileOptions& o) {
     return o.header.value_or(true) || !o.columns.empty() ||
-           (o.format && *o.format != FileFormat::kDelimited);
+           known_format(o).value_or(FileFormat::kDelimited) != FileFormat::kDelimited;
   });
+  for (const auto& key : format_keys())
+    s.invariant(key.name, "says nothing in this format, only in: " + names_of(key.formats),
+                [key](const FileOptions& o) {
+                  const auto format = known_format(o);
+                  return !format || !key.is_given(o) ||
+                         std::find(key.formats.begin(), key.formats.end(), *format) !=
+                             key.formats.end();
+                });
 }
 
 void FilesOptions::describe(Schema<FilesOptions>& s) {
   s.field("interactions", &FilesOptions::interactions)
       .required()
-      .must_be("non-empty", [](const FileList& list) { return !list.empty(); })
+      .must_be("non-empty", [](const FileList& list) { return !list.empty(); }, FileList{})
       .doc("Who did what: a file, or a list of files that are read in this order.");
   s.field("validation", &FilesOptions::validation)
       .doc("Held-out interactions, with 'split: {type: files}'.");
@@ -145,7 +199,8 @@ void CoreOptions::describe(Schema<CoreOptions>& s) {
 void TimeRange::describe(Schema<TimeRange>& s) {
   s.field("from", &TimeRange::from)
       .must_be(kNumberOrDate, is_time, "soon")
-      .doc("The first instant that stays: a number in the unit of the file, or an ISO date.");
+      .doc("The first instant that stays: an ISO date, or a number (of seconds where the file has a "
+           "timestamp_unit, else in the unit of the file).");
   s.field("until", &TimeRange::until)
       .must_be(kNumberOrDate, is_time, "soon")
       .doc("The first instant that does not stay.");
@@ -172,7 +227,7 @@ void CleaningOptions::describe(Schema<CleaningOptions>& s) {
       .doc("Conditions on columns; a row stays when it meets all.");
   s.field("time", &CleaningOptions::time).doc("The time range that stays.");
   s.field("implicit_from", &CleaningOptions::implicit_from)
-      .doc("The rating from which on an interaction counts; lower ones go, and all labels become 1.");
+      .doc("The rating from which on an interaction counts; lower ones go, and the data has no ratings any more.");
   s.field("duplicates", &CleaningOptions::duplicates)
       .doc("Repetitions of a user's item (and kind of event); merge keeps the last and adds up the "
            "weights.");
@@ -192,6 +247,9 @@ void DataOptions::describe(Schema<DataOptions>& s) {
   s.field("split", &DataOptions::split)
       .default_type("leave_one_out")
       .doc("How interactions are divided into training, validation and test.");
+  s.field("ids_from", &DataOptions::ids_from)
+      .doc("Folder of prepared data, as `reckon prepare` names it, whose users and items keep their "
+           "numbers; new ones come behind them. So a model of that data goes on with this.");
   s.field("cache", &DataOptions::cache)
       .non_empty()
       .doc("Folder of prepared data, from the working directory; a data set is found again by the "
@@ -205,6 +263,11 @@ void DataOptions::describe(Schema<DataOptions>& s) {
               [](const DataOptions& o) {
                 return !o.files.validation.empty() || !o.files.test.empty() || !o.split ||
                        !o.split.build()->takes_files();
+              });
+  s.invariant("split", "'validation' is a share to draw, but 'files' has a validation file; give one",
+              [](const DataOptions& o) {
+                return o.files.validation.empty() || !o.split ||
+                       !o.split.build()->draws_validation();
               });
 }
 
@@ -224,6 +287,12 @@ void LeaveOneOut::Options::describe(Schema<Options>& s) {
   s.field("test", &Options::test)
       .must_be_in(0, 1)
       .doc("With global_time: share of interactions behind the second instant.");
+  for (const auto& [name, member] :
+       {std::pair{"validation", &Options::validation}, {"test", &Options::test}})
+    s.invariant(name, "is a share of 'global_time'; without it, one interaction is held out",
+                [member = member](const Options& o) {
+                  return o.global_time || o.*member == Options().*member;
+                });
   s.invariant("'validation' and 'test' must leave something for training",
               [](const Options& o) { return o.validation + o.test < 1.0; });
 }
@@ -242,7 +311,8 @@ void RatioSplit::Options::describe(Schema<Options>& s) {
 void TimeSplit::Options::describe(Schema<Options>& s) {
   s.field("validation_from", &Options::validation_from)
       .must_be(kNumberOrDate, is_time, "soon")
-      .doc("The first instant of validation: a number in the unit of the file, or an ISO date.");
+      .doc("The first instant of validation: an ISO date, or a number (of seconds where the files "
+           "have a timestamp_unit, else in their unit).");
   s.field("test_from", &Options::test_from)
       .must_be(kNumberOrDate, is_time, "soon")
       .doc("The first instant of test.");

@@ -119,6 +119,7 @@ struct DataOptions {
   FilesOptions files;
   CleaningOptions cleaning;
   Component<Splitter> split;
+  std::string ids_from;
   std::string cache = ".reckon/cache";
 
   static void describe(Schema<DataOptions>& schema);

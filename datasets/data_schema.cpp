@@ -52,19 +52,26 @@ size_t need_role(const std::vector<TableReader::Column>& columns, const std::str
                             "give 'roles: {" + role + ": ...}', or 'columns' when the file has no header");
 }
 
-/// Collects what the checks of one file find.
+/// Collects what the checks of the files find, each at its place in the config.
 class ColumnChecker {
  public:
-  ColumnChecker(const DataOptions& options, const SourceLocation& where, Problems& problems)
-      : options_(options), where_(where), problems_(problems) {}
+  ColumnChecker(const DataOptions& options, const ConfigNode& section, Problems& problems)
+      : options_(options), section_(section), problems_(problems) {}
 
-  void add(const std::string& message, const std::string& hint = "") {
-    problems_.add(where_, message, hint);
+  /// The path of the file at `index` of a role, below the section.
+  std::string path_of(const std::string& role, size_t index) const {
+    const auto path = "files." + role;
+    const auto* list = section_.at_path(path);
+    return list && list->is_list() ? path + "[" + std::to_string(index) + "]" : path;
   }
 
-  // Runs one check; what it throws becomes a problem.
+  void add(const std::string& key, const std::string& message, const std::string& hint = "") {
+    problems_.add(place_of(section_, key), "data." + key + ": " + message, hint);
+  }
+
+  // Runs one check; what it throws becomes a problem at `key`.
   template <class Check>
-  void check(Check run) {
+  void check(const std::string& key, Check run) {
     try {
       run();
     } catch (const DataError& error) {
@@ -77,43 +84,58 @@ class ColumnChecker {
       }
       if (const auto word = message.find(kError); word != std::string::npos)
         message.replace(word, kError.size(), ": ");
-      add("data.files: " + message, hint);
+      // The key stands in front already; what throws says its last words for those who have no key.
+      for (auto dot = key.find('.'); dot != std::string::npos; dot = key.find('.', dot + 1)) {
+        const auto said = key.substr(dot + 1) + ": ";
+        if (const auto word = message.find(said); word != std::string::npos)
+          message.erase(word, said.size());
+      }
+      add(key, message, hint);
     }
   }
 
-  void check_interactions(const FileOptions& file, DataSchema& schema) {
+  void check_interactions(const FileOptions& file, const std::string& key, DataSchema& schema) {
     const auto& cleaning = options_.cleaning;
     const auto path = options_.resolve(file.path);
     if (!file.display.empty())
-      add("data.files: " + path + ": 'display' is for item and user tables");
+      add(key + ".display", path + ": 'display' is for item and user tables");
     std::vector<TableReader::Column> columns;
     Roles roles;
     if (format_of(file) == FileFormat::kSequences) {
       const MappedFile readable(path);
       if (readable.bytes().empty()) throw DataError(path, 0, "is empty");
-      for (const auto& name : {file.roles.user, file.roles.item, file.roles.rating,
-                               file.roles.timestamp, file.roles.event, file.roles.weight})
-        if (!name.empty()) add("data.files: " + path + ": format 'sequences' has no column '" + name + "'");
     } else {
       columns = open_table(file, path, 1)->columns();
-      check([&] { roles = resolve_roles(columns, file.roles, path); });
+      const auto& named = file.roles;
+      const auto find = [&](const std::string& name, const std::string& role) {
+        std::optional<size_t> found;
+        const bool is_needed = role == "user" || role == "item";
+        check(key + ".roles." + role, [&] {
+          found = is_needed ? need_role(columns, name, role, path) : find_role(columns, name, role, path);
+        });
+        return found;
+      };
+      roles.user = find(named.user, "user");
+      roles.item = find(named.item, "item");
+      roles.rating = find(named.rating, "rating");
+      roles.timestamp = find(named.timestamp, "timestamp");
+      roles.event = find(named.event, "event");
+      roles.weight = find(named.weight, "weight");
     }
-    for (size_t i = 0; i < cleaning.filters.size(); ++i)
-      check([&] {
-        require_column(columns, cleaning.filters[i].column, path,
-                       "cleaning.filters[" + std::to_string(i) + "].column");
-      });
-    const auto need = [&](bool has, const std::string& what) {
-      if (!has) add("data." + what + ", which " + path + " does not have");
+    for (size_t i = 0; i < cleaning.filters.size(); ++i) {
+      const auto filter = "cleaning.filters[" + std::to_string(i) + "].column";
+      check(filter, [&] { require_column(columns, cleaning.filters[i].column, path); });
+    }
+    const auto need = [&](bool has, const std::string& option, const std::string& what) {
+      if (!has) add(option, "needs a " + what + " column, which " + path + " does not have");
     };
-    need(!cleaning.implicit_from || roles.rating, "cleaning.implicit_from: needs a rating column");
+    need(!cleaning.implicit_from || roles.rating, "cleaning.implicit_from", "rating");
     const bool has_range = !cleaning.time.from.empty() || !cleaning.time.until.empty();
-    need(!has_range || roles.timestamp, "cleaning.time: needs a timestamp column");
+    need(!has_range || roles.timestamp, "cleaning.time", "timestamp");
     const bool has_events = !cleaning.events.keep.empty() || !cleaning.events.weights.empty();
-    need(!has_events || roles.event, "cleaning.events: needs an event column");
-    if (options_.split)
-      need(!options_.split.build({})->needs_times() || roles.timestamp,
-           "split: needs a timestamp column");
+    need(!has_events || roles.event, "cleaning.events", "event");
+    need(!options_.split || !options_.split.build({})->needs_times() || roles.timestamp, "split",
+         "timestamp");
     if (!schema.columns.empty()) return;
     schema.columns = columns.empty() ? std::vector<std::string>{"user", "item"} : names_of(columns);
     schema.has_ratings = roles.rating.has_value() && !cleaning.implicit_from;
@@ -122,13 +144,13 @@ class ColumnChecker {
     schema.has_weights = roles.weight.has_value() || !cleaning.events.weights.empty();
   }
 
-  void check_table(const FileOptions& file, const std::string& role,
+  void check_table(const FileOptions& file, const std::string& key, const std::string& role,
                    std::vector<std::string>& display) {
     const auto path = options_.resolve(file.path);
     const auto table = open_table(file, path, 1);
     const auto& columns = table->columns();
-    check([&] { resolve_id(columns, file.roles, role, path); });
-    check([&] {
+    check(key + ".roles." + role, [&] { resolve_id(columns, file.roles, role, path); });
+    check(key + ".display", [&] {
       for (const auto column : resolve_display(columns, file, path))
         display.push_back(columns[column].name);
     });
@@ -136,7 +158,7 @@ class ColumnChecker {
 
  private:
   const DataOptions& options_;
-  SourceLocation where_;
+  const ConfigNode& section_;
   Problems& problems_;
 };
 
@@ -165,8 +187,8 @@ size_t require_column(const std::vector<TableReader::Column>& columns, const std
                       const std::string& path, const std::string& key) {
   for (size_t i = 0; i < columns.size(); ++i)
     if (columns[i].name == name) return i;
-  throw DataError(path, 1, key + ": there is no column '" + name + "'",
-                                     suggest(name, names_of(columns)));
+  throw DataError(path, 1, (key.empty() ? "" : key + ": ") + "there is no column '" + name + "'",
+                  suggest(name, names_of(columns)));
 }
 
 Roles resolve_roles(const std::vector<TableReader::Column>& columns, const RoleOptions& options,
@@ -200,18 +222,29 @@ std::vector<size_t> resolve_display(const std::vector<TableReader::Column>& colu
   return display;
 }
 
-DataSchema check_columns(const DataOptions& options, const SourceLocation& where,
+DataSchema check_columns(const DataOptions& options, const ConfigNode& section,
                          Problems& problems) {
   DataSchema schema;
-  ColumnChecker checker(options, where, problems);
+  ColumnChecker checker(options, section, problems);
+  const auto each = [&](const FileList& list, const std::string& role, auto look) {
+    for (size_t i = 0; i < list.files.size(); ++i) {
+      const auto key = checker.path_of(role, i);
+      checker.check(key, [&] { look(list.files[i], key); });
+    }
+  };
+  const auto interactions = [&](const FileOptions& file, const std::string& key) {
+    checker.check_interactions(file, key, schema);
+  };
   const auto& files = options.files;
-  for (const auto* role : {&files.interactions, &files.validation, &files.test})
-    for (const auto& file : *role)
-      checker.check([&] { checker.check_interactions(file, schema); });
-  for (const auto& file : files.items)
-    checker.check([&] { checker.check_table(file, "item", schema.item_columns); });
-  for (const auto& file : files.users)
-    checker.check([&] { checker.check_table(file, "user", schema.user_columns); });
+  each(files.interactions, "interactions", interactions);
+  each(files.validation, "validation", interactions);
+  each(files.test, "test", interactions);
+  each(files.items, "items", [&](const FileOptions& file, const std::string& key) {
+    checker.check_table(file, key, "item", schema.item_columns);
+  });
+  each(files.users, "users", [&](const FileOptions& file, const std::string& key) {
+    checker.check_table(file, key, "user", schema.user_columns);
+  });
   return schema;
 }
 

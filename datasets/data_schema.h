@@ -37,9 +37,9 @@ std::vector<size_t> resolve_display(const std::vector<TableReader::Column>& colu
                                     const FileOptions& options, const std::string& path);
 
 /// The column of that name. Throws DataError, with a suggestion, when there is none; `key` names the
-/// option that asks for it.
+/// option that asks for it, where the message does not stand beside it.
 size_t require_column(const std::vector<TableReader::Column>& columns, const std::string& name,
-                      const std::string& path, const std::string& key);
+                      const std::string& path, const std::string& key = "");
 
 /// What is known of the data before it is read: from the heads of its files alone.
 struct DataSchema {
@@ -53,8 +53,9 @@ struct DataSchema {
 };
 
 /// Looks at the heads of all files, and adds what the options ask for and the files do not have to
-/// `problems` (`where` is the place of the section `data`). Reads no more than the heads.
-DataSchema check_columns(const DataOptions& options, const SourceLocation& where,
+/// `problems`, each at the value that asks for it (`section` is what the options were read from).
+/// Reads no more than the heads.
+DataSchema check_columns(const DataOptions& options, const ConfigNode& section,
                          Problems& problems);
 
 }  // namespace reckon

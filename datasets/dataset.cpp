@@ -21,10 +21,11 @@ Interactions Dataset::part(Split split) const {
   Interactions out;
   out.num_users = num_users;
   out.num_items = interactions_.num_items;
+  out.time_scale = interactions_.time_scale;
   if (num_rows == 0) {
     out.user_offsets = torch::zeros({num_users + 1}, torch::kLong);  // [U + 1]
     out.items = torch::empty({0}, torch::kInt);                      // [0]
-    out.labels = torch::empty({0});                                  // [0]
+    out.labels = interactions_.labels;                               // [0]
     return out;
   }
   const auto* splits = split_of_.data_ptr<uint8_t>();
@@ -63,7 +64,8 @@ EvaluationData Dataset::evaluation(Split split) const {
     const auto* splits = split_of_.data_ptr<uint8_t>();
     const auto* offsets = interactions_.user_offsets.data_ptr<int64_t>();
     const auto* items = interactions_.items.data_ptr<int32_t>();
-    const auto* label_of = interactions_.labels.data_ptr<float>();
+    const auto* label_of =
+        interactions_.labels.defined() ? interactions_.labels.data_ptr<float>() : nullptr;
     for (int64_t user = 0; user < interactions_.num_users; ++user) {
       const auto begin = offsets[user], end = offsets[user + 1];
       if (std::find(splits + begin, splits + end, wanted) == splits + end) continue;
@@ -72,13 +74,13 @@ EvaluationData Dataset::evaluation(Split split) const {
         if (splits[row] < wanted) history.push_back(items[row]);
         if (splits[row] != wanted) continue;
         const auto same = std::find(targets.begin() + first_target, targets.end(), items[row]);
-        if (same != targets.end()) {
+        if (same == targets.end()) {
+          targets.push_back(items[row]);
+          if (label_of != nullptr) labels.push_back(label_of[row]);
+        } else if (label_of != nullptr) {
           auto& label = labels[static_cast<size_t>(same - targets.begin())];
           label = std::max(label, label_of[row]);
-          continue;
         }
-        targets.push_back(items[row]);
-        labels.push_back(label_of[row]);
       }
       users.push_back(user);
       history_offsets.push_back(static_cast<int64_t>(history.size()));
@@ -90,7 +92,8 @@ EvaluationData Dataset::evaluation(Split split) const {
   out.history_items = torch::tensor(history, torch::kInt);             // [H]
   out.target_offsets = torch::tensor(target_offsets, torch::kLong);    // [V + 1]
   out.target_items = torch::tensor(targets, torch::kInt);              // [R]
-  out.target_labels = torch::tensor(labels, torch::kFloat);            // [R]
+  if (interactions_.labels.defined())
+    out.target_labels = torch::tensor(labels, torch::kFloat);          // [R]
   return out;
 }
 

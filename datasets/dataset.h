@@ -20,7 +20,7 @@ struct EvaluationData {
   torch::Tensor history_items;    // [H] int32, all the user did before the split; masked as seen
   torch::Tensor target_offsets;   // [V + 1] int64
   torch::Tensor target_items;     // [R] int32
-  torch::Tensor target_labels;    // [R] float32
+  torch::Tensor target_labels;    // [R] float32; undefined when the data has no ratings
 };
 
 /// A prepared data set: id maps, interactions with their split, display columns.
@@ -35,6 +35,8 @@ class Dataset {
 
   /// Everything, of all splits.
   const Interactions& interactions() const { return interactions_; }
+  /// The same, ordered by item.
+  const InteractionsByItem& by_item() const { return by_item_; }
   const torch::Tensor& split_of() const { return split_of_; }  // [E] uint8, values of Split
 
   /// The interactions of one split alone.
@@ -59,6 +61,7 @@ class Dataset {
 
   std::shared_ptr<const IdMap> users_, items_;
   Interactions interactions_;
+  InteractionsByItem by_item_;
   torch::Tensor split_of_;
   std::vector<TableColumn> item_columns_, user_columns_;
   std::vector<std::string> event_names_;

@@ -26,9 +26,9 @@ Dataset DatasetBuilder::build(DatasetParts parts) {
   TORCH_CHECK(data.num_users == parts.users.size() && data.num_items == parts.items.size(),
               "dataset: interactions of ", data.num_users, " users and ", data.num_items,
               " items, id maps of ", parts.users.size(), " and ", parts.items.size());
-  TORCH_CHECK(data.user_offsets.defined() && data.items.defined() && data.labels.defined() &&
+  TORCH_CHECK(data.user_offsets.defined() && data.items.defined() &&
                   parts.split_of.defined(),
-              "dataset: user_offsets, items, labels and split_of must be there");
+              "dataset: user_offsets, items and split_of must be there");
   const auto num_rows = data.items.numel();
   check_column(data.user_offsets, torch::kLong, data.num_users + 1, "user_offsets");
   check_column(data.items, torch::kInt, num_rows, "items");
@@ -47,6 +47,10 @@ Dataset DatasetBuilder::build(DatasetParts parts) {
   for (int64_t row = 0; row < num_rows; ++row)
     in_range = in_range && items[row] >= 0 && items[row] < data.num_items;
   TORCH_CHECK(in_range, "dataset: items must lie in [0, ", data.num_items, ")");
+  if (!parts.by_item.offsets.defined()) parts.by_item = by_item(data);
+  check_column(parts.by_item.offsets, torch::kLong, data.num_items + 1, "by_item.offsets");
+  check_column(parts.by_item.users, torch::kInt, num_rows, "by_item.users");
+  check_column(parts.by_item.rows, torch::kLong, num_rows, "by_item.rows");
   check_table(parts.item_columns, data.num_items, "item");
   check_table(parts.user_columns, data.num_users, "user");
 
@@ -54,6 +58,7 @@ Dataset DatasetBuilder::build(DatasetParts parts) {
   dataset.users_ = std::make_shared<const IdMap>(std::move(parts.users));
   dataset.items_ = std::make_shared<const IdMap>(std::move(parts.items));
   dataset.interactions_ = std::move(parts.interactions);
+  dataset.by_item_ = std::move(parts.by_item);
   dataset.split_of_ = std::move(parts.split_of);
   dataset.item_columns_ = std::move(parts.item_columns);
   dataset.user_columns_ = std::move(parts.user_columns);

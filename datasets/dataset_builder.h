@@ -11,7 +11,8 @@ namespace reckon {
 struct DatasetParts {
   IdMap users, items;
   Interactions interactions;
-  torch::Tensor split_of;  // [E] uint8
+  InteractionsByItem by_item;  ///< Made from `interactions` where it is left out.
+  torch::Tensor split_of;      // [E] uint8
   std::vector<TableColumn> item_columns, user_columns;
   std::vector<std::string> event_names;
   std::string fingerprint, report;

@@ -94,6 +94,9 @@ void write_dataset(const std::string& path, const Dataset& dataset) {
     const Json head = {{"events", dataset.event_names()},
                        {"item_columns", names_of(dataset.item_columns())},
                        {"user_columns", names_of(dataset.user_columns())},
+                       {"users", dataset.num_users()},
+                       {"items", dataset.num_items()},
+                       {"time_scale", dataset.interactions().time_scale},
                        {"fingerprint", dataset.fingerprint()}};
     writer.add("head", head.dump());
     writer.add("report", dataset.report());
@@ -107,10 +110,34 @@ void write_dataset(const std::string& path, const Dataset& dataset) {
     add_tensor(writer, "interactions.weights", data.weights);
     add_tensor(writer, "interactions.events", data.events);
     add_tensor(writer, "interactions.splits", dataset.split_of());
+    const auto& by_item = dataset.by_item();
+    add_tensor(writer, "by_item.offsets", by_item.offsets);
+    add_tensor(writer, "by_item.users", by_item.users);
+    add_tensor(writer, "by_item.rows", by_item.rows);
     add_columns(writer, "item_columns", dataset.item_columns());
     add_columns(writer, "user_columns", dataset.user_columns());
     writer.finish();
   });
+}
+
+DatasetHead read_dataset_head(const std::string& path) {
+  const SectionReader reader(path, SectionReader::Check::kWhenRead);
+  try {
+    const auto head = Json::parse(reader.at("head"));
+    return {head.at("fingerprint").get<std::string>(), head.at("users").get<int64_t>(),
+            head.at("items").get<int64_t>()};
+  } catch (const Json::exception& error) {
+    throw DataError(path, 0, std::string("has a damaged head: ") + error.what());
+  }
+}
+
+DatasetIds read_dataset_ids(const std::string& path) {
+  const SectionReader reader(path, SectionReader::Check::kWhenRead);
+  try {
+    return {ids_of(reader, "users"), ids_of(reader, "items")};
+  } catch (const std::invalid_argument& error) {
+    throw DataError(path, 0, std::string("does not fit together: ") + error.what());
+  }
 }
 
 Dataset read_dataset(const std::string& path) {
@@ -128,6 +155,7 @@ Dataset read_dataset(const std::string& path) {
     auto& data = parts.interactions;
     data.num_users = parts.users.size();
     data.num_items = parts.items.size();
+    data.time_scale = head.at("time_scale").get<int64_t>();
     data.user_offsets = tensor_of(reader, "interactions.user_offsets", torch::kLong);
     data.items = tensor_of(reader, "interactions.items", torch::kInt);
     data.labels = tensor_of(reader, "interactions.labels", torch::kFloat);
@@ -135,6 +163,9 @@ Dataset read_dataset(const std::string& path) {
     data.weights = tensor_of(reader, "interactions.weights", torch::kFloat);
     data.events = tensor_of(reader, "interactions.events", torch::kByte);
     parts.split_of = tensor_of(reader, "interactions.splits", torch::kByte);
+    parts.by_item = {tensor_of(reader, "by_item.offsets", torch::kLong),
+                     tensor_of(reader, "by_item.users", torch::kInt),
+                     tensor_of(reader, "by_item.rows", torch::kLong)};
     return DatasetBuilder::build(std::move(parts));
   } catch (const DataError&) {
     throw;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "datasets/dataset_builder.h"
@@ -8,6 +9,25 @@ namespace reckon {
 
 /// Writes a data set to a file, whole or not at all. Throws DataError.
 void write_dataset(const std::string& path, const Dataset& dataset);
+
+/// What the head of such a file says, without a look at the rest.
+struct DatasetHead {
+  std::string fingerprint;
+  int64_t num_users = 0;
+  int64_t num_items = 0;
+};
+
+/// Throws DataError when the file is not one, or its head is damaged.
+DatasetHead read_dataset_head(const std::string& path);
+
+/// The ids that such a file numbers.
+struct DatasetIds {
+  IdMap users;
+  IdMap items;
+};
+
+/// Throws DataError when the file is not one, or its ids are damaged.
+DatasetIds read_dataset_ids(const std::string& path);
 
 /// Maps what write_dataset() wrote. Throws DataError when it is damaged or of another version.
 Dataset read_dataset(const std::string& path);

@@ -206,8 +206,8 @@ class DelimitedReader : public TableReader {
     }
     std::vector<uint8_t> is_bad(num_rows, 0);
     for (size_t i = 0; i < selection_.size(); ++i) {
-      const auto [column, type] = selection_[i];
-      ColumnWriter writer(part, i, columns_[column], type, options_.missing_values, is_bad);
+      const auto column = selection_[i].column;
+      ColumnWriter writer(part, i, columns_[column], selection_[i], options_, is_bad);
       writer.reserve(num_rows);
       const auto visit = [&writer](const uint8_t* data, uint32_t size, bool, bool) {
         writer.add_text({reinterpret_cast<const char*>(data), size});
@@ -229,10 +229,25 @@ class DelimitedReader : public TableReader {
                   std::make_move_iterator(from.end()));
     };
     for (size_t i = 0; i < rows.columns.size(); ++i) {
+      // Only where both parts are nothing but integers, the whole is.
+      if (rows.columns[i].integers.size() != rows.size() ||
+          part.columns[i].integers.size() != part.size()) {
+        rows.columns[i].integers.clear();
+        part.columns[i].integers.clear();
+      }
+      add(rows.columns[i].integers, part.columns[i].integers);
       add(rows.columns[i].text, part.columns[i].text);
       add(rows.columns[i].numbers, part.columns[i].numbers);
+      // Whoever has no fractions yet has zeros in front of those of the other.
+      if (!part.columns[i].billionths.empty())
+        rows.columns[i].billionths.resize(rows.columns[i].times.size());
+      else if (!rows.columns[i].billionths.empty())
+        part.columns[i].billionths.resize(part.columns[i].times.size());
+      add(rows.columns[i].billionths, part.columns[i].billionths);
       add(rows.columns[i].times, part.columns[i].times);
       add(rows.columns[i].is_missing, part.columns[i].is_missing);
+      if (rows.columns[i].line_beyond_seconds == 0)
+        rows.columns[i].line_beyond_seconds = part.columns[i].line_beyond_seconds;
     }
     add(rows.lines, part.lines);
     add(rows.malformed, part.malformed);

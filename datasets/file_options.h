@@ -16,6 +16,19 @@ enum class FileFormat { kDelimited, kSequences, kJsonLines, kParquet, kFeather }
 /// What the values of a column are.
 enum class ColumnType { kText, kInteger, kNumber, kTimestamp };
 
+/// What a number in a column of times counts.
+enum class TimeUnit { kSeconds, kMilliseconds, kMicroseconds, kNanoseconds };
+
+template <>
+struct EnumNames<TimeUnit> {
+  static std::vector<std::pair<std::string, TimeUnit>> all() {
+    return {{"s", TimeUnit::kSeconds},
+            {"ms", TimeUnit::kMilliseconds},
+            {"us", TimeUnit::kMicroseconds},
+            {"ns", TimeUnit::kNanoseconds}};
+  }
+};
+
 template <>
 struct EnumNames<FileFormat> {
   static std::vector<std::pair<std::string, FileFormat>> all() {
@@ -54,6 +67,7 @@ struct RoleOptions {
   std::string event;
   std::string weight;
 
+  bool names_any() const;
   static void describe(Schema<RoleOptions>& schema);
 };
 
@@ -68,6 +82,7 @@ struct FileOptions {
   std::optional<bool> quoting;
   bool quoted_newlines = false;
   std::map<std::string, ColumnType> types;
+  std::optional<TimeUnit> timestamp_unit;
   std::vector<std::string> missing_values = {""};
   RoleOptions roles;
   std::vector<std::string> display;

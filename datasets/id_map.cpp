@@ -1,5 +1,7 @@
 #include "datasets/id_map.h"
 
+#include <algorithm>
+#include <array>
 #include <stdexcept>
 
 #include "core/ids.h"
@@ -56,7 +58,29 @@ std::string_view IdMap::raw(int64_t dense) const {
 
 int64_t IdMap::add(std::string_view raw) {
   reserve_slots(offsets_.size());
-  const auto tag = tag_of(raw);
+  return add_with_tag(raw, tag_of(raw));
+}
+
+void IdMap::add(const std::string_view* raw, size_t count, int32_t* dense) {
+  constexpr size_t kAtOnce = 32;
+  std::array<uint32_t, kAtOnce> tags{};
+  for (size_t begin = 0; begin < count; begin += kAtOnce) {
+    const auto size = std::min(kAtOnce, count - begin);
+    reserve_slots(offsets_.size() + size);
+    for (size_t i = 0; i < size; ++i) {
+      tags[i] = tag_of(raw[begin + i]);
+      __builtin_prefetch(&slots_[tags[i] & (slots_.size() - 1)]);
+    }
+    for (size_t i = 0; i < size; ++i) {
+      const auto slot = slots_[tags[i] & (slots_.size() - 1)];
+      if (slot != 0) __builtin_prefetch(&offsets_[static_cast<uint32_t>(slot) - 1]);
+    }
+    for (size_t i = 0; i < size; ++i)
+      dense[begin + i] = static_cast<int32_t>(add_with_tag(raw[begin + i], tags[i]));
+  }
+}
+
+int64_t IdMap::add_with_tag(std::string_view raw, uint32_t tag) {
   auto& slot = slots_[slot_of(raw, tag)];
   if (slot != 0) return static_cast<int64_t>(static_cast<uint32_t>(slot)) - 1;
   const auto id = offsets_.size() - 1;

@@ -26,6 +26,12 @@ class IdMap {
   /// Throws std::length_error beyond 2^31 - 2 ids.
   int64_t add(std::string_view raw);
 
+  /// The same for several, whose lookups wait for memory together.
+  void add(const std::string_view* raw, size_t count, int32_t* dense);
+
+  /// Makes room for `num_ids` ids in all.
+  void reserve(size_t num_ids) { reserve_slots(num_ids); }
+
   std::vector<std::string> to_vector() const;
 
   /// All raw ids behind one another, and where each begins (size() + 1 entries): what is stored.
@@ -41,6 +47,7 @@ class IdMap {
   // Where `raw` is or belongs: an index into slots_, whose size is a power of two.
   size_t slot_of(std::string_view raw, uint32_t tag) const;
   void reserve_slots(size_t num_ids);
+  int64_t add_with_tag(std::string_view raw, uint32_t tag);
 
   std::string bytes_;
   std::vector<uint64_t> offsets_ = {0};

@@ -1,8 +1,12 @@
 #include <algorithm>
+#include <cmath>
+#include <future>
 #include <limits>
 
 #include "core/diagnostics.h"
+#include "datasets/arrow_columns.h"
 #include "datasets/data_schema.h"
+#include "datasets/id_collector.h"
 #include "datasets/rows.h"
 #include "datasets/table_reader.h"
 
@@ -73,6 +77,13 @@ class BoundFilter {
       at_most_.place = want(at_most_.is_number ? ColumnType::kNumber : ColumnType::kTimestamp);
   }
 
+  /// The place in the blocks of a column that is compared with a date, or -1.
+  int place_of_date() const {
+    for (const auto* limit : {&at_least_, &at_most_})
+      if (limit->is_set && !limit->is_number) return static_cast<int>(limit->place);
+    return -1;
+  }
+
   bool holds(const RowBlock& block, size_t row) const {
     if (at_least_.is_set && !(at_least_.compare(block, row) >= 0)) return false;
     if (at_most_.is_set && !(at_most_.compare(block, row) <= 0)) return false;
@@ -92,7 +103,7 @@ class BoundFilter {
     bool is_set = false;
     bool is_number = false;
     double number = 0;
-    int64_t time = 0;
+    Instant time;
     size_t place = 0;
 
     // Below, at or above the limit: -1, 0, 1; not a number where there is no value.
@@ -100,7 +111,8 @@ class BoundFilter {
       const auto& values = block.columns[place];
       if (values.is_missing[row] != 0) return std::numeric_limits<double>::quiet_NaN();
       if (is_number) return (values.numbers[row] > number) - (values.numbers[row] < number);
-      return (values.times[row] > time) - (values.times[row] < time);
+      const auto instant = values.instant(row);
+      return (instant > time) - (instant < time);
     }
   };
 
@@ -111,8 +123,8 @@ class BoundFilter {
   size_t text_place_ = 0;
 };
 
-int64_t time_limit(const std::string& text, const char* key, int64_t otherwise) {
-  int64_t value = otherwise;
+Instant time_limit(const std::string& text, const char* key, int64_t otherwise) {
+  Instant value{otherwise, 0};
   if (!text.empty() && !parse_time(text, true, true, value))
     throw DataError("data", 0, std::string("cleaning.time.") + key +
                                    ": expected a number or an ISO date, got '" + text + "'");
@@ -127,6 +139,10 @@ class InteractionReader {
     from_ = time_limit(cleaning_.time.from, "from", std::numeric_limits<int64_t>::min());
     until_ = time_limit(cleaning_.time.until, "until", std::numeric_limits<int64_t>::max());
     has_time_range_ = !cleaning_.time.from.empty() || !cleaning_.time.until.empty();
+    if (is_date(cleaning_.time.from) || is_date(cleaning_.time.until))
+      compares_dates_ = "cleaning.time";
+    else if (options.split && options.split.build()->compares_dates())
+      compares_dates_ = "split";
     for (size_t i = 0; i < cleaning_.filters.size(); ++i) {
       filters_.emplace_back(cleaning_.filters[i], i);
       filter_tallies_.emplace_back("filter on " + cleaning_.filters[i].column);
@@ -147,18 +163,15 @@ class InteractionReader {
   }
 
   ReadResult take() {
-    auto& rows = out_.rows;
-    if (!cleaning_.implicit_from) {
-      // Implicit data has the label 1; a column of ones is made only now, when that is sure.
-      if (rows.label.empty()) rows.label.assign(rows.size(), 1.0f);
-    } else {
-      rows.label.assign(rows.size(), 1.0f);
-    }
+    scale_times();
+    out_.rows.users = users_.take();
+    out_.rows.items = items_.take();
     const auto add = [&](const Tally& tally) {
       if (tally.step().removed > 0) out_.steps.push_back(tally.step());
     };
     add(malformed_);
     add(missing_);
+    add(empty_lines_);
     if (!cleaning_.events.keep.empty()) out_.steps.push_back(events_.step());
     for (const auto& tally : filter_tallies_) out_.steps.push_back(tally.step());
     if (has_time_range_) out_.steps.push_back(time_range_.step());
@@ -219,6 +232,7 @@ class InteractionReader {
     };
     places_.user = want(roles.user, ColumnType::kText);
     places_.item = want(roles.item, ColumnType::kText);
+    for (auto& selected : selection) selected.is_id = true;
     places_.rating = want(roles.rating, ColumnType::kNumber);
     places_.time = want(roles.timestamp, ColumnType::kTimestamp);
     places_.event = want(roles.event, ColumnType::kText);
@@ -230,8 +244,26 @@ class InteractionReader {
     while (table->next(block)) {
       for (const auto& row : block.malformed) malformed(path, row);
       out_.num_read += static_cast<int64_t>(block.size() + block.malformed.size());
+      require_units(block, path);
+      number_ids(block);
       for (size_t row = 0; row < block.size(); ++row) add_row(block, row, names, path);
     }
+  }
+
+  // Also numbers the ids of rows that turn out to be passed over; only those of rows that stay are
+  // numbered again in the end.
+  void number_ids(const RowBlock& block) {
+    const auto number = [&block](int place, IdCollector& collector, std::vector<int32_t>& ids) {
+      collector.add(block.columns[static_cast<size_t>(place)], block.size(), ids);
+    };
+    constexpr size_t kWorthAThread = 4096;
+    if (num_threads_ < 2 || block.size() < kWorthAThread) {
+      number(places_.user, users_, user_ids_);
+      return number(places_.item, items_, item_ids_);
+    }
+    auto items = std::async(std::launch::async, [&] { number(places_.item, items_, item_ids_); });
+    number(places_.user, users_, user_ids_);
+    items.get();
   }
 
   void require_same_columns(const std::string& path, const Roles& roles) {
@@ -247,6 +279,15 @@ class InteractionReader {
                       "has other columns (rating, timestamp, event, weight) than the files before it");
     if (is_first_file_) first_roles_ = roles;
     has_weights_ = roles.weight || !cleaning_.events.weights.empty();
+  }
+
+  // Labels and weights are kept as float32.
+  static bool fits(double value) {
+    return std::abs(value) <= std::numeric_limits<float>::max();
+  }
+
+  static std::string name_of(int place, const std::vector<std::string>& names) {
+    return place < 0 ? "cleaning.events.weights" : names[static_cast<size_t>(place)];
   }
 
   void add_row(const RowBlock& block, size_t row, const std::vector<std::string>& names,
@@ -271,30 +312,81 @@ class InteractionReader {
         if (found != weights.end()) weight = found->second;
       }
     }
+    if (places_.weight >= 0)
+      weight *= block.columns[static_cast<size_t>(places_.weight)].numbers[row];
+    if (!fits(weight) || weight < 0)
+      return malformed(path, {block.lines[row],
+                              name_of(places_.weight, names) +
+                                  ": expected a weight of at least 0 and at most 3.4e38, got '" +
+                                  number_text(weight) + "'"});
+    const auto rating =
+        places_.rating < 0 ? 0.0 : block.columns[static_cast<size_t>(places_.rating)].numbers[row];
+    if (!fits(rating))
+      return malformed(path, {block.lines[row], name_of(places_.rating, names) +
+                                                    ": expected a number of at most 3.4e38, got '" +
+                                                    number_text(rating) + "'"});
     for (size_t i = 0; i < filters_.size(); ++i)
       if (!filters_[i].holds(block, row)) return filter_tallies_[i].add_silently();
     auto& rows = out_.rows;
-    int64_t time = 0;
+    Instant time;
     if (places_.time >= 0) {
-      time = block.columns[static_cast<size_t>(places_.time)].times[row];
+      time = block.columns[static_cast<size_t>(places_.time)].instant(row);
       if (time < from_ || time >= until_) return time_range_.add_silently();
     }
     if (places_.rating >= 0) {
-      const auto rating = block.columns[static_cast<size_t>(places_.rating)].numbers[row];
       if (cleaning_.implicit_from && rating < *cleaning_.implicit_from)
         return ratings_.add_silently();
       if (!cleaning_.implicit_from) rows.label.push_back(static_cast<float>(rating));
     }
-    if (places_.time >= 0) rows.time.push_back(time);
+    if (places_.time >= 0) add_time(time);
     if (places_.event >= 0) rows.event.push_back(event);
-    if (places_.weight >= 0)
-      weight *= block.columns[static_cast<size_t>(places_.weight)].numbers[row];
     if (has_weights_) rows.weight.push_back(static_cast<float>(weight));
-    rows.user.push_back(static_cast<int32_t>(
-        rows.users.add(block.columns[static_cast<size_t>(places_.user)].text[row])));
-    rows.item.push_back(static_cast<int32_t>(
-        rows.items.add(block.columns[static_cast<size_t>(places_.item)].text[row])));
+    rows.user.push_back(user_ids_[row]);
+    rows.item.push_back(item_ids_[row]);
     rows.origin.push_back(origin_);
+  }
+
+  void add_time(Instant time) {
+    auto& times = out_.rows.time;
+    if (time.billionths != 0 && billionths_.empty()) billionths_.assign(times.size(), 0);
+    times.push_back(time.whole);
+    if (!billionths_.empty() || time.billionths != 0) billionths_.push_back(time.billionths);
+  }
+
+  // A date says nothing of a number that cannot be seconds.
+  void require_units(const RowBlock& block, const std::string& path) const {
+    const auto require = [&](int place, const std::string& option) {
+      if (place < 0) return;
+      const auto line = block.columns[static_cast<size_t>(place)].line_beyond_seconds;
+      if (line == 0) return;
+      throw DataError(path, line,
+                      option + " compares times with a date, but the number here is too large for seconds",
+                      "give the file's 'timestamp_unit: ms' (or us, ns)");
+    };
+    if (!compares_dates_.empty()) require(places_.time, compares_dates_);
+    for (size_t i = 0; i < filters_.size(); ++i)
+      require(filters_[i].place_of_date(), "cleaning.filters[" + std::to_string(i) + "]");
+  }
+
+  // One integer for each time: the coarsest scale that tells all of them apart, or as fine as fits.
+  void scale_times() {
+    if (billionths_.empty()) return;
+    auto& rows = out_.rows;
+    int64_t largest = 1;
+    for (const auto time : rows.time) largest = std::max(largest, time < 0 ? -(time + 1) : time);
+    constexpr int64_t kBillion = 1000000000;
+    const auto is_exact = [this](int64_t scale) {
+      const auto step = static_cast<int32_t>(kBillion / scale);
+      return std::all_of(billionths_.begin(), billionths_.end(),
+                         [step](int32_t value) { return value % step == 0; });
+    };
+    int64_t scale = 1;
+    while (scale < kBillion && !is_exact(scale) &&
+           largest < std::numeric_limits<int64_t>::max() / (scale * 1000) - 1)
+      scale *= 1000;
+    for (size_t row = 0; row < rows.time.size(); ++row)
+      rows.time[row] = rows.time[row] * scale + billionths_[row] / (kBillion / scale);
+    rows.time_scale = scale;
   }
 
   // --- sequences
@@ -323,41 +415,55 @@ class InteractionReader {
         continue;
       }
       if (file.separator.empty())
-        read_line_at_spaces(line);
+        read_line_at_spaces(line, path, line_number);
       else
         read_line_at(line, file.separator, path, line_number);
     }
+    // The items of a block are numbered together: their lookups wait for memory together.
+    auto& items = out_.rows.item;
+    items_.add(tokens_, tokens_.text.size(), item_ids_);
+    items.insert(items.end(), item_ids_.begin(), item_ids_.end());
+    tokens_.text.clear();
   }
 
   void add_item(int32_t user, std::string_view item) {
     auto& rows = out_.rows;
     rows.user.push_back(user);
-    rows.item.push_back(static_cast<int32_t>(rows.items.add(item)));
+    tokens_.text.push_back(item);
     rows.origin.push_back(origin_);
     ++out_.num_read;
   }
 
-  void read_line_at_spaces(std::string_view line) {
+  // A user of whom the file says nothing is no interaction, but must not vanish unseen.
+  void add_empty_line(const std::string& path, int64_t line_number) {
+    ++out_.num_read;
+    empty_lines_.add(path, line_number);
+  }
+
+  void read_line_at_spaces(std::string_view line, const std::string& path, int64_t line_number) {
     constexpr auto is_space = [](char c) { return c == ' ' || c == '\t'; };
+    const auto before = out_.num_read;
     const char* p = line.data();
     const char* end = p + line.size();
     int32_t user = -1;
     for (;;) {
       while (p < end && is_space(*p)) ++p;
-      if (p == end) return;
+      if (p == end) break;
       const char* begin = p;
       while (p < end && !is_space(*p)) ++p;
       const std::string_view token(begin, static_cast<size_t>(p - begin));
       if (user < 0)
-        user = static_cast<int32_t>(out_.rows.users.add(token));
+        user = users_.add(token);
       else
         add_item(user, token);
     }
+    if (user >= 0 && out_.num_read == before) add_empty_line(path, line_number);
   }
 
   void read_line_at(std::string_view line, const std::string& separator, const std::string& path,
                     int64_t line_number) {
     if (line.empty()) return;
+    const auto before = out_.num_read;
     int32_t user = -1;
     for (size_t begin = 0; begin <= line.size();) {
       const auto end = std::min(line.find(separator, begin), line.size());
@@ -368,11 +474,12 @@ class InteractionReader {
         missing(path, line_number, user < 0 ? "user" : "item");
         if (user < 0) return;
       } else if (user < 0) {
-        user = static_cast<int32_t>(out_.rows.users.add(token));
+        user = users_.add(token);
       } else {
         add_item(user, token);
       }
     }
+    if (out_.num_read == before) add_empty_line(path, line_number);
   }
 
   struct Places {
@@ -383,16 +490,22 @@ class InteractionReader {
   const CleaningOptions& cleaning_;
   int num_threads_;
   ReadResult out_;
+  IdCollector users_, items_;
+  std::vector<int32_t> user_ids_, item_ids_;  // of the block at hand
+  ColumnValues tokens_;                       // items of the block at hand of a sequence file
   Places places_;
   Roles first_roles_;
   bool is_first_file_ = true;
   bool has_weights_ = false;
   uint8_t origin_ = 0;
   IdMap event_ids_;
-  int64_t from_ = 0, until_ = 0;
+  Instant from_, until_;
+  std::string compares_dates_;  // the option that needs to know the unit of times; may be empty
+  std::vector<int32_t> billionths_;  // of out_.rows.time; empty while there are none but zeros
   bool has_time_range_ = false;
   std::vector<BoundFilter> filters_;
-  Tally malformed_{"malformed rows"}, missing_{"missing values"}, events_{"event kinds"},
+  Tally malformed_{"malformed rows"}, missing_{"missing values"},
+      empty_lines_{"users without items"}, events_{"event kinds"},
       time_range_{"time range"}, ratings_{"ratings below the threshold"};
   std::vector<Tally> filter_tallies_;
 };

@@ -16,10 +16,11 @@ enum class Split : uint8_t { kTrain = 0, kValidation = 1, kTest = 2 };
 struct Interactions {
   int64_t num_users = 0;
   int64_t num_items = 0;
+  int64_t time_scale = 1;      ///< 1 where all times are whole, else 10^3, 10^6 or 10^9.
   torch::Tensor user_offsets;  // [U + 1] int64
   torch::Tensor items;         // [E] int32, dense item ids
-  torch::Tensor labels;        // [E] float32, the rating; 1 for implicit data
-  torch::Tensor times;         // [E] int64, in the unit of the file
+  torch::Tensor labels;        // [E] float32, the ratings; implicit data has none
+  torch::Tensor times;         // [E] int64; time_scale of them make a second, or a unit of the file
   torch::Tensor weights;       // [E] float32
   torch::Tensor events;        // [E] uint8, index into Dataset::event_names()
 

@@ -15,9 +15,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-// Rows whose keys are looked at to know the columns.
-constexpr size_t kRowsOfHead = 1000;
-
 /// Takes lines off a text, with their numbers; blank ones are passed over.
 class Lines {
  public:
@@ -61,15 +58,18 @@ class JsonLinesReader : public TableReader {
     Lines lines(head_.text, head_.first_line);
     std::string_view line;
     int64_t number = 0;
-    for (size_t row = 0; row < kRowsOfHead && lines.next(line, number); ++row) {
+    // All rows of the first block: a key that few rows have is a column like any other.
+    while (lines.next(line, number)) {
       const auto object = Json::parse(line, nullptr, /*allow_exceptions=*/false);
       if (!object.is_object()) continue;
       for (const auto& [key, value] : object.items()) {
-        if (std::find(names.begin(), names.end(), key) != names.end()) continue;
-        names.push_back(key);
-        kinds_.push_back(value.is_string()           ? arrow::utf8()
-                         : value.is_number_integer() ? arrow::int64()
-                                                     : arrow::float64());
+        const auto place = static_cast<size_t>(
+            std::find(names.begin(), names.end(), key) - names.begin());
+        if (place == names.size()) {
+          names.push_back(key);
+          kinds_.push_back(nullptr);
+        }
+        if (kinds_[place] == nullptr && !value.is_null()) kinds_[place] = kind_of(value);
       }
     }
     if (names.empty())
@@ -78,6 +78,20 @@ class JsonLinesReader : public TableReader {
                           excerpt(head_.text.substr(0, head_.text.find('\n'))) + "'");
     columns_ = declared_columns(options_, path_, names);
     for (size_t i = 0; i < names.size(); ++i) columns_[i].name = names[i];
+  }
+
+  static std::shared_ptr<arrow::DataType> kind_of(const Json& value) {
+    if (value.is_string()) return arrow::utf8();
+    if (value.is_number_integer()) return arrow::int64();
+    return arrow::float64();
+  }
+
+  // A double cannot tell integers beyond 2^53 apart, and ids may be such integers; a column without
+  // any value in the head may turn out to hold them.
+  bool may_lose_digits(const Selection& selection) const {
+    const auto& kind = kinds_[selection.column];
+    return kind == nullptr ||
+           (kind->id() == arrow::Type::DOUBLE && selection.type == ColumnType::kText);
   }
 
   bool next_text(TextBlock& block) {
@@ -94,6 +108,9 @@ class JsonLinesReader : public TableReader {
 
   // Arrow reads a block whose columns keep the kind that they have in the head of the file.
   bool parse_fast(const TextBlock& text, RowBlock& rows) const {
+    if (std::any_of(selection_.begin(), selection_.end(),
+                    [this](const auto& selection) { return may_lose_digits(selection); }))
+      return false;
     Lines lines(text.text, text.first_line);
     std::string_view line;
     int64_t number = 0;
@@ -104,7 +121,7 @@ class JsonLinesReader : public TableReader {
     options.unexpected_field_behavior = arrow::json::UnexpectedFieldBehavior::Ignore;
     arrow::FieldVector fields;
     std::vector<size_t> field_of;
-    for (const auto& [column, type] : selection_) {
+    for (const auto& [column, type, is_id] : selection_) {
       const auto name = columns_[column].name;
       const auto same = [&name](const auto& field) { return field->name() == name; };
       const auto found = std::find_if(fields.begin(), fields.end(), same);
@@ -121,9 +138,9 @@ class JsonLinesReader : public TableReader {
     rows.columns.resize(selection_.size());
     auto storage = std::make_shared<ArrowStorage>();
     for (size_t i = 0; i < selection_.size(); ++i) {
-      const auto [column, type] = selection_[i];
+      const auto [column, type, is_id] = selection_[i];
       const auto place = (*batch)->schema()->GetFieldIndex(fields[field_of[i]]->name());
-      ColumnWriter writer(rows, i, columns_[column], type, options_.missing_values, is_bad);
+      ColumnWriter writer(rows, i, columns_[column], selection_[i], options_, is_bad);
       write_column(*(*batch)->column(place), type, writer, *storage);
     }
     drop_bad_rows(rows, is_bad);
@@ -153,8 +170,8 @@ class JsonLinesReader : public TableReader {
     rows.malformed = std::move(malformed);
     auto storage = std::make_shared<ArrowStorage>();
     for (size_t i = 0; i < selection_.size(); ++i) {
-      const auto [column, type] = selection_[i];
-      ColumnWriter writer(rows, i, columns_[column], type, options_.missing_values, is_bad);
+      const auto column = selection_[i].column;
+      ColumnWriter writer(rows, i, columns_[column], selection_[i], options_, is_bad);
       for (const auto& object : objects) {
         const auto found = object.find(columns_[column].name);
         if (found == object.end() || found->is_null())

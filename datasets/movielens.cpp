@@ -162,12 +162,14 @@ KnownDataset movielens_100k() {
                       .url = "https://files.grouplens.org/datasets/movielens/ml-100k.zip",
                       .wheel = "",
                       .marker = kPublisher + std::string("u.data"),
-                      .normalize = from_publisher},
+                      .normalize = from_publisher,
+                      .size = 4924029},
                      {.what = "the wheel recbole 1.2.1",
                       .url = "",
                       .wheel = "recbole==1.2.1",
                       .marker = kWheel + std::string("inter"),
-                      .normalize = from_wheel}};
+                      .normalize = from_wheel,
+                      .size = 2130151}};
   return dataset;
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <vector>
 
 namespace reckon {
 
@@ -16,6 +16,7 @@ struct NegativeNeeds {
   Distribution distribution = Distribution::kUniform;
   double exponent = 1.0;          ///< Popularity is count ^ exponent.
   bool exclude_positives = true;  ///< Never draw what the user has in training (not for kStep).
+  bool log_q = false;  ///< Log probabilities of drawing each target and each negative.
 
   bool operator==(const NegativeNeeds&) const = default;
 };
@@ -30,8 +31,9 @@ struct Needs {
   int64_t max_length = 0;  ///< Longest history T; 0 when none is wanted.
   bool users = false;      ///< Dense user ids, batch key "users".
   bool labels = false;     ///< Ratings, batch key "labels".
-  bool log_q = false;      ///< Log sampling probabilities of targets and negatives.
-  std::optional<NegativeNeeds> negatives;
+  bool log_frequency = false;  ///< Log share of each target in the training interactions.
+  /// Each is a stream of draws of its own, see batch_key::of_stream().
+  std::vector<NegativeNeeds> negatives;
 };
 
 /// What a model needs of a request to recommend.

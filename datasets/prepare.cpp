@@ -13,6 +13,7 @@
 #include "datasets/cleaning.h"
 #include "datasets/data_schema.h"
 #include "datasets/dataset_cache.h"
+#include "datasets/hash.h"
 #include "datasets/report.h"
 #include "datasets/rows.h"
 
@@ -64,9 +65,39 @@ class FileStates {
   std::vector<std::pair<std::string, State>> states_;
 };
 
-Splitter::Input split_input(const RowOrder& order, const std::vector<int64_t>& times,
-                            const std::vector<uint8_t>& origins) {
-  return {order.user_offsets, times, origins};
+// Two hashes in one walk over the bytes: the second finds a chunk in the processor's cache.
+void add_to_digest(std::string_view bytes, uint64_t& low, uint64_t& high) {
+  constexpr size_t kChunk = size_t{1} << 18;
+  const auto size = bytes.size();
+  while (!bytes.empty()) {
+    const auto chunk = bytes.substr(0, kChunk);
+    bytes.remove_prefix(chunk.size());
+    low = hash_bytes(chunk, low);
+    high = hash_bytes(chunk, high);
+  }
+  low = hash_bytes({}, low ^ size);
+  high = hash_bytes({}, high ^ size);
+}
+
+std::filesystem::path directory_of(const DataOptions& options, const std::string& fingerprint) {
+  return std::filesystem::path(options.cache) / fingerprint;
+}
+
+// Prepared data is named by its folder or by the file in it.
+std::string prepared_file(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::is_directory(path, error)) return path;
+  return (std::filesystem::path(path) / "dataset.bin").string();
+}
+
+// Where the order of the rows stands in for times, a person may not have meant it.
+std::vector<std::string> order_notes(const DataOptions& options, const Splitter& splitter,
+                                     bool has_times) {
+  if (has_times || !splitter.divides_by_order()) return {};
+  for (const auto& file : options.files.interactions)
+    if (format_of(file) != FileFormat::kSequences)
+      return {"the files give no times: the split takes the order of their rows as the order in time"};
+  return {};
 }
 
 template <class T>
@@ -88,15 +119,24 @@ torch::Tensor gathered_tensor(const std::vector<T>& values, const std::vector<in
   return tensor;
 }
 
-/// Dense ids of what is left, in order of first appearance in the files.
+/// Dense ids of what is left, in order of first appearance in the files; behind those that stood
+/// before, if any.
 struct Numbering {
   IdMap ids;
   std::vector<int32_t> dense_of;   ///< By the id while reading; kNone for what is gone.
-  std::vector<int32_t> source_of;  ///< The id while reading, by dense id.
+  std::vector<int32_t> source_of;  ///< The id while reading, by dense id; kNone where it was not read.
 
   Numbering(const IdMap& source, const std::vector<int32_t>& column,
-            const std::vector<uint8_t>& is_kept)
-      : dense_of(static_cast<size_t>(source.size()), kNone) {
+            const std::vector<uint8_t>& is_kept, const IdMap& before)
+      : ids(before),
+        dense_of(static_cast<size_t>(source.size()), kNone),
+        source_of(static_cast<size_t>(before.size()), kNone) {
+    for (int64_t dense = 0; dense < before.size(); ++dense) {
+      const auto read = source.find(before.raw(dense));
+      if (read < 0) continue;
+      dense_of[static_cast<size_t>(read)] = static_cast<int32_t>(dense);
+      source_of[static_cast<size_t>(dense)] = static_cast<int32_t>(read);
+    }
     for (size_t row = 0; row < column.size(); ++row) {
       if (is_kept[row] == 0) continue;
       auto& dense = dense_of[static_cast<size_t>(column[row])];
@@ -214,11 +254,17 @@ Dataset build_dataset(const DataOptions& options, const std::string& fingerprint
   drop_rows(order, is_kept);
 
   const auto times = gathered(rows.time, order.rows);
-  const auto origins = gathered(rows.origin, order.rows);
+  const bool has_held_out_files = !options.files.validation.empty() || !options.files.test.empty();
+  const auto origins = has_held_out_files ? gathered(rows.origin, order.rows)
+                                          : std::vector<uint8_t>(order.rows.size(), 0);
   const auto splitter = options.split ? options.split.build() : std::make_shared<LeaveOneOut>(
                                                                     LeaveOneOut::Options(),
                                                                     Splitter::Deps());
-  auto splits = splitter->assign(split_input(order, times, origins));
+  auto splits = splitter->assign({.user_offsets = order.user_offsets,
+                                  .times = times,
+                                  .origins = origins,
+                                  .time_scale = rows.time_scale});
+  facts.notes = order_notes(options, *splitter, rows.has_times());
   int64_t num_left_out = 0;
   for (size_t i = 0; i < splits.size(); ++i) {
     if (splits[i] != Splitter::kLeftOut) continue;
@@ -235,24 +281,32 @@ Dataset build_dataset(const DataOptions& options, const std::string& fingerprint
                     "nothing is left of " + format_count(facts.num_read) + " rows" + steps);
   }
 
-  const Numbering users(rows.users, rows.user, is_kept);
-  const Numbering items(rows.items, rows.item, is_kept);
+  const auto before =
+      options.ids_from.empty() ? DatasetIds() : read_dataset_ids(prepared_file(options.ids_from));
+  const Numbering users(rows.users, rows.user, is_kept, before.users);
+  const Numbering items(rows.items, rows.item, is_kept, before.items);
   DatasetParts parts;
   auto& data = parts.interactions;
   data.num_users = users.ids.size();
   data.num_items = items.ids.size();
+  data.time_scale = rows.time_scale;
   data.user_offsets = torch::empty({data.num_users + 1}, torch::kLong);  // [U + 1]
   std::vector<int32_t> final_rows;
   std::vector<uint8_t> final_splits;
   final_rows.reserve(splits.size());
   final_splits.reserve(splits.size());
   auto* offsets = data.user_offsets.data_ptr<int64_t>();
+  if (!times.empty())
+    data.times = torch::empty({static_cast<int64_t>(splits.size()) - num_left_out}, torch::kLong);  // [E]
+  auto* time_of = times.empty() ? nullptr : data.times.data_ptr<int64_t>();
   for (int64_t user = 0; user < data.num_users; ++user) {
     offsets[user] = static_cast<int64_t>(final_rows.size());
+    if (users.source_of[static_cast<size_t>(user)] == kNone) continue;
     const auto source = static_cast<size_t>(users.source_of[static_cast<size_t>(user)]);
     for (auto i = static_cast<size_t>(order.user_offsets[source]);
          i < static_cast<size_t>(order.user_offsets[source + 1]); ++i) {
       if (splits[i] == Splitter::kLeftOut) continue;
+      if (time_of != nullptr) time_of[final_rows.size()] = times[i];
       final_rows.push_back(order.rows[i]);
       final_splits.push_back(splits[i]);
     }
@@ -264,7 +318,6 @@ Dataset build_dataset(const DataOptions& options, const std::string& fingerprint
   for (size_t i = 0; i < final_rows.size(); ++i)
     item_of[i] = items.dense_of[static_cast<size_t>(rows.item[static_cast<size_t>(final_rows[i])])];
   data.labels = gathered_tensor(rows.label, final_rows, torch::kFloat);
-  data.times = gathered_tensor(rows.time, final_rows, torch::kLong);
   data.weights = gathered_tensor(rows.weight, final_rows, torch::kFloat);
   data.events = gathered_tensor(rows.event, final_rows, torch::kByte);
   parts.split_of = torch::empty({num_rows}, torch::kByte);  // [E]
@@ -288,34 +341,47 @@ std::vector<std::string> warnings_of(const Dataset& dataset) {
 
 }  // namespace
 
-std::string dataset_fingerprint(const DataOptions& options) {
+std::string dataset_fingerprint(const DataOptions& options, int version) {
   // Where the files and the cache lie makes no difference to what is in the data set.
   auto meaning = options;
   meaning.directory.clear();
   meaning.cache.clear();
+  if (!options.ids_from.empty())
+    meaning.ids_from = read_dataset_head(prepared_file(options.ids_from)).fingerprint;
   Catalog catalog;
   add_datasets(catalog);
-  const auto text = emit_yaml(emit_config(meaning, catalog));
-  uint64_t low = hash64(text, 1), high = hash64(text, 2);
+  const auto text =
+      "version " + std::to_string(version) + "\n" + emit_yaml(emit_config(meaning, catalog));
+  uint64_t low = 1, high = 2;
+  add_to_digest(text, low, high);
   for (const auto* file : files_of(options)) {
     const MappedFile content(options.resolve(file->path));
-    low = hash64(content.bytes(), low);
-    high = hash64(content.bytes(), high);
+    add_to_digest(content.bytes(), low, high);
   }
   return hex(high) + hex(low);
 }
 
-bool is_prepared(const DataOptions& options) {
+std::optional<PreparedSizes> prepared_sizes(const DataOptions& options) {
+  const auto fingerprint = dataset_fingerprint(options);
+  const auto path = directory_of(options, fingerprint) / "dataset.bin";
   std::error_code error;
-  return std::filesystem::exists(
-      std::filesystem::path(options.cache) / dataset_fingerprint(options) / "dataset.bin", error);
+  if (!std::filesystem::exists(path, error)) return std::nullopt;
+  try {
+    const auto head = read_dataset_head(path.string());
+    if (head.fingerprint != fingerprint) return std::nullopt;
+    return PreparedSizes{head.num_users, head.num_items};
+  } catch (const DataError&) {
+    return std::nullopt;  // prepare_dataset() says what is wrong with it, and makes it anew
+  }
 }
+
+bool is_prepared(const DataOptions& options) { return prepared_sizes(options).has_value(); }
 
 PrepareResult prepare_dataset(const DataOptions& options, bool rebuild) {
   PrepareResult result;
   const FileStates before(options);
   const auto fingerprint = dataset_fingerprint(options);
-  const auto directory = std::filesystem::path(options.cache) / fingerprint;
+  const auto directory = directory_of(options, fingerprint);
   const auto path = (directory / "dataset.bin").string();
   result.cache_directory = directory.string();
   std::error_code error;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,8 +26,21 @@ struct PrepareResult {
 /// left of it.
 PrepareResult prepare_dataset(const DataOptions& options, bool rebuild = false);
 
-/// Hex digest of the content of all files and of the options that matter.
-std::string dataset_fingerprint(const DataOptions& options);
+/// To be raised with every change of readers, cleaning, splits or numbering that makes other data of
+/// the same files and options: prepared data of another version is not found again.
+inline constexpr int kPreparationVersion = 2;
+
+/// Hex digest of the content of all files, of the options that matter, and of the version of the code.
+std::string dataset_fingerprint(const DataOptions& options, int version = kPreparationVersion);
+
+struct PreparedSizes {
+  int64_t num_users = 0;
+  int64_t num_items = 0;
+};
+
+/// The sizes of what prepare_dataset() would find prepared; nothing where it would build. Looks at the
+/// files once, and at no more than the head of the prepared data.
+std::optional<PreparedSizes> prepared_sizes(const DataOptions& options);
 
 /// Whether prepare_dataset() would find these options prepared.
 bool is_prepared(const DataOptions& options);

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "core/diagnostics.h"
+#include "datasets/id_collector.h"
 
 namespace reckon {
 namespace {
@@ -31,6 +32,20 @@ const char* expected_of(ColumnType type) {
   return "a value";
 }
 
+int64_t units_per_second(TimeUnit unit) {
+  switch (unit) {
+    case TimeUnit::kSeconds:
+      return 1;
+    case TimeUnit::kMilliseconds:
+      return 1000;
+    case TimeUnit::kMicroseconds:
+      return 1000000;
+    case TimeUnit::kNanoseconds:
+      return 1000000000;
+  }
+  return 1;
+}
+
 bool is_integer(double value) { return std::floor(value) == value; }
 
 template <class T>
@@ -43,6 +58,10 @@ void keep_good(std::vector<T>& values, const std::vector<uint8_t>& is_bad) {
 }
 
 }  // namespace
+
+int64_t floor_divide(int64_t value, int64_t by) {
+  return value / by - (value % by != 0 && value < 0 ? 1 : 0);
+}
 
 BlockPipeline::BlockPipeline(std::function<bool(TextBlock&)> source, Parse parse, int num_threads)
     : source_(std::move(source)),
@@ -67,19 +86,23 @@ bool BlockPipeline::next(RowBlock& block) {
 }
 
 ColumnWriter::ColumnWriter(RowBlock& block, size_t column, const TableReader::Column& source,
-                           ColumnType wanted, const std::vector<std::string>& missing_values,
+                           const TableReader::Selection& wanted, const FileOptions& options,
                            std::vector<uint8_t>& is_bad)
     : block_(block),
       values_(block.columns[column]),
       source_(source),
-      wanted_(wanted),
-      missing_values_(missing_values),
-      only_empty_is_missing_(missing_values.size() == 1 && missing_values.front().empty()),
+      wanted_(wanted.type),
+      missing_values_(options.missing_values),
+      time_unit_(options.timestamp_unit),
+      only_empty_is_missing_(missing_values_.size() == 1 && missing_values_.front().empty()),
+      is_id_(wanted.is_id),
+      has_integers_(wanted.is_id),
       is_bad_(is_bad) {}
 
 void ColumnWriter::reserve(size_t num_rows) {
   values_.is_missing.reserve(num_rows);
   if (wanted_ == ColumnType::kText) values_.text.reserve(num_rows);
+  if (has_integers_) values_.integers.reserve(num_rows);
   if (wanted_ == ColumnType::kNumber || wanted_ == ColumnType::kInteger)
     values_.numbers.reserve(num_rows);
   if (wanted_ == ColumnType::kTimestamp) values_.times.reserve(num_rows);
@@ -91,10 +114,14 @@ bool ColumnWriter::is_missing(std::string_view text) const {
 }
 
 void ColumnWriter::add_unset(bool missing) {
-  if (wanted_ == ColumnType::kText) values_.text.emplace_back();
+  if (wanted_ == ColumnType::kText) {
+    if (!values_.dictionary.empty()) values_.codes.push_back(0);
+    if (has_integers_) values_.integers.push_back(0);
+    values_.text.emplace_back();
+  }
   if (wanted_ == ColumnType::kNumber || wanted_ == ColumnType::kInteger)
     values_.numbers.push_back(0);
-  if (wanted_ == ColumnType::kTimestamp) values_.times.push_back(0);
+  if (wanted_ == ColumnType::kTimestamp) push({});
   values_.is_missing.push_back(missing ? 1 : 0);
 }
 
@@ -117,10 +144,21 @@ void ColumnWriter::add_bad(std::string_view shown) {
 void ColumnWriter::add_text(std::string_view text) {
   if (is_missing(text)) return add_missing();
   double number = 0;
-  int64_t time = 0;
+  Instant time;
   const auto declared = source_.type;
   switch (wanted_) {
     case ColumnType::kText: {
+      if (has_integers_) {
+        int64_t integer = 0;
+        if (parse_plain_integer(text, integer)) {
+          if (declared == ColumnType::kTimestamp) return add_bad(text);
+          values_.integers.push_back(integer);
+          values_.text.push_back(text);
+          break;
+        }
+        has_integers_ = false;
+        values_.integers.clear();
+      }
       const bool is_number = declared == ColumnType::kNumber || declared == ColumnType::kInteger;
       if (is_number && (!parse_number(text, number) ||
                         (declared == ColumnType::kInteger && !is_integer(number))))
@@ -143,11 +181,36 @@ void ColumnWriter::add_text(std::string_view text) {
     case ColumnType::kTimestamp: {
       const bool allow_number = declared != ColumnType::kTimestamp;
       const bool allow_date = !declared || declared == ColumnType::kTimestamp;
-      if (!parse_time(text, allow_number, allow_date, time)) return add_bad(text);
-      values_.times.push_back(time);
+      if (allow_number && parse_time(text, true, false, time)) {
+        add_unitless(time);
+      } else {
+        if (!allow_date || !parse_time(text, false, true, time)) return add_bad(text);
+        push(time);
+      }
       break;
     }
   }
+  values_.is_missing.push_back(0);
+}
+
+bool ColumnWriter::takes_ids() const {
+  return is_id_ && only_empty_is_missing_ &&
+         (!source_.type || *source_.type == ColumnType::kText);
+}
+
+void ColumnWriter::add_id(int64_t id) {
+  values_.integers.push_back(id);
+  values_.is_missing.push_back(0);
+}
+
+void ColumnWriter::add_code(int32_t code, std::string_view text) {
+  if (text.empty()) return add_missing();
+  auto& known = values_.dictionary[static_cast<size_t>(code)];
+  if (known.empty()) {
+    if (!is_utf8(text)) return add_bad(text);
+    known = text;
+  }
+  values_.codes.push_back(code);
   values_.is_missing.push_back(0);
 }
 
@@ -155,20 +218,54 @@ void ColumnWriter::add_number(double value) {
   if (!std::isfinite(value) || (wanted_ == ColumnType::kInteger && !is_integer(value)))
     return add_bad(std::to_string(value));
   if (wanted_ == ColumnType::kTimestamp) {
-    if (std::abs(value) >= 9.2e18) return add_bad(std::to_string(value));
-    values_.times.push_back(static_cast<int64_t>(std::floor(value)));
+    Instant number;
+    if (!instant_of(value, number)) return add_bad(std::to_string(value));
+    add_unitless(number);
   } else {
     values_.numbers.push_back(value);
   }
   values_.is_missing.push_back(0);
 }
 
-void ColumnWriter::add_time(int64_t seconds) {
+void ColumnWriter::add_integer(int64_t value) {
   if (wanted_ == ColumnType::kTimestamp)
-    values_.times.push_back(seconds);
+    add_unitless({value, 0});
   else
-    values_.numbers.push_back(static_cast<double>(seconds));
+    values_.numbers.push_back(static_cast<double>(value));
   values_.is_missing.push_back(0);
+}
+
+void ColumnWriter::add_time(Instant time) {
+  if (wanted_ == ColumnType::kTimestamp)
+    push(time);
+  else
+    values_.numbers.push_back(static_cast<double>(time.whole) + 1e-9 * time.billionths);
+  values_.is_missing.push_back(0);
+}
+
+void ColumnWriter::add_unitless(Instant number) {
+  // As seconds, it would lie in the year 5138 or later: somebody counts something smaller.
+  constexpr int64_t kLargestSecond = 100000000000;
+  if (!time_unit_) {
+    const bool is_beyond = number.whole > kLargestSecond || number.whole < -kLargestSecond;
+    if (is_beyond && values_.line_beyond_seconds == 0)
+      values_.line_beyond_seconds = block_.lines[row()];
+    return push(number);
+  }
+  const auto per_second = units_per_second(*time_unit_);
+  const auto second = floor_divide(number.whole, per_second);
+  const auto billionths_per_unit = 1000000000 / per_second;
+  const auto rest = (number.whole - second * per_second) * billionths_per_unit +
+                    number.billionths / per_second;
+  push({second, static_cast<int32_t>(rest)});
+}
+
+void ColumnWriter::push(Instant time) {
+  if (time.billionths != 0 && values_.billionths.empty())
+    values_.billionths.assign(values_.times.size(), 0);
+  values_.times.push_back(time.whole);
+  if (time.billionths != 0 || !values_.billionths.empty())
+    values_.billionths.push_back(time.billionths);
 }
 
 void drop_bad_rows(RowBlock& block, const std::vector<uint8_t>& is_bad) {
@@ -177,8 +274,11 @@ void drop_bad_rows(RowBlock& block, const std::vector<uint8_t>& is_bad) {
   if (std::find(is_bad.begin(), is_bad.end(), 1) == is_bad.end()) return;
   for (auto& column : block.columns) {
     keep_good(column.text, is_bad);
+    keep_good(column.integers, is_bad);
+    keep_good(column.codes, is_bad);
     keep_good(column.numbers, is_bad);
     keep_good(column.times, is_bad);
+    keep_good(column.billionths, is_bad);
     keep_good(column.is_missing, is_bad);
   }
   keep_good(block.lines, is_bad);

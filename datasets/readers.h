@@ -42,15 +42,23 @@ class BlockPipeline {
 /// Puts values into one column of a block, noting what cannot be read as the wanted type.
 class ColumnWriter {
  public:
-  /// `place` names the column in messages.
   ColumnWriter(RowBlock& block, size_t column, const TableReader::Column& source,
-               ColumnType wanted, const std::vector<std::string>& missing_values,
+               const TableReader::Selection& wanted, const FileOptions& options,
                std::vector<uint8_t>& is_bad);
 
   void reserve(size_t num_rows);
   void add_text(std::string_view text);
+
+  /// Whether an id may come as add_id(), or as places in a dictionary, without a look at its text.
+  bool takes_ids() const;
+  void add_id(int64_t id);
+  /// Of a column that has nothing but these and missing values.
+  void set_dictionary(size_t size) { values_.dictionary.resize(size); }
+  void add_code(int32_t code, std::string_view text);
   void add_number(double value);
-  void add_time(int64_t seconds);
+  void add_integer(int64_t value);
+  /// Of a source that knows the unit of its times.
+  void add_time(Instant time);
   void add_missing();
 
   /// Notes the row at hand as malformed, `shown` being what stands there.
@@ -60,18 +68,29 @@ class ColumnWriter {
   size_t row() const { return values_.is_missing.size(); }
   bool is_missing(std::string_view text) const;
   void add_unset(bool missing);
+  void add_unitless(Instant number);
+  void push(Instant time);
 
   RowBlock& block_;
   ColumnValues& values_;
   const TableReader::Column& source_;
   ColumnType wanted_;
   const std::vector<std::string>& missing_values_;
+  std::optional<TimeUnit> time_unit_;
   bool only_empty_is_missing_;
+  bool is_id_;
+  bool has_integers_;  // and nothing else so far
   std::vector<uint8_t>& is_bad_;
 };
 
 /// Takes the rows flagged in `is_bad` out of every column, and sorts the malformed rows by line.
 void drop_bad_rows(RowBlock& block, const std::vector<uint8_t>& is_bad);
+
+/// The quotient, rounded down also below zero.
+int64_t floor_divide(int64_t value, int64_t by);
+
+/// A number as an instant, in its own unit. False when it is too large.
+bool instant_of(double number, Instant& value);
 
 /// "user, item, rating", for messages.
 std::string column_list(const std::vector<TableReader::Column>& columns);

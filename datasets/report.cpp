@@ -10,13 +10,13 @@
 namespace reckon {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 constexpr const char* kSplitNames[] = {"train", "validation", "test"};
 
 // Interactions per user (or per item) at fixed quantiles, nearest rank.
-Json quantiles_of(std::vector<int64_t> counts) {
-  Json json = Json::object();
+OrderedJson quantiles_of(std::vector<int64_t> counts) {
+  OrderedJson json = OrderedJson::object();
   if (counts.empty()) return json;
   std::sort(counts.begin(), counts.end());
   const auto at = [&](double share) {
@@ -92,7 +92,7 @@ std::vector<std::string> split_warnings(const Interactions& data, const torch::T
 std::string make_report(const DatasetParts& parts, const PreparationFacts& facts) {
   const auto& data = parts.interactions;
   const auto num_rows = data.size();
-  Json json;
+  OrderedJson json;
   json["users"] = data.num_users;
   json["items"] = data.num_items;
   json["interactions"] = num_rows;
@@ -105,10 +105,13 @@ std::string make_report(const DatasetParts& parts, const PreparationFacts& facts
       quantiles_of(std::vector<int64_t>(count, count + data.num_items));
   const auto range_of = [](const auto* values, int64_t size) {
     const auto [least, greatest] = std::minmax_element(values, values + size);
-    return Json{{"min", *least}, {"max", *greatest}};
+    return OrderedJson{{"min", *least}, {"max", *greatest}};
   };
-  json["labels"] = range_of(data.labels.data_ptr<float>(), num_rows);
-  if (data.times.defined()) json["times"] = range_of(data.times.data_ptr<int64_t>(), num_rows);
+  if (data.labels.defined()) json["labels"] = range_of(data.labels.data_ptr<float>(), num_rows);
+  if (data.times.defined()) {
+    json["times"] = range_of(data.times.data_ptr<int64_t>(), num_rows);
+    if (data.time_scale != 1) json["times"]["scale"] = data.time_scale;
+  }
   if (data.events.defined()) {
     std::vector<int64_t> of_event(parts.event_names.size(), 0);
     const auto* events = data.events.data_ptr<uint8_t>();
@@ -128,20 +131,21 @@ std::string make_report(const DatasetParts& parts, const PreparationFacts& facts
         {"interactions", std::count(splits, splits + num_rows, split)}, {"users", users}};
   }
   json["read"] = facts.num_read;
-  json["steps"] = Json::array();
+  json["steps"] = OrderedJson::array();
   for (const auto& step : facts.steps) {
-    Json entry = {{"name", step.name}, {"removed", step.removed}};
+    OrderedJson entry = {{"name", step.name}, {"removed", step.removed}};
     if (!step.detail.empty()) entry["detail"] = step.detail;
     json["steps"].push_back(entry);
   }
   json["warnings"] = facts.warnings;
+  json["notes"] = facts.notes;
   json["fingerprint"] = parts.fingerprint;
   return json.dump(2) + "\n";
 }
 
 std::string format_report(const Dataset& dataset) {
-  const auto json = Json::parse(dataset.report());
-  const auto count = [](const Json& value) { return format_count(value.get<int64_t>()); };
+  const auto json = OrderedJson::parse(dataset.report());
+  const auto count = [](const OrderedJson& value) { return format_count(value.get<int64_t>()); };
   std::string text = count(json.at("users")) + " users, " + count(json.at("items")) + " items, " +
                      count(json.at("interactions")) + " interactions, density " +
                      format_percent(json.at("density").get<double>(), 3) + "\n\n";
@@ -180,6 +184,7 @@ std::string format_report(const Dataset& dataset) {
   text += "\n" + splits.to_string();
   for (const auto& warning : json.at("warnings"))
     text += "warning: " + warning.get<std::string>() + "\n";
+  for (const auto& note : json.at("notes")) text += "note: " + note.get<std::string>() + "\n";
   return text;
 }
 

@@ -13,6 +13,7 @@ struct PreparationFacts {
   int64_t num_read = 0;
   std::vector<CleaningStep> steps;
   std::vector<std::string> warnings;
+  std::vector<std::string> notes;  ///< What is in order, but worth knowing.
 };
 
 /// Sentences about a split that gives training what it should not know, and about held-out rows

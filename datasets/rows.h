@@ -23,6 +23,7 @@ struct Rows {
   std::vector<int32_t> item;
   std::vector<float> label;
   std::vector<int64_t> time;
+  int64_t time_scale = 1;  ///< How many of `time` make a second, or a unit of the file.
   std::vector<float> weight;
   std::vector<uint8_t> event;
   std::vector<uint8_t> origin;  ///< Values of Origin.

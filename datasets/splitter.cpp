@@ -63,6 +63,18 @@ Instants instants_of(std::span<const int64_t> times, double validation, double t
   return instants;
 }
 
+// The first scaled time that is not before a limit, which was checked when the options were read.
+int64_t first_at(const std::string& limit, int64_t scale) {
+  if (limit.empty()) return kNever;
+  Instant instant;
+  parse_time(limit, true, true, instant);
+  if (instant.whole >= kNever / scale) return kNever;
+  if (instant.whole <= -(kNever / scale)) return std::numeric_limits<int64_t>::min();
+  const auto billionths_per_tick = 1000000000 / scale;
+  return instant.whole * scale +
+         (instant.billionths + billionths_per_tick - 1) / billionths_per_tick;
+}
+
 void require_times(const Splitter::Input& input, const char* what) {
   if (input.times.empty() && input.num_rows() > 0)
     throw DataError("data", 0, std::string("split: ") + what +
@@ -130,17 +142,17 @@ std::vector<uint8_t> RatioSplit::assign(const Input& input) const {
   return parts;
 }
 
-TimeSplit::TimeSplit(const Options& options, const Deps&) : test_from_(kNever) {
-  // Both texts were checked when the options were read.
-  if (!options.test_from.empty()) parse_time(options.test_from, true, true, test_from_);
-  validation_from_ = test_from_;
-  if (!options.validation_from.empty())
-    parse_time(options.validation_from, true, true, validation_from_);
+bool TimeSplit::compares_dates() const {
+  return is_date(options_.validation_from) || is_date(options_.test_from);
 }
 
 std::vector<uint8_t> TimeSplit::assign(const Input& input) const {
   require_times(input, "'time'");
-  const Instants instants{validation_from_, test_from_};
+  Instants instants;
+  instants.test = first_at(options_.test_from, input.time_scale);
+  instants.validation = options_.validation_from.empty()
+                            ? instants.test
+                            : first_at(options_.validation_from, input.time_scale);
   std::vector<uint8_t> parts(static_cast<size_t>(input.num_rows()));
   for (size_t row = 0; row < parts.size(); ++row) parts[row] = instants.part_of(input.times[row]);
   return parts;

@@ -26,6 +26,7 @@ class Splitter {
     std::span<const int64_t> user_offsets;  ///< [U + 1]
     std::span<const int64_t> times;         ///< [E], empty when the data has none.
     std::span<const uint8_t> origins;       ///< [E], the role of the file: 0, 1 or 2 like Split.
+    int64_t time_scale = 1;                 ///< How many of `times` make a unit of the limits.
 
     int64_t num_users() const { return static_cast<int64_t>(user_offsets.size()) - 1; }
     int64_t num_rows() const { return user_offsets.empty() ? 0 : user_offsets.back(); }
@@ -42,6 +43,15 @@ class Splitter {
 
   /// Whether the split needs the time of each interaction.
   virtual bool needs_times() const { return false; }
+
+  /// Whether a user's last interactions are held out, by their times or else by their order.
+  virtual bool divides_by_order() const { return false; }
+
+  /// Whether times are compared with dates, so that their unit must be known.
+  virtual bool compares_dates() const { return false; }
+
+  /// Whether the split draws validation rows from the training ones.
+  virtual bool draws_validation() const { return false; }
 };
 
 /// The last interaction of each user is the test, the one before it the validation.
@@ -61,6 +71,7 @@ class LeaveOneOut : public Splitter {
 
   LeaveOneOut(const Options& options, const Deps&) : options_(options) {}
   std::vector<uint8_t> assign(const Input& input) const override;
+  bool divides_by_order() const override { return true; }
   bool needs_times() const override { return options_.global_time; }
 
  private:
@@ -86,6 +97,7 @@ class RatioSplit : public Splitter {
 
   RatioSplit(const Options& options, const Deps&) : options_(options) {}
   std::vector<uint8_t> assign(const Input& input) const override;
+  bool divides_by_order() const override { return options_.order == Options::Order::kTemporal; }
   bool needs_times() const override;
 
  private:
@@ -117,13 +129,13 @@ class TimeSplit : public Splitter {
     static void describe(Schema<Options>& schema);
   };
 
-  TimeSplit(const Options& options, const Deps&);
+  TimeSplit(const Options& options, const Deps&) : options_(options) {}
   std::vector<uint8_t> assign(const Input& input) const override;
   bool needs_times() const override { return true; }
+  bool compares_dates() const override;
 
  private:
-  int64_t validation_from_ = 0;
-  int64_t test_from_ = 0;
+  Options options_;
 };
 
 /// The parts that the files `validation` and `test` are.
@@ -143,6 +155,7 @@ class FilesSplit : public Splitter {
   std::vector<uint8_t> assign(const Input& input) const override;
   bool takes_files() const override { return true; }
   bool needs_times() const override { return options_.global_time; }
+  bool draws_validation() const override { return options_.validation > 0; }
 
  private:
   Options options_;

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cmath>
 #include <filesystem>
+#include <limits>
 
 #include "core/diagnostics.h"
 #include "datasets/readers.h"
@@ -38,6 +39,8 @@ int days_in_month(int64_t year, int64_t month) {
   return month == 2 && is_leap ? 29 : kDays[month - 1];
 }
 
+constexpr int64_t kBillion = 1000000000;
+
 /// Takes digits and punctuation off the front of a date.
 class DateScanner {
  public:
@@ -67,9 +70,23 @@ class DateScanner {
   char last_ = '\0';
 };
 
-bool parse_date(std::string_view text, int64_t& value) {
+// Takes the digits of a fraction off the front, as billionths.
+bool parse_fraction(DateScanner& scan, int32_t& billionths) {
+  int64_t digit = 0;
+  if (!scan.digits(1, digit)) return false;
+  int64_t value = 0, place = kBillion;
+  do {
+    place /= 10;
+    value += digit * place;
+  } while (scan.digits(1, digit));
+  billionths = static_cast<int32_t>(value);
+  return true;
+}
+
+bool parse_date(std::string_view text, Instant& value) {
   DateScanner scan(text);
   int64_t year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0, offset = 0;
+  int32_t billionths = 0;
   if (!scan.digits(4, year) || !scan.any_of("-/") || !scan.digits(2, month) ||
       !scan.any_of("-/") || !scan.digits(2, day))
     return false;
@@ -77,12 +94,7 @@ bool parse_date(std::string_view text, int64_t& value) {
   if (scan.any_of("T ")) {
     if (!scan.digits(2, hour) || !scan.any_of(":") || !scan.digits(2, minute)) return false;
     if (scan.any_of(":") && !scan.digits(2, second)) return false;
-    if (scan.any_of(".,")) {
-      int64_t digit = 0;
-      if (!scan.digits(1, digit)) return false;
-      while (scan.digits(1, digit)) {
-      }
-    }
+    if (scan.any_of(".,") && !parse_fraction(scan, billionths)) return false;
     if (hour > 23 || minute > 59 || second > 60) return false;
     if (!scan.any_of("Z") && scan.any_of("+-")) {
       const int64_t sign = scan.last() == '-' ? -1 : 1;
@@ -94,21 +106,59 @@ bool parse_date(std::string_view text, int64_t& value) {
     }
   }
   if (!scan.at_end()) return false;
-  value = days_since_epoch(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset;
+  value.whole =
+      days_since_epoch(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset;
+  value.billionths = billionths;
+  return true;
+}
+
+// Reads "-12.5" without a detour over binary fractions, which have no tenths.
+bool parse_decimal(std::string_view text, Instant& value) {
+  const auto point = text.find('.');
+  DateScanner scan(text.substr(point + 1));
+  int64_t whole = 0;
+  int32_t billionths = 0;
+  const auto [stopped, error] = std::from_chars(text.data(), text.data() + point, whole);
+  if (error != std::errc() || !parse_fraction(scan, billionths) || !scan.at_end()) return false;
+  if (text.front() == '-' && billionths > 0) {
+    if (whole == std::numeric_limits<int64_t>::min()) return false;
+    value = {whole - 1, static_cast<int32_t>(kBillion - billionths)};
+  } else {
+    value = {whole, billionths};
+  }
   return true;
 }
 
 }  // namespace
 
-FileFormat format_of(const FileOptions& options) {
+bool instant_of(double number, Instant& value) {
+  constexpr double kBeyond = 9.2e18;
+  if (!(std::abs(number) < kBeyond)) return false;
+  const double whole = std::floor(number);
+  value.whole = static_cast<int64_t>(whole);
+  value.billionths = 0;
+  if (whole == number) return true;
+  // The decimal fraction that is meant is the shortest one that reads back as the number.
+  char text[400];
+  const auto result =
+      std::to_chars(text, text + sizeof text, number, std::chars_format::fixed);
+  return parse_decimal({text, static_cast<size_t>(result.ptr - text)}, value);
+}
+
+std::optional<FileFormat> known_format(const FileOptions& options) {
   if (options.format) return *options.format;
   const auto extension = extension_of(options.path);
   if (extension == ".jsonl" || extension == ".ndjson") return FileFormat::kJsonLines;
   if (extension == ".parquet") return FileFormat::kParquet;
   if (extension == ".feather" || extension == ".arrow") return FileFormat::kFeather;
-  if (!options.separator.empty() || !separator_of(options).empty()) return FileFormat::kDelimited;
+  if (!separator_of(options).empty()) return FileFormat::kDelimited;
+  return std::nullopt;
+}
+
+FileFormat format_of(const FileOptions& options) {
+  if (const auto format = known_format(options)) return *format;
   throw DataError(options.path, 0,
-                  "the extension '" + extension + "' does not say what is in the file",
+                  "the extension '" + extension_of(options.path) + "' does not say what is in the file",
                             "give 'format' (and 'separator' when it is delimited)");
 }
 
@@ -129,20 +179,23 @@ bool parse_number(std::string_view text, double& value) {
   return error == std::errc() && stopped == end && std::isfinite(value);
 }
 
-bool parse_time(std::string_view text, bool allow_number, bool allow_date, int64_t& value) {
+bool parse_time(std::string_view text, bool allow_number, bool allow_date, Instant& value) {
   text = trimmed(text);
   if (allow_number) {
     const auto* end = text.data() + text.size();
-    const auto [stopped, error] = std::from_chars(text.data(), end, value);
+    const auto [stopped, error] = std::from_chars(text.data(), end, value.whole);
+    value.billionths = 0;
     if (error == std::errc() && stopped == end) return true;
+    if (error == std::errc() && *stopped == '.' && parse_decimal(text, value)) return true;
     double number = 0;
-    if (parse_number(text, number)) {
-      if (std::abs(number) >= 9.2e18) return false;
-      value = static_cast<int64_t>(std::floor(number));
-      return true;
-    }
+    if (parse_number(text, number)) return instant_of(number, value);
   }
   return allow_date && parse_date(text, value);
+}
+
+bool is_date(std::string_view text) {
+  Instant value;
+  return parse_time(text, false, true, value);
 }
 
 std::unique_ptr<TableReader> open_table(const FileOptions& options, const std::string& path,

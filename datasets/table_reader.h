@@ -1,5 +1,6 @@
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -12,6 +13,15 @@
 
 namespace reckon {
 
+/// An instant as seconds since 1970 UTC and billionths behind them; or a number in a unit that only
+/// the file knows.
+struct Instant {
+  int64_t whole = 0;
+  int32_t billionths = 0;  ///< In [0, 1e9), also where `whole` is negative.
+
+  auto operator<=>(const Instant&) const = default;
+};
+
 /// A row that is not what the file promises: of the wrong shape, or with a value of the wrong kind.
 struct MalformedRow {
   int64_t line = 0;  ///< Line of a text file, row of a binary one, from 1.
@@ -21,9 +31,22 @@ struct MalformedRow {
 /// The values of one column in a block of rows.
 struct ColumnValues {
   std::vector<std::string_view> text;  ///< Of kText.
+  /// Of kText that is an id, in place of its text where there is one for each row: every value is an
+  /// integer, or ...
+  std::vector<int64_t> integers;
+  /// ... they are places in a dictionary, which may hold what no row has.
+  std::vector<int32_t> codes;
+  std::vector<std::string_view> dictionary;
   std::vector<double> numbers;         ///< Of kInteger and kNumber.
-  std::vector<int64_t> times;          ///< Of kTimestamp.
+  std::vector<int64_t> times;          ///< Of kTimestamp: Instant::whole.
+  std::vector<int32_t> billionths;     ///< Of kTimestamp; empty while there are none but zeros.
   std::vector<uint8_t> is_missing;     ///< One for each row.
+  /// Line of the first number of no declared unit that is too large for seconds, or 0.
+  int64_t line_beyond_seconds = 0;
+
+  Instant instant(size_t row) const {
+    return {times[row], billionths.empty() ? 0 : billionths[row]};
+  }
 };
 
 /// Some rows of a table: the columns that were selected, malformed rows left out.
@@ -48,6 +71,7 @@ class TableReader {
   struct Selection {
     size_t column = 0;
     ColumnType type = ColumnType::kText;
+    bool is_id = false;  ///< Whether kText may come as integers or codes (see ColumnValues).
   };
 
   virtual ~TableReader() = default;
@@ -71,15 +95,21 @@ std::unique_ptr<TableReader> open_table(const FileOptions& options, const std::s
 std::unique_ptr<TableReader> open_delimited_text(const FileOptions& options, std::string_view text,
                                                  const std::string& name);
 
-/// The format that the options name, or else the one that the file's extension stands for.
+/// The format that the options name, or else the one that the file's extension stands for, if any.
+std::optional<FileFormat> known_format(const FileOptions& options);
+
+/// The same. Throws DataError when neither says it.
 FileFormat format_of(const FileOptions& options);
 
 /// Reads a finite number. False when `text` is anything else.
 bool parse_number(std::string_view text, double& value);
 
-/// Reads an ISO 8601 date, with or without time of day and offset, as seconds since 1970 UTC
-/// (fractions are cut off), or else a number, cut to an integer.
+/// Reads an ISO 8601 date, with or without time of day and offset, or else a number; what lies beyond
+/// billionths is cut off.
 /// `allow_number` and `allow_date` say which of the two forms may stand there.
-bool parse_time(std::string_view text, bool allow_number, bool allow_date, int64_t& value);
+bool parse_time(std::string_view text, bool allow_number, bool allow_date, Instant& value);
+
+/// Whether the text of a limit is a date, and so means nothing beside numbers of an unknown unit.
+bool is_date(std::string_view text);
 
 }  // namespace reckon

@@ -31,6 +31,13 @@ TEST(Merge, ABareNameMeansItsType) {
   EXPECT_EQ(merged("{e: gru}", "{e: {type: lstm}}"), "{e: {type: lstm}}");
 }
 
+TEST(Merge, AColumnCalledTypeChoosesNothing) {
+  EXPECT_EQ(merged("{f: {types: {type: text, x: number}}}", "{f: {types: {type: integer}}}"),
+            "{f: {types: {type: integer, x: number}}}");
+  EXPECT_EQ(merged("{f: {weights: {type: 1, buy: 5}}}", "{f: {weights: {type: 2}}}"),
+            "{f: {weights: {type: 2, buy: 5}}}");
+}
+
 TEST(Merge, NullSwitchesOff) {
   EXPECT_EQ(merged("{a: {b: 1}}", "{a: null}"), "{a: null}");
   EXPECT_EQ(merged("{a: null}", "{a: {b: 1}}"), "{a: {b: 1}}");
@@ -80,6 +87,12 @@ TEST(ApplyOverride, AnotherTypeReplacesTheSlotWhole) {
   EXPECT_EQ(overridden("{m: {e: {type: gru, n: 2}}}", "m.e={n: 3}"), "{m: {e: {type: gru, n: 3}}}");
 }
 
+TEST(ApplyOverride, OfAColumnCalledTypeKeepsTheOtherColumns) {
+  const std::string expected = "{f: {types: {type: integer, x: number}}}";
+  EXPECT_EQ(overridden("{f: {types: {type: text, x: number}}}", "f.types.type=integer"), expected);
+  EXPECT_EQ(overridden("{f: {types: {type: text, x: number}}}", "f.types={type: integer}"), expected);
+}
+
 TEST(ApplyOverride, MarksTheValueAndLeavesItsNeighbours) {
   auto node = parse_yaml("a: {b: 1, c: 2}\n", "f.yaml");
   apply_override(node, "a.b=5");
@@ -91,7 +104,7 @@ TEST(ApplyOverride, MarksTheValueAndLeavesItsNeighbours) {
 TEST(ApplyOverride, SaysWhatDoesNotFit) {
   EXPECT_EQ(override_error("{a: 1}", "a"),
             "<command line>: error: 'a' is no assignment\n"
-            "    hint: write path=value, as in training.lr=3e-4");
+            "    hint: write path=value, as in training.optimizer.lr=3e-4");
   EXPECT_NE(override_error("{a: 1}", "a..b=1").find("'a..b' is no path"), std::string::npos);
   EXPECT_NE(override_error("{a: 1}", "=1").find("'' is no path"), std::string::npos);
   EXPECT_NE(override_error("{a: [1]}", "a[1]=1").find("a[1]: the list has 1 entries"), std::string::npos);
@@ -101,6 +114,19 @@ TEST(ApplyOverride, SaysWhatDoesNotFit) {
             std::string::npos);
   EXPECT_NE(override_error("{a: 1}", "a=[1").find("<command line>: error: a: syntax: a '['"),
             std::string::npos);
+}
+
+TEST(PlaceOf, IsTheScalarsOwnElseTheKeysElseThatOfWhatWasWrittenAroundIt) {
+  auto node = parse_yaml("a: {b: 1, c: {d: 2}}\nl: [3, {e: 4}]\n", "f.yaml");
+  node.find("a")->set("drawn", ConfigNode::plain("5"));
+  const auto place = [&](const char* path) { return place_of(node, path).to_string(); };
+  EXPECT_EQ(place("a.b"), "f.yaml:1:8");
+  EXPECT_EQ(place("a.c"), "f.yaml:1:11");
+  EXPECT_EQ(place("l[1].e"), "f.yaml:2:12");
+  EXPECT_EQ(place("l[1]"), "f.yaml:2:8");
+  EXPECT_EQ(place("a.drawn"), "f.yaml:1:1");
+  EXPECT_EQ(place("a.c.nothing[3].here"), "f.yaml:1:11");
+  EXPECT_EQ(place("nothing"), place(""));
 }
 
 }  // namespace

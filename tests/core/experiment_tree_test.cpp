@@ -96,6 +96,9 @@ TEST(AssembleExperiment, ExplainsWhatIsWrongWithAPreset) {
             "<preset bad>:2:1: error: output: a preset may hold model, training, data, evaluation");
   EXPECT_NE(error_of("model: {preset: ./none.yaml}").find("No such file"), std::string::npos);
   EXPECT_NE(error_of("model: {preset: [base]}").find("expected the name of a preset"), std::string::npos);
+  EXPECT_EQ(error_of("model: {preset: base, family: popularity}"),
+            "t.yaml:1:23: error: model.family: stands beside `preset`, which has a family of its own\n"
+            "    hint: leave one of them out");
   EXPECT_NE(error_of("- 1").find("an experiment is a mapping, got a list"), std::string::npos);
 }
 
@@ -103,6 +106,20 @@ TEST(AssembleExperiment, ReportsEveryOverrideThatDoesNotFit) {
   const auto text = error_of("model: {preset: base}", {"model.objectives[7].weight=1", "seeds"});
   EXPECT_NE(text.find("model.objectives[7]: the list has 1 entries"), std::string::npos);
   EXPECT_NE(text.find("'seeds' is no assignment"), std::string::npos);
+}
+
+TEST(AssembleExperiment, ReportsAnUnknownPresetTogetherWithBrokenOverrides) {
+  for (const auto& [file, overrides] :
+       {std::pair{"model: {dim: 1}", std::vector<std::string>{"model.preset=bsae", "a", "b..c=1"}},
+        {"model: {preset: bsae}", {"a", "b..c=1"}}}) {
+    const auto text = error_of(file, overrides);
+    EXPECT_NE(text.find("no preset is called 'bsae'"), std::string::npos) << text;
+    EXPECT_NE(text.find("'a' is no assignment"), std::string::npos) << text;
+    EXPECT_NE(text.find("'b..c' is no path"), std::string::npos) << text;
+  }
+  // What only fits a preset that is not there is nobody's mistake.
+  EXPECT_EQ(error_of("model: {preset: bsae}", {"model.objectives[0].weight=2"}).find("objectives"),
+            std::string::npos);
 }
 
 TEST(AssembleExperiment, BoundsHowDeepPresetsBuildOnEachOther) {

@@ -54,6 +54,40 @@ TEST_F(Files, AWriterThatThrowsLeavesTheOldContentAndNothingElse) {
   EXPECT_EQ(num_files(), 1U);
 }
 
+TEST_F(Files, ASignalHandlerCanRemoveWhatIsNotCommitted) {
+  AtomicFile open(path("open")), done(path("done"));
+  open.write("half");
+  done.write("whole");
+  done.commit();
+  EXPECT_EQ(num_files(), 2U);
+  remove_temporary_files();
+  EXPECT_EQ(num_files(), 1U);
+  EXPECT_EQ(read_file(path("done")), "whole");
+  // Whoever comes later finds room: no file of the past takes any.
+  for (int i = 0; i < 100; ++i) AtomicFile(path("again")).write("x");
+  AtomicFile later(path("later"));
+  EXPECT_EQ(num_files(), 2U);
+  remove_temporary_files();
+  EXPECT_EQ(num_files(), 1U);
+}
+
+TEST_F(Files, APlaceThatNoFileCanTakeIsRefusedBeforehand) {
+  const auto refusal = [](const std::string& path) -> std::string {
+    try {
+      check_can_write(path);
+    } catch (const DataError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(refusal(path("new")), "");
+  write_file_atomic(path("there"), "x");
+  EXPECT_EQ(refusal(path("there")), "");
+  EXPECT_NE(refusal(folder_.string()).find("it is a folder"), std::string::npos);
+  EXPECT_NE(refusal(path("no/new")).find("its folder " + path("no") + " is not there"), std::string::npos);
+  EXPECT_NE(refusal(path("there/new")).find(path("there") + " is no folder"), std::string::npos);
+}
+
 TEST_F(Files, NothingAppearsBeforeCommit) {
   {
     AtomicFile file(path("f"));

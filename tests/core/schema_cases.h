@@ -1,6 +1,11 @@
 #pragma once
 
+#include <deque>
+#include <functional>
+#include <map>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/describe.h"
@@ -10,10 +15,12 @@ namespace reckon {
 /// A config with one mistake in it, made from a right one.
 struct SchemaCase {
   std::string title;     ///< "model.dim: misspelt"
-  std::string path;      ///< What every message about it must begin with.
-  std::string expected;  ///< What one message must contain.
+  std::string expected;  ///< How the one message about it must begin.
   ConfigNode tree;
 };
+
+/// A key of some options struct; each has one place in memory.
+using SchemaField = const SchemaBase::Field*;
 
 namespace schema_cases_detail {
 
@@ -28,7 +35,8 @@ inline std::string last_key(const std::string& path) { return path.substr(path.f
 
 inline ConfigNode with_value(const ConfigNode& tree, const std::string& path, const ConfigNode& value) {
   auto changed = tree;
-  parent_of(changed, path)->set(last_key(path), value);
+  if (path.ends_with(']')) *const_cast<ConfigNode*>(changed.at_path(path)) = value;
+  else parent_of(changed, path)->set(last_key(path), value);
   return changed;
 }
 
@@ -39,49 +47,137 @@ inline ConfigNode with_key(const ConfigNode& tree, const std::string& path, cons
   return changed;
 }
 
+// The schemas below a field: of the mapping that it nests, or of every component that its slot can hold.
+inline std::vector<const SchemaBase*> schemas_below(const FieldDoc& doc, const Catalog& catalog) {
+  std::vector<const SchemaBase*> below;
+  if (doc.nested) below.push_back(&doc.nested());
+  const auto* registry = doc.kind.empty() ? nullptr : catalog.find(doc.kind);
+  if (!registry) return below;
+  if (registry->common()) below.push_back(registry->common());
+  for (const auto& item : registry->items()) below.push_back(item.schema);
+  return below;
+}
+
+// Paths of the slots of a resolved config that hold a component or may hold one, with their kinds.
+inline std::vector<std::pair<std::string, std::string>> slots_of(const SchemaBase& schema,
+                                                                 const ConfigNode& resolved,
+                                                                 const Catalog& catalog) {
+  std::vector<std::pair<std::string, std::string>> slots;
+  walk_schema(schema, resolved, catalog,
+              [&](const std::string& path, const SchemaBase::Field& field, const ConfigNode& value) {
+                if (field.doc.kind.empty()) return;
+                if (field.doc.container == FieldDoc::Container::kNone) slots.emplace_back(path, field.doc.kind);
+                if (field.doc.container == FieldDoc::Container::kList && !value.items().empty())
+                  slots.emplace_back(path + "[0]", field.doc.kind);
+              });
+  return slots;
+}
+
 }  // namespace schema_cases_detail
 
-/// For every key of a resolved config: a misspelling, a wrong type, and each constraint violated.
+/// Every schema that a config may reach: nested mappings, and all components that a slot can hold.
+inline std::vector<const SchemaBase*> reachable_schemas(const SchemaBase& root, const Catalog& catalog) {
+  std::vector<const SchemaBase*> schemas;
+  std::set<const SchemaBase*> seen;
+  std::deque<const SchemaBase*> next = {&root};
+  while (!next.empty()) {
+    const auto* schema = next.front();
+    next.pop_front();
+    if (!seen.insert(schema).second) continue;
+    schemas.push_back(schema);
+    for (const auto& field : schema->fields())
+      for (const auto* below : schema_cases_detail::schemas_below(field.doc, catalog)) next.push_back(below);
+  }
+  return schemas;
+}
+
+/// The keys that a resolved config has, by their schemas.
+inline std::set<SchemaField> fields_of(const SchemaBase& schema, const ConfigNode& resolved,
+                                       const Catalog& catalog) {
+  std::set<SchemaField> fields;
+  walk_schema(schema, resolved, catalog,
+              [&](const std::string&, const SchemaBase::Field& field, const ConfigNode&) { fields.insert(&field); });
+  return fields;
+}
+
+/// A config in which one slot holds a component, written as short as that component allows.
+struct SlotVariant {
+  std::string path;  ///< Of the slot.
+  std::string type;
+  ConfigNode tree;
+};
+
+/// For each slot of a resolved config each component that it can hold. `required` gives the keys that a
+/// component cannot do without, by "kind name".
+inline std::vector<SlotVariant> slot_variants(const SchemaBase& schema, const ConfigNode& resolved,
+                                              const Catalog& catalog,
+                                              const std::map<std::string, std::string>& required = {}) {
+  std::vector<SlotVariant> variants;
+  for (const auto& [path, kind] : schema_cases_detail::slots_of(schema, resolved, catalog)) {
+    const auto* registry = catalog.find(kind);
+    if (!registry) continue;
+    for (const auto& name : registry->names()) {
+      const auto keys = required.find(kind + " " + name);
+      auto component = keys == required.end() ? ConfigNode::map() : parse_yaml(keys->second, keys->first);
+      component.set(registry->selector(), ConfigNode::text(name));
+      variants.push_back({path, name, schema_cases_detail::with_value(resolved, path, component)});
+    }
+  }
+  return variants;
+}
+
+/// For every key of a resolved config at `below` or under it: a misspelling, a wrong type, each
+/// constraint violated, and what is required left out.
+///
 /// Keys of users' own naming (of mappings) have no schema and are left alone.
 inline std::vector<SchemaCase> schema_cases(const SchemaBase& schema, const ConfigNode& resolved,
-                                            const Catalog& catalog) {
+                                            const Catalog& catalog, const std::string& below = "") {
   using namespace schema_cases_detail;
   std::vector<SchemaCase> cases;
   walk_schema(schema, resolved, catalog, [&](const std::string& path, const SchemaBase::Field& field,
                                              const ConfigNode& value) {
+    if (path.compare(0, below.size(), below) != 0) return;
     const auto misspelt = last_key(path) + "x";
     const auto prefix = path.substr(0, path.size() - last_key(path).size());
-    cases.push_back({path + ": misspelt", prefix + misspelt,
-                     prefix + misspelt + ": unknown key (did you mean '", with_key(resolved, path, misspelt)});
-    cases.push_back({path + ": a wrong type", path, path, with_value(resolved, path, field.wrong)});
+    cases.push_back({path + ": misspelt", prefix + misspelt + ": unknown key (did you mean '",
+                     with_key(resolved, path, misspelt)});
+    // Of words, a wrong one is the nearest that there is to a wrong type.
+    const bool is_word = field.doc.type.find(" | ") != std::string::npos &&
+                         field.doc.container == FieldDoc::Container::kNone && field.wrong.is_scalar();
+    cases.push_back({path + ": a wrong type", path + (is_word ? ": must be one of " : ": expected "),
+                     with_value(resolved, path, field.wrong)});
     for (const auto& constraint : field.constraints)
       if (constraint.violation)
-        cases.push_back({path + ": not " + constraint.limits, path, path,
+        cases.push_back({path + ": not " + constraint.limits, path + ": must be " + constraint.limits + ", got ",
                          with_value(resolved, path, *constraint.violation)});
     if (field.doc.required) {
       auto changed = resolved;
       parent_of(changed, path)->erase(last_key(path));
-      cases.push_back({path + ": missing", "", "missing required key '" + last_key(path) + "'", changed});
+      const auto place = prefix.empty() ? "" : prefix.substr(0, prefix.size() - 1) + ": ";
+      cases.push_back({path + ": missing", place + "missing required key '" + last_key(path) + "'", changed});
     }
     const auto* registry = catalog.find(field.doc.kind);
-    if (registry && value.is_map()) {
-      const auto below = path + "." + registry->selector();
-      cases.push_back({path + ": no such component", below, "is called 'nothing_of_this_name'",
-                       with_value(resolved, below, ConfigNode::text("nothing_of_this_name"))});
+    const auto slot = path + (value.is_list() ? "[0]" : "");
+    const auto* component = registry ? resolved.at_path(slot) : nullptr;
+    if (component && component->is_map()) {
+      const auto selector = slot + "." + registry->selector();
+      cases.push_back({slot + ": no such component",
+                       selector + ": no " + registry->kind() + " is called 'nothing_of_this_name'",
+                       with_value(resolved, selector, ConfigNode::text("nothing_of_this_name"))});
     }
   });
   return cases;
 }
 
-/// The messages of reading a tree, one a line; empty when it is right.
+/// The messages of reading a tree; empty when it is right.
 template <class T>
-std::string reading_problems(const ConfigNode& tree, const Catalog& catalog) {
+std::vector<std::string> reading_problems(const ConfigNode& tree, const Catalog& catalog) {
   Problems problems;
   read_config<T>(tree, catalog, problems);
-  std::string text;
+  std::vector<std::string> messages;
   for (const auto& diagnostic : problems.diagnostics())
-    text += diagnostic.message + (diagnostic.hint.empty() ? "" : " (" + diagnostic.hint + ")") + "\n";
-  return text;
+    messages.push_back(diagnostic.message + (diagnostic.hint.empty() ? "" : " (" + diagnostic.hint + ")"));
+  return messages;
 }
 
 }  // namespace reckon

@@ -124,7 +124,7 @@ TEST(BatchBuilder, NegativesHaveTheShapeThatWasAskedForAndAvoidWhatTheUserHas) {
     needs.examples = Needs::Examples::kSequences;
     needs.max_length = 5;
     needs.users = true;
-    needs.negatives = NegativeNeeds{.count = 4, .per = per};
+    needs.negatives = {NegativeNeeds{.count = 4, .per = per}};
     const BatchBuilder builder(train, needs, {.batch_size = 8, .num_shards = 2, .seed = 9});
     for (int64_t step = 0; step < builder.steps_per_epoch(); ++step) {
       for (const auto& shard : builder.build(0, step).shards) {
@@ -155,14 +155,88 @@ TEST(BatchBuilder, AStepsSharedNegativesAreTheSameInEveryShard) {
   Needs needs;
   needs.examples = Needs::Examples::kSequences;
   needs.max_length = 5;
-  needs.log_q = true;
-  needs.negatives = NegativeNeeds{.count = 16, .per = NegativeNeeds::Per::kStep};
+  needs.negatives = {NegativeNeeds{.count = 16, .per = NegativeNeeds::Per::kStep, .log_q = true}};
   const BatchBuilder builder(some_users(), needs, {.batch_size = 8, .num_shards = 2});
   const auto step = builder.build(0, 1);
   EXPECT_EQ(step.shards[0].at(batch_key::kNegatives).sizes(), (std::vector<int64_t>{16}));
   EXPECT_TRUE(torch::equal(step.shards[0].at(batch_key::kNegatives), step.shards[1].at(batch_key::kNegatives)));
   // Uniform over 30 items.
   EXPECT_TRUE(torch::allclose(step.shards[0].at(batch_key::kNegativeLogQ), torch::full({16}, -std::log(30.0))));
+}
+
+TEST(BatchBuilder, TheFrequencyOfTargetsIsTheirShareOfTrainingWhateverNegativesAreDrawn) {
+  const auto train = interactions_of({{0, 1, 1}, {1, 2}, {1, 0}, {0}}, 4);
+  const std::vector<double> share = {3.0 / 8.0, 4.0 / 8.0, 1.0 / 8.0, 0.0};
+  for (const bool sequences : {false, true}) {
+    for (const bool with_negatives : {false, true}) {
+      Needs needs;
+      if (sequences) needs.examples = Needs::Examples::kSequences;
+      needs.max_length = sequences ? 5 : 0;
+      needs.log_frequency = true;
+      if (with_negatives) needs.negatives = {NegativeNeeds{.count = 2, .log_q = true}};
+      const BatchBuilder builder(train, needs, {.batch_size = 10, .num_shards = 1});
+      const auto shard = builder.build(0, 0).shards[0];
+      const auto targets = values_of<int64_t>(shard.at(batch_key::kTargets));
+      const auto found = values_of<float>(shard.at(batch_key::kTargetLogFrequency));
+      ASSERT_EQ(found.size(), targets.size());
+      for (size_t i = 0; i < targets.size(); ++i)
+        EXPECT_NEAR(found[i], targets[i] == kPad ? 0.0 : std::log(share[targets[i]]), 1e-6);
+      // How often a target is drawn is another question: uniformly, of four items.
+      ASSERT_EQ(shard.has(batch_key::kTargetLogQ), with_negatives);
+      if (!with_negatives) continue;
+      const auto drawn = values_of<float>(shard.at(batch_key::kTargetLogQ));
+      for (size_t i = 0; i < targets.size(); ++i)
+        EXPECT_NEAR(drawn[i], targets[i] == kPad ? 0.0 : -std::log(4.0), 1e-6);
+    }
+  }
+}
+
+TEST(BatchBuilder, EachStreamOfNegativesIsDrawnByItselfAndTheFirstAsIfItWereAlone) {
+  const auto train = some_users();
+  const NegativeNeeds first{.count = 6, .exclude_positives = false, .log_q = true};
+  const NegativeNeeds second{.count = 4,
+                             .per = NegativeNeeds::Per::kStep,
+                             .distribution = NegativeNeeds::Distribution::kPopularity,
+                             .exclude_positives = false,
+                             .log_q = true};
+  const auto build = [&](std::vector<NegativeNeeds> negatives) {
+    Needs needs;
+    needs.negatives = std::move(negatives);
+    return BatchBuilder(train, needs, {.batch_size = 8, .num_shards = 1, .seed = 3}).build(0, 0).shards[0];
+  };
+  const auto both = build({first, second}), alone = build({first});
+  const auto of = [&](const char* name, size_t stream) {
+    return both.at(batch_key::of_stream(name, stream));
+  };
+  for (const auto* name : {batch_key::kNegatives, batch_key::kTargetLogQ, batch_key::kNegativeLogQ})
+    EXPECT_TRUE(torch::equal(of(name, 0), alone.at(name))) << name;
+  EXPECT_EQ(of(batch_key::kNegatives, 1).sizes(), (std::vector<int64_t>{4}));
+  // By the distribution of each: uniform here, by popularity there.
+  const auto counts = item_counts(train).to(torch::kDouble);  // [I]
+  const auto log_share = (counts / counts.sum()).log();       // [I]
+  EXPECT_TRUE(torch::allclose(of(batch_key::kTargetLogQ, 0), torch::full({8}, -std::log(30.0))));
+  for (const auto& [ids, log_q] : {std::pair{both.at(batch_key::kTargets), of(batch_key::kTargetLogQ, 1)},
+                                   {of(batch_key::kNegatives, 1), of(batch_key::kNegativeLogQ, 1)}})
+    EXPECT_TRUE(torch::allclose(log_q.to(torch::kDouble), log_share.index_select(0, ids), 1e-5, 1e-5));
+  // Two streams of one kind are still two draws.
+  const auto twice = build({first, first});
+  EXPECT_FALSE(torch::equal(twice.at(batch_key::of_stream(batch_key::kNegatives, 0)),
+                            twice.at(batch_key::of_stream(batch_key::kNegatives, 1))));
+}
+
+TEST(BatchBuilder, MoreNegativesThanAStepCanHoldAreRefusedWithTheNumbers) {
+  Needs needs;
+  needs.examples = Needs::Examples::kSequences;
+  needs.max_length = 1000;
+  const auto error_with = [&](NegativeNeeds::Per per) {
+    needs.negatives = {NegativeNeeds{.count = 1'000'000, .per = per}};
+    return error_of([&] { BatchBuilder(some_users(), needs, {.batch_size = 1 << 20}); });
+  };
+  // 40 users of at most 13 items, hence 12 positions.
+  EXPECT_THAT(error_with(NegativeNeeds::Per::kPosition),
+              ::testing::HasSubstr("1,000,000 negatives in each of 480 positions of a step"));
+  EXPECT_EQ(error_with(NegativeNeeds::Per::kExample), "nothing");
+  EXPECT_EQ(error_with(NegativeNeeds::Per::kStep), "nothing");
 }
 
 TEST(BatchBuilder, DataWithoutExamplesIsAnErrorThatSaysSo) {
@@ -188,7 +262,7 @@ TEST(Prefetcher, GivesTheBuildersBatchesWithAnyNumberOfThreadsAndInAnyOrder) {
   Needs needs;
   needs.examples = Needs::Examples::kSequences;
   needs.max_length = 5;
-  needs.negatives = NegativeNeeds{.count = 3};
+  needs.negatives = {NegativeNeeds{.count = 3}};
   const BatchBuilder builder(some_users(), needs, {.batch_size = 6, .seed = 3});
   for (const int64_t threads : {0, 1, 3}) {
     Prefetcher prefetcher(builder, threads);

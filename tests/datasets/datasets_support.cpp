@@ -1,5 +1,8 @@
 #include "tests/datasets/datasets_support.h"
 
+#include <arrow/api.h>
+#include <arrow/io/file.h>
+#include <parquet/arrow/writer.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -67,6 +70,32 @@ std::vector<std::string> sequences(const Dataset& dataset, Split split) {
 
 std::vector<std::string> sequences(const Dataset& dataset) {
   return sequences_of(dataset, dataset.interactions());
+}
+
+std::shared_ptr<arrow::Array> text_array(const std::vector<std::string>& values) {
+  arrow::StringBuilder builder;
+  if (!builder.AppendValues(values).ok()) throw std::runtime_error("no memory for an array");
+  return builder.Finish().ValueOrDie();
+}
+
+void write_parquet(
+    const std::string& path,
+    const std::vector<std::pair<std::string, std::shared_ptr<arrow::Array>>>& columns) {
+  arrow::FieldVector fields;
+  arrow::ArrayVector arrays;
+  for (const auto& [name, array] : columns) {
+    fields.push_back(arrow::field(name, array->type()));
+    arrays.push_back(array);
+  }
+  const auto table = arrow::Table::Make(arrow::schema(fields), arrays);
+  auto file = arrow::io::FileOutputStream::Open(path).ValueOrDie();
+  // Nanoseconds need a version of the format that knows them.
+  const auto properties =
+      parquet::WriterProperties::Builder().version(parquet::ParquetVersion::PARQUET_2_6)->build();
+  auto status = parquet::arrow::WriteTable(*table, arrow::default_memory_pool(), file,
+                                           int64_t{1} << 20, properties);
+  if (status.ok()) status = file->Close();
+  if (!status.ok()) throw std::runtime_error(status.ToString());
 }
 
 std::string replaced(std::string text, const std::string& from, const std::string& to) {

@@ -1,12 +1,18 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "datasets/data_options.h"
 #include "datasets/dataset.h"
 #include "datasets/prepare.h"
+
+namespace arrow {
+class Array;
+}
 
 namespace reckon::testing {
 
@@ -34,6 +40,14 @@ std::vector<std::string> sequences(const Dataset& dataset, Split split);
 
 /// The same for all parts.
 std::vector<std::string> sequences(const Dataset& dataset);
+
+/// An Arrow column of texts.
+std::shared_ptr<arrow::Array> text_array(const std::vector<std::string>& values);
+
+/// Writes a Parquet file of such columns.
+void write_parquet(
+    const std::string& path,
+    const std::vector<std::pair<std::string, std::shared_ptr<arrow::Array>>>& columns);
 
 /// What `run` throws, as text; "nothing" when it throws nothing.
 template <class Run>

@@ -241,10 +241,16 @@ TEST(FetchDataset, ReportsTheBytesThatHaveCome) {
                     make_zip({{"tiny/data", std::string(300000, 'x')}}, /*deflated=*/false));
   FetchOptions options;
   int64_t largest = 0;
-  options.progress = [&](int64_t bytes) { largest = std::max(largest, bytes); };
-  fetch_dataset(tiny_dataset(folder + "/a.zip", "head\n" + std::string(300000, 'x')), folder,
-                options);
+  int64_t size = 0;
+  options.progress = [&](int64_t bytes, int64_t total) {
+    largest = std::max(largest, bytes);
+    size = total;
+  };
+  auto dataset = tiny_dataset(folder + "/a.zip", "head\n" + std::string(300000, 'x'));
+  dataset.sources[0].size = 300123;
+  fetch_dataset(dataset, folder, options);
   EXPECT_GE(largest, 300000);
+  EXPECT_EQ(size, 300123);
 }
 
 TEST(KnownDataset, SuggestsTheNearestName) {

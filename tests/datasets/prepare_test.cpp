@@ -36,5 +36,75 @@ TEST(PrepareDataset, OrdersByTimeAndKeepsTiesInFileOrder) {
               ElementsAre(10, 15, 20, 20, 5));
 }
 
+TEST(PrepareDataset, OnlyARatingThatIsKeptBecomesALabel) {
+  const TemporaryDirectory directory;
+  directory.write("seq.txt", "ann a b c d\nbob b c a\n");
+  directory.write("rated.csv", "user,item,rating\nu,a,4\nu,b,1\nu,c,5\nu,d,3\n");
+  directory.write("bare.csv", "user,item\nu,a\nu,b\nu,c\nu,d\n");
+  const auto prepare = [&](const std::string& yaml) {
+    auto options = data_options(directory, yaml);
+    prepare_dataset(options);
+    auto again = prepare_dataset(options);  // as the prepared file has it
+    EXPECT_TRUE(again.from_cache);
+    return again.dataset;
+  };
+  for (const std::string implicit :
+       {"{files: {interactions: {path: seq.txt, format: sequences}}}",
+        "{files: {interactions: {path: bare.csv}}}",
+        "{files: {interactions: {path: rated.csv}}, cleaning: {implicit_from: 2}}"}) {
+    const auto dataset = prepare(implicit);
+    EXPECT_FALSE(dataset.interactions().labels.defined()) << implicit;
+    EXPECT_FALSE(dataset.part(Split::kTrain).labels.defined()) << implicit;
+    const auto data = dataset.evaluation(Split::kTest);
+    EXPECT_FALSE(data.target_labels.defined()) << implicit;
+    EXPECT_GT(data.target_items.numel(), 0) << implicit;
+  }
+  const auto rated = prepare("{files: {interactions: {path: rated.csv}}}");
+  EXPECT_THAT(values_of<float>(rated.interactions().labels), ElementsAre(4.f, 1.f, 5.f, 3.f));
+  EXPECT_THAT(values_of<float>(rated.part(Split::kTrain).labels), ElementsAre(4.f, 1.f));
+  EXPECT_THAT(values_of<float>(rated.evaluation(Split::kTest).target_labels), ElementsAre(3.f));
+}
+
+TEST(PrepareDataset, KeepsTheNumbersOfADataSetThatItGoesOnFrom) {
+  const TemporaryDirectory directory;
+  const std::string files = "files: {interactions: {path: s.txt, format: sequences}}, split: none";
+  directory.write("s.txt", "ann x y\nbob z\n7 x\n");
+  const auto first = prepare_dataset(data_options(directory, "{" + files + "}"));
+  directory.write("s.txt", "7 w z\ncid x w\nann y\n");
+  const auto alone = prepare_dataset(data_options(directory, "{" + files + "}"));
+  const auto next = prepare_dataset(
+      data_options(directory, "{" + files + ", ids_from: '" + first.cache_directory + "'}"));
+  EXPECT_THAT(next.dataset.users().to_vector(), ElementsAre("ann", "bob", "7", "cid"));
+  EXPECT_THAT(next.dataset.items().to_vector(), ElementsAre("x", "y", "z", "w"));
+  EXPECT_THAT(sequences(next.dataset), ElementsAre("ann: y", "bob:", "7: w z", "cid: x w"));
+  EXPECT_THAT(alone.dataset.users().to_vector(), ElementsAre("7", "cid", "ann"));
+  EXPECT_NE(next.dataset.fingerprint(), alone.dataset.fingerprint());
+  // The file in the folder says the same as the folder.
+  EXPECT_TRUE(prepare_dataset(data_options(directory, "{" + files + ", ids_from: '" +
+                                                          first.cache_directory + "/dataset.bin'}"))
+                  .from_cache);
+  const auto absent = error_of([&] {
+    prepare_dataset(data_options(directory, "{" + files + ", ids_from: nowhere}"));
+  });
+  EXPECT_EQ(absent.rfind("nowhere: error: ", 0), 0U) << absent;
+}
+
+TEST(PrepareDataset, NotesThatTheOrderOfRowsStandsInForTimes) {
+  const TemporaryDirectory directory;
+  directory.write("r.csv", "user,item\nu,a\nu,b\nu,c\n");
+  directory.write("t.csv", "user,item,time\nu,a,1\nu,b,2\nu,c,3\n");
+  directory.write("s.txt", "u a b c\n");
+  const auto has_note = [&](const std::string& file, const std::string& split) {
+    const auto dataset = prepare_dataset(data_options(
+        directory, "{files: {interactions: " + file + "}, split: " + split + "}")).dataset;
+    return format_report(dataset).find("note: the files give no times") != std::string::npos;
+  };
+  EXPECT_TRUE(has_note("{path: r.csv}", "leave_one_out"));
+  EXPECT_TRUE(has_note("{path: r.csv}", "{type: ratio, order: temporal}"));
+  EXPECT_FALSE(has_note("{path: r.csv}", "{type: ratio, order: random}"));
+  EXPECT_FALSE(has_note("{path: t.csv}", "leave_one_out"));
+  EXPECT_FALSE(has_note("{path: s.txt, format: sequences}", "leave_one_out"));
+}
+
 }  // namespace
 }  // namespace reckon::testing

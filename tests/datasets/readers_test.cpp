@@ -109,6 +109,110 @@ TEST(Readers, SayWhatIsWrongWithAFile) {
   EXPECT_THAT(problem(directory, "{path: missing.csv}"), HasSubstr("missing.csv:3"));
 }
 
+TEST(Readers, IdsBeyondDoublesStayApartInJsonLines) {
+  const TemporaryDirectory directory;
+  // The kind of a column must not be guessed from a null.
+  directory.write("null.jsonl", "{\"user\": null, \"item\": 1}\n"
+                                "{\"user\": 9007199254740992, \"item\": 1}\n"
+                                "{\"user\": 9007199254740993, \"item\": 2}\n");
+  directory.write("float.jsonl", "{\"user\": 0.5, \"item\": 1}\n"
+                                 "{\"user\": 9007199254740992, \"item\": 1}\n"
+                                 "{\"user\": 9007199254740993, \"item\": 2}\n");
+  const auto dropped = prepare_dataset(data_options(
+      directory, "{files: {interactions: {path: null.jsonl}}, cleaning: {missing: drop}, split: none}"));
+  EXPECT_THAT(sequences(dropped.dataset), ElementsAre("9007199254740992: 1", "9007199254740993: 2"));
+  EXPECT_THAT(read(directory, "{path: float.jsonl}"),
+              ElementsAre("0.5: 1", "9007199254740992: 1", "9007199254740993: 2"));
+}
+
+TEST(Readers, AKeyThatFewLinesOfJsonHaveIsAColumn) {
+  const TemporaryDirectory directory;
+  std::string text;
+  for (int row = 0; row < 3000; ++row)
+    text += "{\"user\": \"u\", \"item\": " + std::to_string(row) + (row < 2000 ? "" : ", \"rating\": 2") + "}\n";
+  directory.write("r.jsonl", text);
+  EXPECT_THAT(problem(directory, "{path: r.jsonl}"), HasSubstr("r.jsonl:1: error: no value in column 'rating'"));
+}
+
+TEST(Readers, AnIdIsTheSameInEveryFileHoweverItIsStored) {
+  const TemporaryDirectory directory;
+  directory.write("a.csv", "user,item\n7,x\n-3,0\n007,7\n+7,y\n1234567890123456789,x\nx,12\n");
+  arrow::Int64Builder users;
+  ASSERT_TRUE(users.AppendValues({-3, 1234567890123456789, 7}).ok());
+  arrow::DoubleBuilder items;
+  ASSERT_TRUE(items.AppendValues({12, 0, 7}).ok());
+  write_parquet(directory.path("b.parquet"), {{"user", users.Finish().ValueOrDie()},
+                                              {"item", items.Finish().ValueOrDie()}});
+  write_parquet(directory.path("c.parquet"), {{"user", text_array({"x", "7", "007", "x"})},
+                                              {"item", text_array({"x", "z", "12", "007"})}});
+  EXPECT_THAT(read(directory, "[{path: a.csv}, {path: b.parquet}, {path: c.parquet}]"),
+              ElementsAre("7: x 7 z", "-3: 0 12", "007: 7 12", "+7: y", "1234567890123456789: x 0",
+                          "x: 12 x 007"));
+}
+
+TEST(Readers, ParquetColumnsOfEveryUsualTypeGiveNumbers) {
+  const TemporaryDirectory directory;
+  arrow::BooleanBuilder truths;
+  ASSERT_TRUE(truths.AppendValues(std::vector<bool>{true, false}).ok());
+  arrow::Decimal128Builder decimals(arrow::decimal128(5, 2));
+  ASSERT_TRUE(decimals.Append(arrow::Decimal128(350)).ok() && decimals.Append(arrow::Decimal128(-25)).ok());
+  arrow::HalfFloatBuilder halves;
+  ASSERT_TRUE(halves.AppendValues(std::vector<uint16_t>{0x3E00, 0xC000}).ok());
+  const auto labels = [&](std::shared_ptr<arrow::Array> ratings) {
+    write_parquet(directory.path("r.parquet"), {{"user", text_array({"u", "u"})},
+                                                {"item", text_array({"a", "b"})},
+                                                {"rating", std::move(ratings)}});
+    return values_of<float>(prepare_dataset(data_options(directory,
+        "{files: {interactions: {path: r.parquet}}, split: none}")).dataset.interactions().labels);
+  };
+  EXPECT_THAT(labels(truths.Finish().ValueOrDie()), ElementsAre(1.f, 0.f));
+  EXPECT_THAT(labels(decimals.Finish().ValueOrDie()), ElementsAre(3.5f, -0.25f));
+  EXPECT_THAT(labels(halves.Finish().ValueOrDie()), ElementsAre(1.5f, -2.f));
+}
+
+TEST(Readers, ANestedColumnOfParquetMattersOnlyToThoseWhoAskForIt) {
+  const TemporaryDirectory directory;
+  const auto nested = arrow::StructArray::Make({text_array({"p", "q"}), text_array({"r", "s"})},
+                                               std::vector<std::string>{"x", "y"}).ValueOrDie();
+  write_parquet(directory.path("n.parquet"), {{"extra", nested},
+                                              {"user", text_array({"u", "v"})},
+                                              {"item", text_array({"a", "b"})}});
+  EXPECT_THAT(read(directory, "{path: n.parquet}"), ElementsAre("u: a", "v: b"));
+  EXPECT_EQ(problem(directory, "{path: n.parquet, roles: {item: extra}}"),
+            "n.parquet: error: the column 'extra' holds struct<x: string, y: string>, expected single values");
+}
+
+TEST(Readers, AUserWithoutItemsIsCounted) {
+  const TemporaryDirectory directory;
+  for (const char* separator : {"", ", separator: ' '"}) {
+    directory.write("s.txt", std::string("ann a b\nbob\n\n") + (*separator == 0 ? "cid \t \n" : "") + "dan c\n");
+    const auto result = prepare_dataset(data_options(
+        directory, std::string("{files: {interactions: {path: s.txt, format: sequences") + separator +
+                       "}}, cleaning: {missing: drop}, split: none}"));
+    EXPECT_THAT(sequences(result.dataset), ElementsAre("ann: a b", "dan: c")) << separator;
+    const auto report = replaced(result.dataset.report(), directory.path(""), "");
+    EXPECT_THAT(report, HasSubstr("\"name\": \"users without items\"")) << separator;
+    EXPECT_THAT(report, HasSubstr("first: s.txt:2")) << separator;
+  }
+}
+
+TEST(Cleaning, LabelsAndWeightsThatTrainingCannotUseAreMalformed) {
+  const TemporaryDirectory directory;
+  directory.write("r.csv", "user,item,rating\nu,a,3\nu,b,1e300\nu,c,-3.4e38\n");
+  directory.write("w.csv", "user,item,weight\nu,a,0\nu,b,-3\nu,c,1e39\n");
+  EXPECT_EQ(problem(directory, "{path: r.csv}"),
+            "r.csv:3: error: rating: expected a number of at most 3.4e38, got '1e+300'\n"
+            "    hint: 'cleaning: {malformed: skip}' counts such rows and goes on");
+  EXPECT_THAT(problem(directory, "{path: w.csv}"),
+              HasSubstr("w.csv:3: error: weight: expected a weight of at least 0 and at most 3.4e38, got '-3'"));
+  const auto kept = [&](const std::string& file) {
+    return sequences(prepare_dataset(data_options(directory,
+        "{files: {interactions: {path: " + file + "}}, cleaning: {malformed: skip}, split: none}")).dataset);
+  };
+  EXPECT_THAT(kept("r.csv"), ElementsAre("u: a c"));
+  EXPECT_THAT(kept("w.csv"), ElementsAre("u: a"));
+}
+
 TEST(Cleaning, EachStepTakesWhatItSaysAndCountsIt) {
   const TemporaryDirectory directory;
   directory.write("r.csv", "user,item,rating,timestamp,event\n"
