@@ -101,6 +101,8 @@ class Run {
         factors_(model.factors()),
         tally_(input, options.metrics, diversity_vectors()) {
     if (factors_) take_factors();
+    gets_fallback_.assign(static_cast<size_t>(num_rows_), 0);
+    if (input.item_counts.defined()) popularity_ = input.item_counts.to(torch::kFloat);  // [I]
     if (options.protocol == EvaluationProtocol::kSampled) sampler_.emplace(sampler());
     list_length_ = std::min(options.top_k_lists, num_items_);
     longest_list_ = std::min(std::max(tally_.max_cutoff(), options.top_k_lists), num_items_);
@@ -130,7 +132,9 @@ class Run {
   std::vector<std::vector<float>> scores_of(const State& state,
                                             const std::vector<std::vector<int64_t>>& candidates,
                                             int64_t begin) const;
+  TopK with_fallback(TopK best, int64_t begin) const;
   SeenItems seen_items(int64_t begin, int64_t end) const;
+  void find_fallback_rows(const Batch& request, int64_t begin, int64_t end);
   [[noreturn]] void fail_at(int64_t row, const std::string& what) const;
 
   // Rows [begin, end) of the split; `state` and `queries` are those of these rows.
@@ -155,6 +159,9 @@ class Run {
   std::optional<Factors> factors_;
   MetricTally tally_;
   std::optional<SampledCandidates> sampler_;
+  std::atomic<int64_t> num_short_samples_{0};  // users with fewer items left than are to be drawn
+  std::vector<uint8_t> gets_fallback_;  // [V], rows whose request has nothing usable
+  torch::Tensor popularity_;            // [I] float32, what they are ranked by
   int64_t list_length_ = 0;   // of the lists that are kept
   int64_t longest_list_ = 0;  // that anything looks at
   torch::Tensor list_items_, list_scores_;
@@ -275,9 +282,31 @@ SeenItems Run::seen_items(int64_t begin, int64_t end) const {
           .items = input_.data.history_items.slice(0, first, last)};  // [H]
 }
 
+void Run::find_fallback_rows(const Batch& request, int64_t begin, int64_t end) {
+  if (!wants_ranking() || model_.ranks_for_everybody()) return;
+  const auto usable = model_.usable(request).to(torch::kCPU).contiguous();  // [B]
+  const bool* is_usable = usable.const_data_ptr<bool>();
+  for (int64_t row = begin; row < end; ++row) gets_fallback_[row] = is_usable[row - begin] ? 0 : 1;
+  TORCH_CHECK(popularity_.defined() || usable.all().item<bool>(),
+              "evaluation: requests with nothing usable are ranked by item counts, and there are none");
+}
+
+/// The lists of rows [begin, begin + B) as they are served: by popularity where nothing is usable.
+TopK Run::with_fallback(TopK best, int64_t begin) const {
+  for (int64_t b = 0; b < best.items.size(0); ++b) {
+    if (!gets_fallback_[begin + b]) continue;
+    const auto own = topk_of_scores(popularity_.unsqueeze(0), seen_items(begin + b, begin + b + 1),
+                                    best.items.size(1));
+    best.items[b].copy_(own.items[0]);
+    best.scores[b].copy_(own.scores[0]);
+  }
+  return best;
+}
+
 void Run::evaluate_users(int64_t begin, int64_t end) {
   const auto request =
       build_requests(input_.data, begin, end, model_.request_needs()).to(device_);
+  find_fallback_rows(request, begin, end);
   const auto state = model_.encode(request);
   if (wants_ratings()) rate(state, begin, end);
   if (!wants_ranking()) return;
@@ -285,11 +314,21 @@ void Run::evaluate_users(int64_t begin, int64_t end) {
   if (!factors_) return rank_all(state, {}, begin, end);
   const auto queries = checked_queries(state, begin);  // [B, M, D]
   // The area under the curve looks at every score; all else is served by the best few.
-  if (tally_.wants(Metric::kAuc)) return rank_all(state, queries, begin, end);
-  take_topk(topk(queries, factors_->items, factors_->item_bias,
-                 factors_->reduction == Factors::Reduction::kMax, seen_items(begin, end),
-                 longest_list_),
-            begin);
+  if (tally_.wants(Metric::kAuc)) {
+    rank_all(state, queries, begin, end);
+  } else {
+    const auto best = topk(queries, factors_->items, factors_->item_bias,
+                           factors_->reduction == Factors::Reduction::kMax, seen_items(begin, end),
+                           longest_list_);
+    take_topk(with_fallback(best, begin), begin);
+  }
+  // It changes no order, and no metric of one; the scores of lists are those of score().
+  const auto bias = model_.query_bias(state);  // [B]
+  if (bias.defined() && list_length_ > 0) {
+    const auto counted = torch::from_blob(gets_fallback_.data() + begin, {end - begin}, torch::kByte);
+    const auto own = bias.to(torch::kCPU, torch::kFloat).masked_fill(counted.gt(0), 0.0);  // [B]
+    list_scores_.slice(0, begin, end).add_(own.unsqueeze(1));
+  }
 }
 
 void Run::rank_all(const State& state, const torch::Tensor& queries, int64_t begin, int64_t end) {
@@ -300,6 +339,8 @@ void Run::rank_all(const State& state, const torch::Tensor& queries, int64_t beg
     const auto scores =
         queries.defined() ? factor_scores(queries.narrow(0, row - begin, rows))
                           : model_scores(rows_of(state, row - begin, rows), rows);  // [B, I]
+    for (int64_t r = row; r < row + rows; ++r)
+      if (gets_fallback_[r]) scores[r - row].copy_(popularity_);
     rank_block(scores, row);
   }
 }
@@ -375,13 +416,22 @@ void Run::rank_sampled(const State& state, int64_t begin, int64_t end) {
     auto excluded = masked;
     excluded.insert(relevant.begin(), relevant.end());
     auto& row_candidates = candidates.emplace_back();
-    if (!relevant.empty()) row_candidates = sampler_->draw(users[row], excluded);
+    if (!relevant.empty()) {
+      row_candidates = sampler_->draw(users[row], excluded);
+      if (static_cast<int64_t>(row_candidates.size()) < sampler_->count()) ++num_short_samples_;
+    }
     num_others.push_back(row_candidates.size());
     for (const int64_t item : relevant) {
       if (masked.count(item) == 0) row_candidates.push_back(item);
     }
   }
-  const auto scores = scores_of(state, candidates, begin);
+  auto scores = scores_of(state, candidates, begin);
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    if (!gets_fallback_[begin + static_cast<int64_t>(i)]) continue;
+    const float* counts = popularity_.const_data_ptr<float>();
+    std::transform(candidates[i].begin(), candidates[i].end(), scores[i].begin(),
+                   [counts](int64_t item) { return counts[item]; });
+  }
   for (size_t i = 0; i < candidates.size(); ++i) {
     rank_candidates(begin + static_cast<int64_t>(i), candidates[i], scores[i], num_others[i]);
   }
@@ -409,6 +459,7 @@ void Run::rank_candidates(int64_t row, std::span<const int64_t> candidates,
   take_list(row, items, sorted_scores);
 }
 
+// A rating is in its own unit, which counts are not: here biases alone speak for unknown users.
 void Run::rate(const State& state, int64_t begin, int64_t end) {
   const int64_t* offsets = input_.data.target_offsets.const_data_ptr<int64_t>();
   const int32_t* items = input_.data.target_items.const_data_ptr<int32_t>();
@@ -427,6 +478,16 @@ void Run::rate(const State& state, int64_t begin, int64_t end) {
 
 EvaluationResult Run::finish() {
   EvaluationResult result = empty_result(input_, options_, relevant_);
+  add_note(result, num_short_samples_,
+           "user has fewer items left than are to be drawn, and all of them compete",
+           "users have fewer items left than are to be drawn, and all of those compete");
+  for (int64_t row = 0; row < num_rows_; ++row)
+    result.num_fallback_users += gets_fallback_[row] != 0 && !relevant_.of(row).empty() ? 1 : 0;
+  add_note(result, result.num_fallback_users,
+           "user has nothing that the model can use (no rows in training, no history) and gets " +
+               model_.contract().fallback,
+           "users have nothing that the model can use (no rows in training, no history) and get " +
+               model_.contract().fallback);
   tally_.finish(result, options_.per_user);
   if (list_length_ == 0) return result;
   std::vector<int64_t> users;
@@ -448,11 +509,14 @@ EvaluationResult Run::finish() {
   return result;
 }
 
-void check_sizes(const EvaluationInput& input, const std::vector<MetricName>& metrics) {
+void check_input(const EvaluationInput& input, const EvaluationOptions& options) {
   check_evaluation_data(input.data, input.num_items);
-  for (const auto& name : metrics) {
-    TORCH_CHECK(!name.is_rating() || input.data.target_labels.defined(), "evaluation: ",
-                name.to_string(), " needs labels of the targets");
+  if (!input.data.target_labels.defined()) {
+    Problems problems;
+    check_without_ratings(options, nullptr, problems);
+    problems.throw_if_any();
+  }
+  for (const auto& name : options.metrics) {
     const bool needs_counts =
         name.metric == Metric::kPopularity || name.metric == Metric::kNovelty;
     TORCH_CHECK(!needs_counts || (input.item_counts.defined() &&
@@ -482,7 +546,7 @@ EvaluationResult evaluate(Model& model, const EvaluationInput& input,
                           const EvaluationOptions& options) {
   TORCH_CHECK(model.num_items() == input.num_items, "evaluation: the model knows ",
               model.num_items(), " items, the data has ", input.num_items);
-  check_sizes(input, options.metrics);
+  check_input(input, options);
   const torch::NoGradGuard no_grad;
   const EvaluationMode mode(model);
   Run run(model, input, options);
@@ -517,7 +581,10 @@ EvaluationResult evaluate_lists(const RankedLists& lists, const EvaluationInput&
                         "metrics: lists alone do not give " + left_out,
                         "ask for metrics with a cut-off, such as ndcg@10"}});
   }
-  check_sizes(input, metrics);
+  auto listed = options;
+  listed.metrics = metrics;
+  listed.protocol = EvaluationProtocol::kFull;
+  check_input(input, listed);
   const auto relevant = relevant_items(input.data, options.relevant_from);
   const bool wants_diversity = std::any_of(
       metrics.begin(), metrics.end(),
@@ -556,8 +623,6 @@ EvaluationResult evaluate_lists(const RankedLists& lists, const EvaluationInput&
     }
     tally.add_list(row, list, relevant.of(row));
   }
-  auto listed = options;
-  listed.protocol = EvaluationProtocol::kFull;
   EvaluationResult result = empty_result(input, listed, relevant);
   tally.finish(result, options.per_user);
   if (!left_out.empty()) {

@@ -18,7 +18,8 @@ struct EvaluationInput {
   EvaluationData data;
   int64_t num_users = 0;
   int64_t num_items = 0;
-  /// Training interactions of each item: popularity, novelty and popular negatives ask for them.
+  /// Training interactions of each item: popularity, novelty, popular negatives and users without
+  /// anything usable ask for them.
   torch::Tensor item_counts;  // [I] int64
   /// What diversity compares; when undefined, the model's own item vectors.
   torch::Tensor item_vectors;  // [I, D]
@@ -32,10 +33,12 @@ EvaluationInput evaluation_input(const Dataset& dataset, const EvaluationOptions
 
 /// Ranks items for every user of a split and measures the lists.
 ///
+/// A user whose request holds nothing usable (Model::usable) gets what serving would give: the items
+/// most popular in training; the notes count them. Ratings are the model's own in any case.
 /// Where the model has factors() the blocked top-k kernel does it, else blocks of score(); memory is
 /// bounded by batches, never users x items. Results do not depend on the number of threads.
 /// Throws   DataError naming the user when a score is NaN; ConfigError when diversity finds no item
-///          vectors; c10::Error when model, data and options do not fit each other.
+///          vectors, or ratings are asked of data without any; c10::Error when model, data and options do not fit each other.
 EvaluationResult evaluate(Model& model, const EvaluationInput& input,
                           const EvaluationOptions& options);
 EvaluationResult evaluate(Model& model, const Dataset& dataset, const EvaluationOptions& options);

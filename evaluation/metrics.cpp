@@ -2,13 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numeric>
 
 namespace reckon {
 namespace {
-
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 int64_t hits_within(const Hits& hits, int64_t k) {
   return std::upper_bound(hits.ranks.begin(), hits.ranks.end(), k) - hits.ranks.begin();

@@ -3,6 +3,7 @@
 #include <torch/types.h>
 
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -10,6 +11,9 @@ namespace reckon {
 
 // The formulas stand in docs/metrics.md. Lists are dense item ids, best first; a negative id is a
 // place in the list that holds nothing we know (and so can be no hit).
+
+/// The value of a metric where it has none.
+inline constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 /// What a ranked list got right: all that the ranking metrics look at.
 struct Hits {

@@ -75,4 +75,21 @@ void EvaluationOptions::describe(Schema<EvaluationOptions>& schema) {
   });
 }
 
+void check_without_ratings(const EvaluationOptions& options, const ConfigNode* section,
+                           Problems& problems) {
+  const auto add = [&](const std::string& path, const std::string& what, const std::string& hint) {
+    const auto* value = section == nullptr ? nullptr : section->at_path(path);
+    const auto* place = value == nullptr ? section : value;
+    problems.add(place == nullptr ? SourceLocation{"evaluation"} : place->location(),
+                 "evaluation." + path + ": " + what + ", and the data has none", hint);
+  };
+  for (size_t i = 0; i < options.metrics.size(); ++i) {
+    if (options.metrics[i].is_rating())
+      add("metrics[" + std::to_string(i) + "]", options.metrics[i].to_string() + " compares ratings",
+          "measure how items are ranked, with ndcg@10 for instance");
+  }
+  if (options.relevant_from)
+    add("relevant_from", "is a rating", "leave it out: every held-out item is relevant");
+}
+
 }  // namespace reckon

@@ -39,4 +39,9 @@ struct EvaluationOptions {
   static void describe(Schema<EvaluationOptions>& schema);
 };
 
+/// Adds what these options ask of ratings, for data that has none: rmse, mae and `relevant_from`.
+/// `section` is the part `evaluation` of the experiment, where its places come from; null without one.
+void check_without_ratings(const EvaluationOptions& options, const ConfigNode* section,
+                           Problems& problems);
+
 }  // namespace reckon

@@ -15,9 +15,11 @@ std::string list_of(const std::vector<MetricValue>& values) {
   return join(names);
 }
 
-std::string shown(double value) { return std::isnan(value) ? "-" : format_fixed(value, 4); }
-
 }  // namespace
+
+std::string format_value(double value) {
+  return std::isnan(value) ? "-" : format_fixed(value, 4);
+}
 
 std::string split_name(Split split) {
   switch (split) {
@@ -45,7 +47,7 @@ std::string to_text(const EvaluationResult& result) {
   TextTable table({"metric", "mean", "std. error", "users"},
                   {Align::kLeft, Align::kRight, Align::kRight, Align::kRight});
   for (const auto& value : result.metrics) {
-    table.add_row({value.name.to_string(), shown(value.mean), shown(value.standard_error),
+    table.add_row({value.name.to_string(), format_value(value.mean), format_value(value.standard_error),
                    std::to_string(value.num_users)});
   }
   text += table.to_string();
@@ -60,6 +62,7 @@ std::string to_json(const EvaluationResult& result) {
                                  {"fingerprint", result.fingerprint},
                                  {"num_users", result.users.size(0)},
                                  {"num_users_left_out", result.num_users_left_out},
+                                 {"num_fallback_users", result.num_fallback_users},
                                  {"num_masked_targets", result.num_masked_targets},
                                  {"metrics", nlohmann::ordered_json::object()},
                                  {"notes", result.notes}};

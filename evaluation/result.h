@@ -16,6 +16,9 @@ namespace reckon {
 /// `train`, `validation` or `test`.
 std::string split_name(Split split);
 
+/// A value as tables show it: four digits, "-" where there is none.
+std::string format_value(double value);
+
 /// One line of a result.
 struct MetricValue {
   MetricName name;
@@ -33,6 +36,7 @@ struct EvaluationResult {
 
   std::vector<MetricValue> metrics;  ///< In the order of the options.
   int64_t num_users_left_out = 0;    ///< In the split, but without a relevant item.
+  int64_t num_fallback_users = 0;    ///< Nothing usable: they get the items most popular in training.
   int64_t num_masked_targets = 0;    ///< Relevant, but seen before and so out of reach when masked.
   std::vector<std::string> notes;    ///< What the reader of the numbers has to know.
 

@@ -9,7 +9,8 @@
 namespace reckon {
 namespace {
 
-// Draws by rejection before the rest is taken from an explicit list of what is left.
+// Draws by rejection before the rest is taken from an explicit list of what is left. Where that many
+// would be as many as there are items, the list comes first.
 constexpr int64_t kDrawsPerItem = 4;
 
 // Keeps these draws apart from the negatives of training (whose epochs count from 0).
@@ -19,7 +20,10 @@ constexpr uint64_t kEvaluation = ~uint64_t{0};
 
 SampledCandidates::SampledCandidates(int64_t num_items, const torch::Tensor& item_counts,
                                      const NegativeSampling& options)
-    : num_items_(num_items), options_(options), cumulative_(num_items) {
+    : num_items_(num_items),
+      count_(std::min(options.count, num_items)),
+      options_(options),
+      cumulative_(num_items) {
   const bool by_popularity = options.distribution == NegativeSampling::Distribution::kPopularity;
   TORCH_CHECK(!by_popularity || (item_counts.defined() && item_counts.numel() == num_items),
               "sampled evaluation: expected item counts [", num_items, "] for popular negatives");
@@ -41,9 +45,10 @@ std::vector<int64_t> SampledCandidates::draw(int64_t user,
   CounterRng random(RandomKey(static_cast<uint64_t>(options_.seed), RandomStream::kNegatives,
                               kEvaluation, static_cast<uint64_t>(user)));
   std::unordered_set<int64_t> drawn;
-  const auto count = static_cast<size_t>(options_.count);
+  const auto count = static_cast<size_t>(count_);
   const int64_t total = num_items_ == 0 ? 0 : cumulative_.back();
-  for (int64_t i = 0; total > 0 && i < kDrawsPerItem * options_.count && drawn.size() < count; ++i) {
+  const int64_t draws = kDrawsPerItem * count_ < num_items_ ? kDrawsPerItem * count_ : 0;
+  for (int64_t i = 0; total > 0 && i < draws && drawn.size() < count; ++i) {
     const auto ticket = static_cast<int64_t>(random.below(static_cast<uint64_t>(total)));
     const int64_t item =
         std::upper_bound(cumulative_.begin(), cumulative_.end(), ticket) - cumulative_.begin();

@@ -20,13 +20,17 @@ class SampledCandidates {
   SampledCandidates(int64_t num_items, const torch::Tensor& item_counts,
                     const NegativeSampling& options);
 
-  /// Distinct items outside of `excluded`, ascending: `count`, or all that are left.
+  /// How many are to be drawn for a user.
+  int64_t count() const { return options_.count; }
+
+  /// Distinct items outside of `excluded`, ascending: count(), or all that are left.
   std::vector<int64_t> draw(int64_t user, const std::unordered_set<int64_t>& excluded) const;
 
  private:
   int64_t weight(int64_t item) const;
 
   int64_t num_items_;
+  int64_t count_;  // never more than there are items
   NegativeSampling options_;
   std::vector<int64_t> cumulative_;  // [I] running sums of weights
 };

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <unordered_map>
@@ -13,14 +12,13 @@
 #include "core/format.h"
 #include "core/random.h"
 #include "evaluation/metrics.h"
+#include "evaluation/result.h"
 
 namespace reckon {
 namespace {
 
 // Samples are independent streams; a task takes this many.
 constexpr int64_t kSamplesPerTask = 64;
-
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 // The two procedures share the stream of one seed, and must not meet in it.
 enum Procedure : uint64_t { kBootstrapSamples, kSignVectors };
@@ -179,10 +177,8 @@ std::vector<Interval> intervals_of(const std::vector<std::vector<double>>& colum
   return intervals;
 }
 
-std::string shown(double value) { return std::isnan(value) ? "-" : format_fixed(value, 4); }
-
-std::string shown(const Interval& interval) {
-  return "[" + shown(interval.low) + ", " + shown(interval.high) + "]";
+std::string format_interval(const Interval& interval) {
+  return "[" + format_value(interval.low) + ", " + format_value(interval.high) + "]";
 }
 
 }  // namespace
@@ -257,6 +253,24 @@ std::vector<double> holm(const std::vector<double>& p_values) {
   return adjusted;
 }
 
+RunResults mean_of_seeds(const std::vector<RunResults>& runs, const std::string& name) {
+  TORCH_CHECK(!runs.empty(), "mean_of_seeds: expected at least one run");
+  RunResults mean = runs.front();
+  mean.name = name;
+  mean.metrics = common_metrics(runs);
+  const auto num_users = static_cast<int64_t>(mean.users.size());
+  mean.values = torch::zeros({num_users, static_cast<int64_t>(mean.metrics.size())},
+                             torch::kFloat64);  // [V, M]
+  for (const auto& run : runs) {
+    check_comparable(run, runs.front());
+    const auto columns = aligned_columns(run, runs.front(), mean.metrics);
+    for (size_t m = 0; m < columns.size(); ++m)
+      mean.values.select(1, static_cast<int64_t>(m))
+          .add_(torch::tensor(columns[m], torch::kFloat64), 1.0 / static_cast<double>(runs.size()));
+  }
+  return mean;
+}
+
 Comparison compare_runs(const std::vector<RunResults>& runs, const ComparisonOptions& options) {
   if (runs.size() < 2) {
     throw DataError(runs.empty() ? "compare" : runs.front().name, 0,
@@ -328,14 +342,14 @@ std::string to_text(const Comparison& comparison) {
   for (size_t m = 0; m < comparison.metrics.size(); ++m) {
     for (size_t run = 0; run < comparison.runs.size(); ++run) {
       std::vector<std::string> row = {comparison.metrics[m], comparison.runs[run],
-                                      shown(comparison.means[run][m]),
-                                      shown(comparison.intervals[run][m])};
+                                      format_value(comparison.means[run][m]),
+                                      format_interval(comparison.intervals[run][m])};
       if (run == 0) {
         row.emplace_back("baseline");
       } else {
-        row.insert(row.end(), {(difference->mean > 0.0 ? "+" : "") + shown(difference->mean),
-                               shown(difference->interval), shown(difference->p_value),
-                               shown(difference->adjusted_p)});
+        row.insert(row.end(), {(difference->mean > 0.0 ? "+" : "") + format_value(difference->mean),
+                               format_interval(difference->interval), format_value(difference->p_value),
+                               format_value(difference->adjusted_p)});
         ++difference;
       }
       table.add_row(std::move(row));

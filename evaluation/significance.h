@@ -74,6 +74,10 @@ struct Comparison {
   std::vector<Difference> differences;           ///< Metric by metric, each run but the first.
 };
 
+/// Runs that differ in their seed alone as one run: each user's value is the mean over the seeds.
+/// Throws   DataError with a sentence when they differ in data, split, protocol, users or metrics.
+RunResults mean_of_seeds(const std::vector<RunResults>& runs, const std::string& name);
+
 /// Compares every run with the first one on the metrics that all of them have.
 /// Throws   DataError with a sentence when there are fewer than two runs, no common metric, or runs of
 ///          different data, split, protocol or users.

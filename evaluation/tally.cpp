@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <limits>
 #include <numeric>
 #include <string>
 #include <unordered_set>
@@ -13,8 +12,6 @@
 
 namespace reckon {
 namespace {
-
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 // What a row was used for.
 constexpr uint8_t kHasList = 1;

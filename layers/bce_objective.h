@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "layers/objective.h"
 
 namespace reckon {
@@ -14,7 +16,7 @@ class BceObjective : public Objective {
     int64_t negatives = 1;
     ObjectiveNeeds::Sharing sharing = ObjectiveNeeds::Sharing::kPosition;
     double popularity_exponent = 0.0;
-    bool exclude_positives = true;
+    std::optional<bool> exclude_positives;
     static void describe(Schema<Options>& schema);
   };
 

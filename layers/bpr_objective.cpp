@@ -16,10 +16,12 @@ void BprObjective::Options::describe(Schema<Options>& schema) {
 ObjectiveNeeds BprObjective::needs() const { return negative_needs(options_); }
 
 LossParts BprObjective::forward(const ObjectiveInput& input) {
-  const auto margin = target_scores(input).unsqueeze(1) - negative_scores(input);  // [P, N]
-  auto losses = at::softplus(-margin).mean(1);                                     // [P]
+  const auto others = negative_side(input);
+  const auto margin =
+      target_scores(input).unsqueeze(1) - negative_scores(input, others);  // [P, N]
+  auto losses = at::softplus(-margin).mean(1);                             // [P]
   if (options_.l2 > 0.0) {
-    const auto negatives = squared_norm(input.negatives.vectors).mean(-1);  // [P] or []
+    const auto negatives = squared_norm(others.vectors).mean(-1);  // [P] or []
     losses = losses + (0.5 * options_.l2) * (squared_norm(input.users.vectors) +
                                              squared_norm(input.targets.vectors) + negatives);
   }

@@ -56,16 +56,16 @@ torch::Tensor DotScorer::forward(const ScorerSide& users, const ScorerSide& item
 }
 
 torch::Tensor DotScorer::query_form(const ScorerSide& users) {
-  const auto u = user_vectors(users.vectors);  // [P, D]
-  if (!options_.user_bias) return u;
-  return torch::cat({u, user_bias_->lookup(users.ids)}, -1);  // [P, D + 1]
+  return user_vectors(users.vectors);  // [P, D]
 }
 
 InnerProduct DotScorer::item_form(const ScorerSide& items) {
-  auto v = item_vectors(items.vectors);  // [I, D]
-  // The user's bias is one more feature, which every item has once.
-  if (options_.user_bias) v = torch::cat({v, at::ones_like(v.narrow(-1, 0, 1))}, -1);  // [I, D + 1]
-  return {v, bias_of(items.ids)};
+  return {item_vectors(items.vectors), bias_of(items.ids)};  // [I, D], [I]
+}
+
+torch::Tensor DotScorer::query_bias(const ScorerSide& users) {
+  if (!options_.user_bias) return {};
+  return user_bias_->lookup(users.ids).squeeze(-1);  // [P]
 }
 
 torch::Tensor DotScorer::user_vectors(const torch::Tensor& vectors) const {

@@ -27,6 +27,7 @@ class DotScorer : public Scorer {
   bool is_inner_product() const override { return true; }
   torch::Tensor query_form(const ScorerSide& users) override;
   InnerProduct item_form(const ScorerSide& items) override;
+  torch::Tensor query_bias(const ScorerSide& users) override;
 
  private:
   torch::Tensor user_vectors(const torch::Tensor& vectors) const;

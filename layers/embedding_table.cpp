@@ -6,7 +6,6 @@
 #include <cmath>
 
 #include "core/ids.h"
-#include "kernels/row_update.h"
 #include "kernels/tracing.h"
 
 namespace reckon {
@@ -36,6 +35,9 @@ void draw_rows(const torch::Tensor& rows, const EmbeddingInit& init, int64_t hei
       rows.uniform_(-bound, bound, generator);
       return;
     }
+    case EmbeddingInit::Kind::kXavierNormal:
+      rows.normal_(0.0, std::sqrt(2.0 / static_cast<double>(height + width)), generator);
+      return;
   }
 }
 
@@ -43,7 +45,7 @@ void EmbeddingInit::describe(Schema<EmbeddingInit>& schema) {
   schema.field("kind", &EmbeddingInit::kind).doc("The distribution.");
   schema.field("scale", &EmbeddingInit::scale)
       .positive()
-      .doc("Standard deviation (normal) or half the range (uniform); unused by xavier_uniform.");
+      .doc("Standard deviation (normal) or half the range (uniform); unused by the xavier kinds.");
 }
 
 EmbeddingTableImpl::EmbeddingTableImpl(const Options& options) : options_(options) {
@@ -81,10 +83,14 @@ torch::Tensor EmbeddingTableImpl::block(int64_t begin, int64_t end) const {
   return weight_.slice(0, kRowsInFront + begin, kRowsInFront + end);  // [end - begin, D]
 }
 
-void EmbeddingTableImpl::apply_gradient(const torch::Tensor& ids, const torch::Tensor& step) {
+void EmbeddingTableImpl::apply_gradient(const torch::Tensor& rows, const torch::Tensor& values,
+                                        const RowUpdate& update) {
   torch::NoGradGuard no_grad;
-  subtract_rows(weight_, ids, step);
-  weight_.select(0, kPaddingRow).zero_();  // padding stays zero whatever a caller hands in
+  const auto is_kept = rows.ne(kPaddingRow);  // [R]
+  if (is_kept.all().item<bool>())
+    update(weight_.detach(), rows, values);
+  else
+    update(weight_.detach(), rows.index({is_kept}), values.index({is_kept}));
 }
 
 void EmbeddingTableImpl::grow(int64_t count, uint64_t seed) {

@@ -4,6 +4,7 @@
 #include <torch/nn/pimpl.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -15,7 +16,7 @@ namespace reckon {
 
 /// How new rows of an embedding table are drawn.
 struct EmbeddingInit {
-  enum class Kind { kNormal, kUniform, kXavierUniform };
+  enum class Kind { kNormal, kUniform, kXavierUniform, kXavierNormal };
   Kind kind = Kind::kNormal;
   double scale = 0.02;  ///< Standard deviation, or half the range; unused by Xavier.
   static void describe(Schema<EmbeddingInit>& schema);
@@ -26,7 +27,8 @@ struct EnumNames<EmbeddingInit::Kind> {
   static std::vector<std::pair<std::string, EmbeddingInit::Kind>> all() {
     return {{"normal", EmbeddingInit::Kind::kNormal},
             {"uniform", EmbeddingInit::Kind::kUniform},
-            {"xavier_uniform", EmbeddingInit::Kind::kXavierUniform}};
+            {"xavier_uniform", EmbeddingInit::Kind::kXavierUniform},
+            {"xavier_normal", EmbeddingInit::Kind::kXavierNormal}};
   }
 };
 
@@ -68,9 +70,19 @@ class EmbeddingTableImpl : public torch::nn::Module {
   /// The rows of ids [begin, end).   Shapes  -> [end - begin, width]
   torch::Tensor block(int64_t begin, int64_t end) const;
 
-  /// Subtracts `step` from the rows of `ids`, in place and outside of autograd: how row-wise
-  /// optimisers write.   Shapes   ids [R] int64 distinct weight rows, step [R, width]
-  void apply_gradient(const torch::Tensor& ids, const torch::Tensor& step);
+  /// How an optimiser changes rows of the weight, in place: it reads and writes those named, no others.
+  ///
+  /// Shapes   weight [2 + num_rows, width], rows [R] int64 of it, values [R, width] their gradients
+  using RowUpdate = std::function<void(const torch::Tensor& weight, const torch::Tensor& rows,
+                                       const torch::Tensor& values)>;
+
+  /// Lets `update` write the rows that a sparse gradient of lookup() names, outside of autograd: the one
+  /// way in which an optimiser touches rows of a table. Padding is left out whatever the gradient says.
+  /// Threads may apply gradients of different rows at once.
+  ///
+  /// Shapes   rows [R] int64, distinct rows of the weight, values [R, width]
+  void apply_gradient(const torch::Tensor& rows, const torch::Tensor& values,
+                      const RowUpdate& update);
 
   /// Appends `count` rows, drawn from `seed` alone; the parameter object stays the same, and
   /// optimisers pad their state to the new height at their next step.

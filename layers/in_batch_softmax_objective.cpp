@@ -1,6 +1,6 @@
 #include "layers/in_batch_softmax_objective.h"
 
-#include "layers/objective_terms.h"
+#include "layers/candidate_softmax.h"
 
 namespace reckon {
 
@@ -11,13 +11,9 @@ void InBatchSoftmaxObjective::Options::describe(Schema<Options>& schema) {
 }
 
 LossParts InBatchSoftmaxObjective::forward(const ObjectiveInput& input) {
-  auto scores = input.scorer->forward(input.users, input.targets) / options_.temperature;  // [P, P]
-  if (options_.log_q) scores = scores - input.target_log_q;                                // [P, P]
-  const auto& ids = input.targets.ids;
-  const auto own = at::eye(ids.size(0), ids.options().dtype(torch::kBool));     // [P, P]
-  const auto copies = ids.unsqueeze(1).eq(ids).logical_and(own.logical_not());  // [P, P]
-  scores = scores.masked_fill(copies, kExcludedScore);                          // [P, P]
-  return weighted_sum(scores.logsumexp(1) - scores.diagonal(), input.weights);
+  SoftmaxCandidates targets{.items = input.targets, .temperature = options_.temperature};
+  if (options_.log_q) targets.log_q = targets.target_log_q = input.target_log_frequency;  // [P]
+  return candidate_softmax(input, targets);
 }
 
 }  // namespace reckon

@@ -26,13 +26,17 @@ struct LossParts {
 struct ObjectiveInput {
   ScorerSide users;              // vectors [P, D], ids [P]
   ScorerSide targets;            // vectors [P, D], ids [P]
-  ScorerSide negatives;          // vectors [N, D] or [P, N, D], ids [N] or [P, N]
+  torch::Tensor negative_ids;    // [N], shared by all, or [P, N]
   torch::Tensor labels;          // [P]
   torch::Tensor weights;         // [P]
-  torch::Tensor target_log_q;    // [P]
+  torch::Tensor target_log_q;    // [P], how often a target is drawn as a negative
   torch::Tensor negative_log_q;  // [N] or [P, N]
+  torch::Tensor target_log_frequency;  // [P], how often a target is one
   int64_t num_items = 0;
+  /// Vectors [N, D] or [P, N, D] of the negatives; asked for once, and only when needed.
+  std::function<ScorerSide()> negatives;
   std::function<ScorerSide()> all_items;  ///< vectors [I, D], ids [I]; asked for only when needed.
+  bool items_are_sparse = false;  ///< Gradients of items are to name only the rows touched.
   Scorer* scorer = nullptr;
 };
 
@@ -43,7 +47,8 @@ struct ObjectiveNeeds {
   double popularity_exponent = 0.0;  ///< 0 draws uniformly.
   bool exclude_positives = true;
   bool labels = false;
-  bool log_q = false;
+  bool log_q = false;          ///< Log probabilities of drawing the negatives, and each target.
+  bool log_frequency = false;  ///< Log share of each target in the training interactions.
 };
 
 template <>

@@ -20,13 +20,21 @@ torch::Tensor target_scores(const ObjectiveInput& input) {
   return paired_scores(*input.scorer, input.users, input.targets);  // [P]
 }
 
-torch::Tensor negative_scores(const ObjectiveInput& input) {
-  TORCH_CHECK(input.negatives.vectors.defined(), "objective: the batch has no negatives");
-  return input.scorer->forward(input.users, input.negatives);  // [P, N]
+ScorerSide negative_side(const ObjectiveInput& input) {
+  TORCH_CHECK(input.negative_ids.defined() && input.negatives, "objective: the batch has no negatives");
+  return input.negatives();
+}
+
+torch::Tensor negative_scores(const ObjectiveInput& input, const ScorerSide& negatives) {
+  return input.scorer->forward(input.users, negatives);  // [P, N]
 }
 
 torch::Tensor accidental_hits(const ObjectiveInput& input) {
-  return input.negatives.ids.eq(input.targets.ids.unsqueeze(1));  // [P, N]
+  return input.negative_ids.eq(input.targets.ids.unsqueeze(1));  // [P, N]
+}
+
+torch::Tensor sum_of(const torch::Tensor& a, const torch::Tensor& b) {
+  return a.defined() && b.defined() ? a + b : (a.defined() ? a : b);
 }
 
 torch::Tensor squared_norm(const torch::Tensor& vectors) {

@@ -23,29 +23,47 @@ LossParts weighted_sum(const torch::Tensor& losses, const torch::Tensor& weights
 /// Scores of the items that were chosen.   Shapes   -> [P]
 torch::Tensor target_scores(const ObjectiveInput& input);
 
+/// Vectors and ids of the negatives.   Shapes   vectors [N, D] or [P, N, D], ids [N] or [P, N]
+/// Throws   c10::Error when the batch has none
+ScorerSide negative_side(const ObjectiveInput& input);
+
 /// Scores of the negatives.   Shapes   -> [P, N]
-torch::Tensor negative_scores(const ObjectiveInput& input);
+torch::Tensor negative_scores(const ObjectiveInput& input, const ScorerSide& negatives);
 
 /// Which negatives happen to be the target itself.   Shapes   -> [P, N] bool
 torch::Tensor accidental_hits(const ObjectiveInput& input);
 
+/// a + b, where an undefined one counts nothing.
+torch::Tensor sum_of(const torch::Tensor& a, const torch::Tensor& b);
+
 /// Squared length of each vector.   Shapes   vectors [..., D] -> [...]
 torch::Tensor squared_norm(const torch::Tensor& vectors);
 
+/// More negatives than this for each target are refused: the whole catalogue is `softmax`, and costs
+/// less.
+inline constexpr int64_t kMaxNegatives = 1'000'000;
+
 /// Declares the keys of an objective that draws negatives: its Options have the members of
-/// ObjectiveNeeds of the same names.
+/// ObjectiveNeeds of the same names; `exclude_positives` is optional, since one draw for a whole step
+/// cannot avoid what each of its users has.
 template <class Options>
 void describe_negatives(Schema<Options>& schema) {
   schema.field("negatives", &Options::negatives)
-      .positive()
-      .doc("Items that were not chosen, drawn for each target.");
+      .must_be_in(1, kMaxNegatives)
+      .doc("Items that were not chosen, drawn for each target, with replacement.");
   schema.field("sharing", &Options::sharing)
       .doc("Who shares one draw: all of a step, one example (a user's row), or nobody.");
   schema.field("popularity_exponent", &Options::popularity_exponent)
       .must_be_in(0.0, 2.0)
       .doc("Draw in proportion to popularity to this power; 0 draws uniformly.");
   schema.field("exclude_positives", &Options::exclude_positives)
-      .doc("Never draw what the user has in training (not with `sharing: step`).");
+      .doc("Never draw what the user has in training; left out, true but with `sharing: step`.");
+  schema.invariant("exclude_positives",
+                   "cannot be true with `sharing: step`: one draw serves users who have different items",
+                   [](const Options& options) {
+                     return options.sharing != ObjectiveNeeds::Sharing::kStep ||
+                            !options.exclude_positives.value_or(false);
+                   });
 }
 
 template <class Options>
@@ -53,7 +71,8 @@ ObjectiveNeeds negative_needs(const Options& options) {
   return {.negatives = options.negatives,
           .sharing = options.sharing,
           .popularity_exponent = options.popularity_exponent,
-          .exclude_positives = options.exclude_positives};
+          .exclude_positives = options.exclude_positives.value_or(
+              options.sharing != ObjectiveNeeds::Sharing::kStep)};
 }
 
 }  // namespace reckon

@@ -1,5 +1,7 @@
 #include "layers/sampled_softmax_objective.h"
 
+#include "kernels/sampled_softmax.h"
+#include "layers/candidate_softmax.h"
 #include "layers/objective_terms.h"
 
 namespace reckon {
@@ -19,19 +21,37 @@ ObjectiveNeeds SampledSoftmaxObjective::needs() const {
 }
 
 LossParts SampledSoftmaxObjective::forward(const ObjectiveInput& input) {
-  auto chosen = target_scores(input);    // [P]
-  auto others = negative_scores(input);  // [P, N]
-  if (options_.temperature != 1.0) {
-    chosen = chosen / options_.temperature;  // [P]
-    others = others / options_.temperature;  // [P, N]
-  }
+  TORCH_CHECK(input.negative_ids.defined(), "sampled_softmax: the batch has no negatives");
+  const bool is_shared = input.negative_ids.dim() == 1;
+  // Rows of a sparse table have to be gathered, for the kernel's gradient of a table is dense.
+  if (!is_shared && input.scorer->is_inner_product() && !input.items_are_sparse)
+    return loss_from_table(input);
+  SoftmaxCandidates negatives{.items = negative_side(input), .temperature = options_.temperature};
   if (options_.log_q) {
-    chosen = chosen - input.target_log_q;    // [P]
-    others = others - input.negative_log_q;  // [P, N]
+    negatives.log_q = input.negative_log_q;
+    negatives.target_log_q = input.target_log_q;
   }
-  others = others.masked_fill(accidental_hits(input), kExcludedScore);  // [P, N]
-  // log(e^a + sum e^b) - a = softplus(log sum e^b - a): stable, and without joining the two.
-  return weighted_sum(at::softplus(others.logsumexp(1) - chosen), input.weights);
+  return candidate_softmax(input, negatives);
+}
+
+LossParts SampledSoftmaxObjective::loss_from_table(const ObjectiveInput& input) {
+  const auto scaled = [this](const torch::Tensor& t) {
+    return t.defined() && options_.temperature != 1.0 ? t * (1.0 / options_.temperature) : t;
+  };
+  const auto queries = scaled(input.scorer->query_form(input.users));             // [P, D']
+  const auto target = input.scorer->item_form(input.targets);                     // [P, D'], [P]
+  auto chosen = sum_of((queries * target.vectors).sum(-1), scaled(target.bias));  // [P]
+  torch::Tensor correction;
+  if (options_.log_q) {
+    chosen = chosen - input.target_log_q;  // [P]
+    correction = -input.negative_log_q;    // [P, N]
+  }
+  const auto& ids = input.negative_ids;
+  const auto table = input.scorer->item_form(input.all_items());                        // [I, D'], [I]
+  const auto bias = table.bias.defined() ? table.bias.index({ids}) : torch::Tensor();  // [P, N]
+  return {.sum = position_sampled_softmax(queries, table.vectors, sum_of(scaled(bias), correction),
+                                          chosen, input.targets.ids, ids, input.weights),  // []
+          .weight = total_weight(input)};
 }
 
 }  // namespace reckon

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "layers/objective.h"
 
 namespace reckon {
@@ -16,7 +18,7 @@ class SampledSoftmaxObjective : public Objective {
     int64_t negatives = 256;
     ObjectiveNeeds::Sharing sharing = ObjectiveNeeds::Sharing::kStep;
     double popularity_exponent = 0.0;
-    bool exclude_positives = true;
+    std::optional<bool> exclude_positives;
     bool log_q = false;
     double temperature = 1.0;
     static void describe(Schema<Options>& schema);
@@ -27,6 +29,9 @@ class SampledSoftmaxObjective : public Objective {
   LossParts forward(const ObjectiveInput& input) override;
 
  private:
+  // Negatives of each position, read from the table of all items: [P, N, D] is never made.
+  LossParts loss_from_table(const ObjectiveInput& input);
+
   Options options_;
 };
 

@@ -41,12 +41,17 @@ class Scorer : public torch::nn::Module {
   /// Whether scores are inner products, so that top-k kernels, indexes and fused losses apply.
   virtual bool is_inner_product() const { return false; }
 
-  /// The two sides in inner-product form, exactly equal to forward().
+  /// The two sides in inner-product form; with query_bias() added exactly equal to forward().
   ///
   /// Shapes   query_form: [P, D] -> [P, D']; item_form: [I, D] -> [I, D'] and bias [I]
   /// Throws   c10::Error when is_inner_product() is false.
   virtual torch::Tensor query_form(const ScorerSide& users);
   virtual InnerProduct item_form(const ScorerSide& items);
+
+  /// What is added to all scores of a user, and so changes no order; undefined when nothing is.
+  ///
+  /// Shapes   -> [P]
+  virtual torch::Tensor query_bias(const ScorerSide&) { return {}; }
 };
 
 /// The score of each state and the one item beside it.

@@ -1,6 +1,7 @@
 #include "layers/softmax_objective.h"
 
 #include "kernels/softmax_cross_entropy.h"
+#include "layers/candidate_softmax.h"
 #include "layers/objective_terms.h"
 
 namespace reckon {
@@ -11,12 +12,9 @@ void SoftmaxObjective::Options::describe(Schema<Options>& schema) {
 
 LossParts SoftmaxObjective::forward(const ObjectiveInput& input) {
   const auto all = input.all_items();
+  if (!input.scorer->is_inner_product())
+    return candidate_softmax(input, {.items = all, .temperature = options_.temperature});
   const double inverse = 1.0 / options_.temperature;
-  if (!input.scorer->is_inner_product()) {
-    const auto scores = input.scorer->forward(input.users, all) * inverse;            // [P, I]
-    const auto chosen = scores.gather(1, input.targets.ids.unsqueeze(1)).squeeze(1);  // [P]
-    return weighted_sum(scores.logsumexp(1) - chosen, input.weights);
-  }
   const auto form = input.scorer->item_form(all);
   const auto queries = input.scorer->query_form(input.users);  // [P, D']
   const bool scaled = options_.temperature != 1.0;

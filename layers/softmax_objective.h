@@ -7,7 +7,7 @@ namespace reckon {
 /// Cross-entropy over all items.
 ///
 ///   sum_p w_p * ( log sum_j exp(s(u, j) / temperature) - s(u, i) / temperature )
-/// Inner-product scorers take the fused kernel, which never holds [P, I].
+/// Inner-product scorers take the fused kernel, others score chunks of positions: [P, I] is never held.
 class SoftmaxObjective : public Objective {
  public:
   struct Options {

@@ -43,6 +43,10 @@ void TransformerEncoder::Options::describe(Schema<Options>& schema) {
       .doc("Layer norm, or by the root mean square alone.");
   schema.field("norm_eps", &Options::norm_eps).positive().doc("Added to the variance.");
   schema.field("final_norm", &Options::final_norm).doc("Normalise the output of the last block.");
+  schema.field("attend_padding", &Options::attend_padding)
+      .doc(
+          "Let every step also see the places that a history shorter than max_length leaves empty, as "
+          "implementations without a key mask do: the shorter the history, the less its items weigh.");
   schema.invariant("norm", "must be pre with `residual: sasrec`, which says where it normalises",
                    [](const Options& o) {
                      return o.residual != ResidualKind::kSasrec || o.norm == NormPlace::kPre;
@@ -50,7 +54,7 @@ void TransformerEncoder::Options::describe(Schema<Options>& schema) {
 }
 
 TransformerEncoder::TransformerEncoder(const Options& options, const Deps& deps)
-    : width_(deps.width) {
+    : width_(deps.width), num_places_(options.attend_padding ? deps.max_length : 0) {
   if (deps.width % options.num_heads != 0)
     throw std::invalid_argument("num_heads " + std::to_string(options.num_heads) +
                                 " does not divide the width " + std::to_string(deps.width));
@@ -66,7 +70,7 @@ torch::Tensor TransformerEncoder::forward(const torch::Tensor& x, const torch::T
   TORCH_CHECK(x.dim() == 3 && x.size(2) == width_ && valid.dim() == 2,
               "TransformerEncoder: expected x [B, T, ", width_, "] and valid [B, T], got ",
               x.sizes(), " and ", valid.sizes());
-  const auto mask = causal_mask(valid);
+  const auto mask = causal_mask(valid, num_places_);
   auto state = x;  // [B, T, D]
   for (const auto& block : *blocks_)
     state = block->as<TransformerBlock>()->forward(state, mask);        // [B, T, D]
@@ -96,10 +100,9 @@ TransformerBlockImpl::TransformerBlockImpl(const TransformerEncoder::Options& op
 torch::Tensor TransformerBlockImpl::forward(const torch::Tensor& x, const AttentionMask& mask) {
   if (options_.residual == ResidualKind::kSasrec) {
     const auto query = attention_norm_->forward(x);  // [B, T, D]
-    const auto seen =
-        join(query, attention_->forward(query, x, mask), attention_gate_);  // [B, T, D]
-    const auto y = feed_forward_norm_->forward(seen);                       // [B, T, D]
-    return join(y, feed_forward_->forward(y), feed_forward_gate_);          // [B, T, D]
+    const auto seen = query + attention_->forward(query, x, mask);  // [B, T, D]
+    const auto y = feed_forward_norm_->forward(seen);               // [B, T, D]
+    return join(y, feed_forward_->forward(y), feed_forward_gate_);  // [B, T, D]
   }
   if (options_.norm == NormPlace::kPre) {
     const auto seen = join(x, attention_->forward(attention_norm_->forward(x), mask),

@@ -44,7 +44,7 @@ struct EnumNames<NormPlace> {
 ///   plain, norm post   norm(x + drop(f(x)))        (Vaswani et al., NeurIPS 2017)
 ///   gated              the same with sigmoid(W x) * drop(f(.)) in place of drop(f(.))
 ///                      (LiGR; Borisyuk et al., "From Features to Transformers", 2025)
-///   sasrec             q = norm(x), x' = q + drop(attention(q, x, x)); y = norm(x'),
+///   sasrec             q = norm(x), x' = q + attention(q, x, x); y = norm(x'),
 ///                      y + drop(feed_forward(y))   (Kang, McAuley, ICDM 2018)
 class TransformerEncoder : public SequenceEncoder {
  public:
@@ -60,6 +60,7 @@ class TransformerEncoder : public SequenceEncoder {
     NormKind norm_type = NormKind::kLayer;
     double norm_eps = 1e-8;
     bool final_norm = true;
+    bool attend_padding = false;
     static void describe(Schema<Options>& schema);
   };
 
@@ -71,6 +72,7 @@ class TransformerEncoder : public SequenceEncoder {
 
  private:
   int64_t width_;
+  int64_t num_places_;  // 0 when empty places are not attended
   torch::nn::ModuleList blocks_;
   Norm final_norm_{nullptr};
 };

@@ -20,7 +20,8 @@ struct State {
   std::vector<torch::Tensor> tensors;
 };
 
-/// The inner-product form of a model: score(b, i) = reduce_m <query[b, m], items[i]> + bias[i].
+/// The inner-product form of a model:
+/// score(b, i) = reduce_m <query[b, m], items[i]> + bias[i] + query_bias[b].
 struct Factors {
   enum class Reduction { kSum, kMax };
 
@@ -86,13 +87,17 @@ class Model : public torch::nn::Module {
     int64_t num_items = 0;
     /// Training interactions, for models that hold a graph of them; null while only sizes are known.
     const Interactions* train = nullptr;
+    bool has_ratings = true;  ///< Whether interactions carry ratings; what learns them asks.
   };
 
   /// A file of vectors that the config names for one of the model's tables, row = raw id.
   struct Pretrained {
     std::string path;
-    bool items = true;  ///< Else users.
-    std::function<void(const torch::Tensor&)> load;  ///< Takes [rows, width] by dense id, NaN rows kept as drawn.
+    bool items = true;   ///< Else users.
+    bool frozen = false; ///< Never trained: an id without a vector stays at zero.
+    std::string option;  ///< Where the config names the file: `model.item.id.pretrained`.
+    /// Takes [rows, width] by dense id; rows of NaN are ids without a vector.
+    std::function<void(const torch::Tensor&)> load;
     int64_t width = 0;
   };
 
@@ -116,12 +121,33 @@ class Model : public torch::nn::Module {
   /// Throws   c10::Error when factors() is empty.
   virtual torch::Tensor queries(const State& state);
 
+  /// What factors() leaves out of every score of a request, and so changes no order; undefined when
+  /// it leaves out nothing.
+  /// Shapes   -> [B]
+  virtual torch::Tensor query_bias(const State&) { return {}; }
+
   /// One vector for each item, for similar_items and embeddings out; empty when there is none.
   virtual std::optional<torch::Tensor> item_vectors() { return std::nullopt; }  // [I, D]
   virtual std::optional<torch::Tensor> user_vectors() { return std::nullopt; }  // [U, D]
 
   /// What is to be read from files before training begins.
   virtual std::vector<Pretrained> pretrained() { return {}; }
+
+  // --- Who can be answered: one rule for evaluation, export and serving, which give everybody else
+  // --- Contract::fallback.
+
+  /// Whether the ranking looks at no part of a request, so that nothing can be missing from one.
+  bool ranks_for_everybody() const;
+
+  /// The users that training had rows of, kUnknownId in place of all others: no vector of theirs was
+  /// ever learnt. encode() sees users through this.
+  /// Shapes   users [B] int64 -> [B] int64
+  virtual torch::Tensor known_users(const torch::Tensor& users) { return users; }
+
+  /// Which rows of a request hold something to rank by: a user that training had rows of, or a history
+  /// with a known item in it, as far as the model reads them.
+  /// Shapes   request of B rows -> [B] bool
+  virtual torch::Tensor usable(const Batch& request);
 
   // --- Learning capabilities; the procedure asks, and says so when the model has not the one it needs.
 

@@ -1,5 +1,7 @@
 #include "models/random.h"
 
+#include "core/random.h"
+
 namespace reckon {
 namespace {
 
@@ -29,8 +31,13 @@ Contract Random::contract() const {
 }
 
 State Random::encode(const Batch& request) {
-  const auto users = request.at(batch_key::kUsers);                              // [B]
-  return {{mix((users + (seed_ & 0xffff) * 0x10001 + 17).bitwise_and(kMask31))}};  // [B]
+  const auto users = request.at(batch_key::kUsers);  // [B]
+  // Two halves, so that seeds are not the same rankings shifted from user to user.
+  const auto bits = mix64(static_cast<uint64_t>(seed_));
+  const auto low = static_cast<int64_t>(bits & kMask31);
+  const auto high = static_cast<int64_t>((bits >> 31) & kMask31);
+  const auto keys = mix((users + low).bitwise_and(kMask31));  // [B]
+  return {{mix(keys.bitwise_xor(high))}};                     // [B]
 }
 
 torch::Tensor Random::score(const State& state, const torch::Tensor& candidates) {

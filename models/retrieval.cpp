@@ -1,16 +1,29 @@
 #include "models/retrieval.h"
 
+#include <ATen/core/grad_mode.h>
+
+#include "core/format.h"
 #include "core/ids.h"
 #include "kernels/dropout.h"
+#include "kernels/tracing.h"
 
 namespace reckon {
 
 namespace {
 
-// Positions in Represented::fixed and ::step; a tensor that nobody needs is left out of the batch
-// and is undefined here.
-enum Fixed { kTargetIds, kUserIds, kLabelValues, kWeightValues, kTargetQ, kNegativeIds, kNegativeQ };
-constexpr size_t kNumFixed = kNegativeQ + 1;
+// Positions in Represented::fixed; a tensor that nobody needs is left out of the batch and is undefined
+// here. Behind them three of each stream of negatives follow; those that a whole step shares have two
+// positions of Represented::step instead.
+enum Fixed { kTargetIds, kUserIds, kLabelValues, kWeightValues, kTargetFrequency };
+constexpr size_t kFirstOfStreams = kTargetFrequency + 1;
+enum FixedOfStream { kTargetQ, kNegativeIds, kNegativeQ };
+constexpr size_t kNumOfStream = kNegativeQ + 1;
+enum StepOfStream { kStepIds, kStepQ };
+constexpr size_t kNumOfStep = kStepQ + 1;
+
+// Vectors that are gathered for one loss: 16 GB. More would end in the hands of the system, which
+// kills without a word.
+constexpr int64_t kMaxGathered = int64_t{1} << 32;
 
 template <class Base, class Deps>
 std::shared_ptr<Base> build_slot(const Component<Base>& slot, const Deps& deps,
@@ -25,7 +38,10 @@ std::shared_ptr<Base> build_slot(const Component<Base>& slot, const Deps& deps,
 NegativeNeeds to_negative_needs(const ObjectiveNeeds& needs) {
   NegativeNeeds negatives;
   negatives.count = needs.negatives;
-  negatives.exclude_positives = needs.exclude_positives;
+  negatives.log_q = needs.log_q;
+  // One draw serves users who have different items.
+  negatives.exclude_positives =
+      needs.exclude_positives && needs.sharing != ObjectiveNeeds::Sharing::kStep;
   switch (needs.sharing) {
     case ObjectiveNeeds::Sharing::kStep: negatives.per = NegativeNeeds::Per::kStep; break;
     case ObjectiveNeeds::Sharing::kExample: negatives.per = NegativeNeeds::Per::kExample; break;
@@ -36,6 +52,27 @@ NegativeNeeds to_negative_needs(const ObjectiveNeeds& needs) {
     negatives.exponent = needs.popularity_exponent;
   }
   return negatives;
+}
+
+// Adds negatives to those that are there, unless the same draws are; returns their place.
+size_t stream_for(const NegativeNeeds& wanted, std::vector<NegativeNeeds>& streams) {
+  for (size_t stream = 0; stream < streams.size(); ++stream) {
+    auto same = streams[stream];
+    same.log_q = wanted.log_q;
+    if (same != wanted) continue;
+    streams[stream].log_q = streams[stream].log_q || wanted.log_q;
+    return stream;
+  }
+  streams.push_back(wanted);
+  return streams.size() - 1;
+}
+
+// Who has at least one interaction.   Shapes  -> [U] bool
+torch::Tensor users_with_rows(const Interactions* train, int64_t num_users) {
+  if (train == nullptr) return torch::ones({num_users}, torch::kBool);  // only sizes are known
+  TORCH_CHECK(train->num_users == num_users, "retrieval: made for ", num_users,
+              " users, got training data of ", train->num_users);
+  return train->user_offsets.diff().gt(0);  // [U]
 }
 
 EmbeddingTable make_table(const IdOptions& options, int64_t num_rows, int64_t width) {
@@ -62,6 +99,7 @@ void IdOptions::describe(Schema<IdOptions>& schema) {
 void HistoryOptions::describe(Schema<HistoryOptions>& schema) {
   schema.field("max_length", &HistoryOptions::max_length)
       .positive()
+      .at_most(1000000)
       .doc("The newest items that are read; older ones are left out.");
   schema.field("scale", &HistoryOptions::scale)
       .doc("Multiply item vectors by sqrt(dim) before positions are added.");
@@ -77,6 +115,12 @@ void HistoryOptions::describe(Schema<HistoryOptions>& schema) {
 
 void ItemOptions::describe(Schema<ItemOptions>& schema) {
   schema.field("id", &ItemOptions::id).doc("A vector for each item id.");
+  schema.field("dropout", &ItemOptions::dropout)
+      .at_least(0.0)
+      .less_than(1.0)
+      .doc(
+          "Drop probability of item vectors in training: one mask for an item and step, the same in "
+          "histories, targets and negatives.");
 }
 
 void UserOptions::describe(Schema<UserOptions>& schema) {
@@ -87,7 +131,10 @@ void UserOptions::describe(Schema<UserOptions>& schema) {
 }
 
 void Retrieval::Options::describe(Schema<Options>& schema) {
-  schema.field("dim", &Options::dim).positive().doc("Width D of item vectors and user states.");
+  schema.field("dim", &Options::dim)
+      .positive()
+      .at_most(65536)
+      .doc("Width D of item vectors and user states.");
   schema.field("item", &Options::item).doc("What represents an item.");
   schema.field("user", &Options::user).required().doc("What represents a user; parts are added up.");
   schema.field("propagation", &Options::propagation)
@@ -104,8 +151,11 @@ void Retrieval::Options::describe(Schema<Options>& schema) {
 Retrieval::Retrieval(const Options& options, const Deps& deps) : options_(options) {
   const int64_t dim = options.dim;
   items_ = register_module("items", make_table(options.item.id, deps.num_items, dim));
-  if (options.user.id)
+  if (options.user.id) {
     users_ = register_module("users", make_table(*options.user.id, deps.num_users, dim));
+    trained_users_ =
+        register_buffer("trained_users", users_with_rows(deps.train, deps.num_users));  // [U]
+  }
   if (options.user.history) {
     const auto& history = *options.user.history;
     position_ = register_module(
@@ -116,11 +166,19 @@ Retrieval::Retrieval(const Options& options, const Deps& deps) : options_(option
         "encoder", build_slot(history.encoder,
                               SequenceEncoder::Deps{.width = dim, .max_length = history.max_length},
                               "model.user.history.encoder"));
-    if (encoder_->output_spec().width != dim)
+    const auto spec = encoder_->output_spec();
+    if (spec.steps != OutputSpec::Steps::kPerStep)
+      throw ConfigError({{history.encoder.location(),
+                          "model.user.history.encoder: gives one vector for a whole history, but "
+                          "model.objectives at " +
+                              options.objectives.front().location().to_string() +
+                              " learn the next item of every step",
+                          "give the encoder an output for each step"}});
+    if (spec.width != dim)
       throw ConfigError({{history.encoder.location(),
                           "model.user.history.encoder: gives vectors of width " +
-                              std::to_string(encoder_->output_spec().width) +
-                              ", but the scorer at " + options.scorer.location().to_string() +
+                              std::to_string(spec.width) + ", but the scorer at " +
+                              options.scorer.location().to_string() +
                               " compares them with items of model.dim " + std::to_string(dim),
                           "give the encoder an output of the model's width"}});
   }
@@ -149,24 +207,16 @@ Retrieval::Retrieval(const Options& options, const Deps& deps) : options_(option
     auto objective = build_slot(options.objectives[i],
                                 Objective::Deps{.width = dim, .num_items = deps.num_items}, path);
     const auto needs = objective->needs();
+    if (needs.labels && !deps.has_ratings)
+      throw ConfigError({{options.objectives[i].location(),
+                          path + ": learns ratings, and the data has none",
+                          "name their column in data.files.interactions.roles.rating, or take an "
+                          "objective that ranks, such as bpr"}});
     auto& all = objective_needs_;
-    if (needs.negatives > 0) {
-      const bool same = needs.negatives == all.negatives && needs.sharing == all.sharing &&
-                        needs.popularity_exponent == all.popularity_exponent &&
-                        needs.exclude_positives == all.exclude_positives;
-      if (all.negatives > 0 && !same)
-        throw ConfigError({{options.objectives[i].location(),
-                            path + ": asks for other negatives than an objective before it",
-                            "objectives of one model share their negatives: give both the same "
-                            "count, sharing and distribution"}});
-      const bool labels = all.labels, log_q = all.log_q;
-      all = needs;
-      all.labels = all.labels || labels;
-      all.log_q = all.log_q || log_q;
-    } else {
-      all.labels = all.labels || needs.labels;
-      all.log_q = all.log_q || needs.log_q;
-    }
+    all.labels = all.labels || needs.labels;
+    all.log_frequency = all.log_frequency || needs.log_frequency;
+    stream_of_.push_back(
+        needs.negatives > 0 ? stream_for(to_negative_needs(needs), all.negatives) : 0);
     objectives_.push_back(register_module("objective_" + std::to_string(i), objective));
   }
   item_ids_ = register_buffer("item_ids", torch::arange(deps.num_items, torch::kLong));  // [I]
@@ -181,22 +231,28 @@ Contract Retrieval::contract() const {
   return {.known_user = has_user_ids(), .new_user_with_history = has_history()};
 }
 
+namespace {
+// Rows of a tensor of all dense ids; those of padding and unknown ids are zero.
+torch::Tensor rows_of(const torch::Tensor& all, const torch::Tensor& ids) {
+  const auto rows = at::embedding(all, ids.clamp_min(0));  // [..., D]
+  return rows * ids.ge(0).unsqueeze(-1);                   // [..., D]
+}
+}  // namespace
+
 torch::Tensor Retrieval::item_rows(const torch::Tensor& ids,
                                    const std::vector<torch::Tensor>& shared) const {
-  if (shared.empty()) return items_->lookup(ids);                          // [..., D]
-  const auto rows = shared[1].index({ids.clamp_min(0)});                   // [..., D]
-  return rows * ids.ge(0).unsqueeze(-1);                                   // [..., D]
+  const auto rows = shared.empty() ? items_->lookup(ids) : rows_of(shared[1], ids);  // [..., D]
+  return dropout_rows(rows, ids, options_.item.dropout, is_training());              // [..., D]
 }
 
 torch::Tensor Retrieval::user_rows(const torch::Tensor& ids,
                                    const std::vector<torch::Tensor>& shared) const {
-  if (shared.empty()) return users_->lookup(ids);                          // [..., D]
-  const auto rows = shared[0].index({ids.clamp_min(0)});                   // [..., D]
-  return rows * ids.ge(0).unsqueeze(-1);                                   // [..., D]
+  return shared.empty() ? users_->lookup(ids) : rows_of(shared[0], ids);  // [..., D]
 }
 
 ScorerSide Retrieval::all_items(const std::vector<torch::Tensor>& shared) const {
-  return {shared.empty() ? items_->all() : shared[1], item_ids_};  // [I, D], [I]
+  const auto rows = shared.empty() ? items_->all() : shared[1];                         // [I, D]
+  return {dropout_rows(rows, item_ids_, options_.item.dropout, is_training()), item_ids_};
 }
 
 torch::Tensor Retrieval::history_states(const torch::Tensor& history,
@@ -210,8 +266,14 @@ torch::Tensor Retrieval::history_states(const torch::Tensor& history,
   return encoder_->forward(x, valid);                                      // [B, T, D]
 }
 
+torch::Tensor Retrieval::known_users(const torch::Tensor& users) {
+  if (!has_user_ids()) return users;
+  const auto trained = trained_users_.index_select(0, users.clamp_min(0));                 // [B]
+  return users.masked_fill(trained.logical_and(users.ge(0)).logical_not(), kUnknownId);  // [B]
+}
+
 State Retrieval::encode(const Batch& request) {
-  const auto shared = this->shared();
+  const auto shared = shared_for_scoring();
   State state;
   torch::Tensor query;
   if (has_history()) {
@@ -221,7 +283,7 @@ State Retrieval::encode(const Batch& request) {
     query = history_states(history, shared).select(1, -1) * any;           // [B, D]
   }
   if (has_user_ids()) {
-    const auto users = request.at(batch_key::kUsers);                      // [B]
+    const auto users = known_users(request.at(batch_key::kUsers));         // [B]
     const auto rows = user_rows(users, shared);                            // [B, D]
     query = query.defined() ? query + rows : rows;                         // [B, D]
     return {{query, users}};
@@ -236,13 +298,13 @@ ScorerSide user_side(const State& state) {
 }  // namespace
 
 torch::Tensor Retrieval::score(const State& state, const torch::Tensor& candidates) {
-  const auto vectors = item_rows(candidates, shared());                    // [B, C, D]
+  const auto vectors = item_rows(candidates, shared_for_scoring());        // [B, C, D]
   return scorer_->forward(user_side(state), {vectors, candidates});        // [B, C]
 }
 
 std::optional<Factors> Retrieval::factors() {
   if (!scorer_->is_inner_product()) return std::nullopt;
-  const auto form = scorer_->item_form(all_items(shared()));
+  const auto form = scorer_->item_form(all_items(shared_for_scoring()));
   return Factors{.items = form.vectors, .item_bias = form.bias};           // [I, D'], [I]
 }
 
@@ -250,23 +312,35 @@ torch::Tensor Retrieval::queries(const State& state) {
   return scorer_->query_form(user_side(state)).unsqueeze(1);               // [B, 1, D']
 }
 
+torch::Tensor Retrieval::query_bias(const State& state) {
+  return scorer_->query_bias(user_side(state));                            // [B]
+}
+
 std::optional<torch::Tensor> Retrieval::item_vectors() {
-  return all_items(shared()).vectors;                                      // [I, D]
+  return all_items(shared_for_scoring()).vectors;                          // [I, D]
 }
 
 std::optional<torch::Tensor> Retrieval::user_vectors() {
   if (!has_user_ids()) return std::nullopt;
-  const auto shared = this->shared();
-  return shared.empty() ? users_->all() : shared[0];                       // [U, D]
+  const auto shared = shared_for_scoring();
+  const auto rows = shared.empty() ? users_->all() : shared[0];            // [U, D]
+  return rows * trained_users_.unsqueeze(1);                               // [U, D]
 }
 
 std::vector<Model::Pretrained> Retrieval::pretrained() {
   std::vector<Pretrained> out;
   const auto add = [&](const IdOptions& options, bool items, EmbeddingTable table) {
     if (options.pretrained.empty()) return;
-    out.push_back({options.pretrained, items,
-                   [table](const torch::Tensor& rows) mutable { table->load_rows(rows); },
-                   options_.dim});
+    const auto load = [table, frozen = options.frozen](const torch::Tensor& rows) mutable {
+      // What was drawn and is never trained would be noise for ever.
+      table->load_rows(frozen ? rows.nan_to_num(0.0) : rows);
+    };
+    out.push_back({.path = options.pretrained,
+                   .items = items,
+                   .frozen = options.frozen,
+                   .option = items ? "model.item.id.pretrained" : "model.user.id.pretrained",
+                   .load = load,
+                   .width = options_.dim});
   };
   add(options_.item.id, true, items_);
   if (options_.user.id) add(*options_.user.id, false, users_);
@@ -274,13 +348,10 @@ std::vector<Model::Pretrained> Retrieval::pretrained() {
 }
 
 Needs Retrieval::needs() const {
-  Needs needs;
+  Needs needs = objective_needs_;
   needs.examples = has_history() ? Needs::Examples::kSequences : Needs::Examples::kInteractions;
   needs.max_length = request_needs().max_length;
   needs.users = has_user_ids();
-  needs.labels = objective_needs_.labels;
-  needs.log_q = objective_needs_.log_q;
-  if (objective_needs_.negatives > 0) needs.negatives = to_negative_needs(objective_needs_);
   return needs;
 }
 
@@ -296,15 +367,33 @@ std::vector<torch::Tensor> Retrieval::shared() {
   return {users, items};
 }
 
+std::vector<torch::Tensor> Retrieval::shared_for_scoring() {
+  // A trace must hold the operations, and a gradient its own graph.
+  if (!propagation_ || is_training() || at::GradMode::is_enabled() || is_tracing()) return shared();
+  std::vector<uint32_t> versions;
+  for (const auto& parameter : parameters()) versions.push_back(parameter._version());
+  const std::lock_guard lock(scoring_mutex_);
+  if (scoring_shared_.empty() || scoring_versions_ != versions) {
+    scoring_shared_ = shared();
+    scoring_versions_ = std::move(versions);
+  }
+  return scoring_shared_;
+}
+
+void Retrieval::train(bool on) {
+  torch::nn::Module::train(on);
+  const std::lock_guard lock(scoring_mutex_);
+  scoring_shared_.clear();  // training may write weights past autograd's count of versions
+}
+
 Learnable::Represented Retrieval::represent(const Batch& shard,
                                             const std::vector<torch::Tensor>& shared) {
+  const auto& streams = objective_needs_.negatives;
   Represented out;
-  out.fixed.resize(kNumFixed);
-  out.step.resize(2);
+  out.fixed.resize(kFirstOfStreams + streams.size() * kNumOfStream);
+  out.step.resize(streams.size() * kNumOfStep);
   auto targets = shard.at(batch_key::kTargets);                            // [B] or [B, T]
   auto users = shard.find(batch_key::kUsers);                              // [B]
-  const auto negatives = shard.find(batch_key::kNegatives);
-  const bool per_step = objective_needs_.sharing == ObjectiveNeeds::Sharing::kStep;
   // Row of the shard and index into the flattened [B * T] of each of the P positions learnt from.
   torch::Tensor rows, flat;
   torch::Tensor queries;
@@ -328,16 +417,35 @@ Learnable::Represented Retrieval::represent(const Batch& shard,
   out.fixed[kUserIds] = pick(users, false);                                // [P]
   out.fixed[kLabelValues] = pick(shard.find(batch_key::kLabels), true);    // [P]
   out.fixed[kWeightValues] = pick(shard.find(batch_key::kWeights), true);  // [P]
-  out.fixed[kTargetQ] = pick(shard.find(batch_key::kTargetLogQ), true);    // [P]
-  const auto negative_q = shard.find(batch_key::kNegativeLogQ);
-  if (per_step) {
-    out.step = {negatives, negative_q};                                    // [N], [N]
-  } else {
-    const bool per_position = objective_needs_.sharing == ObjectiveNeeds::Sharing::kPosition;
-    out.fixed[kNegativeIds] = pick(negatives, per_position);               // [P, N]
-    out.fixed[kNegativeQ] = pick(negative_q, per_position);                // [P, N]
+  out.fixed[kTargetFrequency] = pick(shard.find(batch_key::kTargetLogFrequency), true);  // [P]
+  for (size_t stream = 0; stream < streams.size(); ++stream) {
+    const auto find = [&](const char* name) {
+      return shard.find(batch_key::of_stream(name, stream));
+    };
+    auto* fixed = &out.fixed[kFirstOfStreams + stream * kNumOfStream];
+    auto* step = &out.step[stream * kNumOfStep];
+    fixed[kTargetQ] = pick(find(batch_key::kTargetLogQ), true);            // [P]
+    if (streams[stream].per == NegativeNeeds::Per::kStep) {
+      step[kStepIds] = find(batch_key::kNegatives);                        // [N]
+      step[kStepQ] = find(batch_key::kNegativeLogQ);                       // [N]
+      continue;
+    }
+    const bool per_position = streams[stream].per == NegativeNeeds::Per::kPosition;
+    fixed[kNegativeIds] = pick(find(batch_key::kNegatives), per_position);    // [P, N]
+    fixed[kNegativeQ] = pick(find(batch_key::kNegativeLogQ), per_position);  // [P, N]
   }
   return out;
+}
+
+void Retrieval::require_room(const torch::Tensor& negatives, size_t objective) const {
+  if (!negatives.defined() || negatives.numel() <= kMaxGathered / options_.dim) return;
+  throw ConfigError(
+      {{options_.objectives[objective].location(),
+        "model.objectives[" + std::to_string(objective) + "]: the vectors of " +
+            format_count(negatives.numel()) + " negatives of one step would take " +
+            format_bytes(4 * options_.dim * negatives.numel()),
+        "lower `negatives` or training.batch_size, or let the step share its draws with "
+        "`sharing: step`"}});
 }
 
 LossParts Retrieval::loss(const Represented& rows, const std::vector<torch::Tensor>& shared,
@@ -348,21 +456,36 @@ LossParts Retrieval::loss(const Represented& rows, const std::vector<torch::Tens
   ObjectiveInput input;
   input.users = {rows.rows[0], rows.fixed[kUserIds]};
   input.targets = side(rows.fixed[kTargetIds]);
-  const bool per_step = rows.step[0].defined();
-  input.negatives = side(per_step ? rows.step[0] : rows.fixed[kNegativeIds]);
   input.labels = rows.fixed[kLabelValues];
   input.weights = rows.fixed[kWeightValues];
-  input.target_log_q = rows.fixed[kTargetQ];
-  input.negative_log_q = per_step ? rows.step[1] : rows.fixed[kNegativeQ];
+  input.target_log_frequency = rows.fixed[kTargetFrequency];
   input.num_items = num_items();
   input.all_items = [&] { return all_items(shared); };
+  input.items_are_sparse = options_.item.id.sparse && shared.empty();
   input.scorer = scorer_.get();
+  // What an objective sees beside that: the negatives that it asked for.
+  const auto input_of = [&](size_t objective) {
+    auto own = input;
+    if (objectives_[objective]->needs().negatives == 0) return own;
+    const auto stream = stream_of_[objective];
+    const auto* fixed = &rows.fixed[kFirstOfStreams + stream * kNumOfStream];
+    const auto* step = &rows.step[stream * kNumOfStep];
+    const bool per_step = step[kStepIds].defined();
+    own.negative_ids = per_step ? step[kStepIds] : fixed[kNegativeIds];     // [N] or [P, N]
+    own.negative_log_q = per_step ? step[kStepQ] : fixed[kNegativeQ];       // [N] or [P, N]
+    own.target_log_q = fixed[kTargetQ];                                     // [P]
+    own.negatives = [&, objective, ids = own.negative_ids] {
+      require_room(ids, objective);
+      return side(ids);
+    };
+    return own;
+  };
 
   LossParts total;
   for (size_t i = 0; i < objectives_.size(); ++i) {
     const auto& common = options_.objectives[i].common();
     if (step_number % common.every != 0) continue;
-    auto parts = objectives_[i]->forward(input);
+    auto parts = objectives_[i]->forward(input_of(i));
     // Every objective is a sum over the same targets, so one weight divides them all.
     total.sum = total.sum.defined() ? total.sum + common.weight * parts.sum
                                     : common.weight * parts.sum;  // []

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -38,6 +40,7 @@ struct HistoryOptions {
 /// What represents an item.
 struct ItemOptions {
   IdOptions id;
+  double dropout = 0.0;
   static void describe(Schema<ItemOptions>& schema);
 };
 
@@ -76,9 +79,12 @@ class Retrieval : public Model, public Learnable {
   torch::Tensor score(const State& state, const torch::Tensor& candidates) override;
   std::optional<Factors> factors() override;
   torch::Tensor queries(const State& state) override;
+  torch::Tensor query_bias(const State& state) override;
   std::optional<torch::Tensor> item_vectors() override;
   std::optional<torch::Tensor> user_vectors() override;
   std::vector<Pretrained> pretrained() override;
+  torch::Tensor known_users(const torch::Tensor& users) override;
+  void train(bool on = true) override;
   Learnable* learnable() override { return this; }
 
   Needs needs() const override;
@@ -92,15 +98,22 @@ class Retrieval : public Model, public Learnable {
   bool has_user_ids() const { return !users_.is_empty(); }
   bool has_history() const { return encoder_ != nullptr; }
 
+  // shared() for scoring: propagated once for as long as weights and mode stay what they are.
+  std::vector<torch::Tensor> shared_for_scoring();
+
   // `shared` is empty without propagation; else it holds all user vectors and all item vectors.
   torch::Tensor item_rows(const torch::Tensor& ids, const std::vector<torch::Tensor>& shared) const;
   torch::Tensor user_rows(const torch::Tensor& ids, const std::vector<torch::Tensor>& shared) const;
   ScorerSide all_items(const std::vector<torch::Tensor>& shared) const;
+  // Throws ConfigError when vectors for all of `negatives` would not fit into any memory.
+  void require_room(const torch::Tensor& negatives, size_t objective) const;
   torch::Tensor history_states(const torch::Tensor& history,
                                const std::vector<torch::Tensor>& shared);
 
   Options options_;
-  ObjectiveNeeds objective_needs_;  // the union over all objectives
+  // The union of what the objectives need; each different kind of negatives stands there once.
+  Needs objective_needs_;
+  std::vector<size_t> stream_of_;  // by objective: which of those negatives are its own
   EmbeddingTable items_{nullptr};
   EmbeddingTable users_{nullptr};
   std::shared_ptr<Position> position_;
@@ -109,6 +122,12 @@ class Retrieval : public Model, public Learnable {
   std::shared_ptr<Scorer> scorer_;
   std::vector<std::shared_ptr<Objective>> objectives_;
   torch::Tensor item_ids_;  // [I] int64, a buffer: candidates of a score over all items
+  torch::Tensor trained_users_;  // [U] bool, a buffer: who has rows in training
+
+  // Several threads score at once.
+  std::mutex scoring_mutex_;
+  std::vector<torch::Tensor> scoring_shared_;
+  std::vector<uint32_t> scoring_versions_;  // of the parameters that scoring_shared_ was made from
 };
 
 }  // namespace reckon

@@ -40,28 +40,26 @@ torch::ScalarType scalar_type(StoredType type) {
 std::string emitted(const ConfigNode* node) { return node ? emit_flow(*node) : "nothing"; }
 
 void compare(const std::string& path, const ConfigNode* a, const ConfigNode* b,
-             const SourceLocation& where, Problems& problems) {
+             const ConfigNode& new_config, Problems& problems) {
   if (may_change_at_resume(path)) return;
   const auto child = [&](const std::string& key) { return path.empty() ? key : path + "." + key; };
   if (a != nullptr && b != nullptr && a->is_map() && b->is_map()) {
     std::set<std::string> keys;
     for (const auto& entry : a->entries()) keys.insert(entry.key);
     for (const auto& entry : b->entries()) keys.insert(entry.key);
-    for (const auto& key : keys) {
-      const auto* entry = b->find_entry(key);
-      compare(child(key), a->find(key), b->find(key), entry ? entry->key_location : where, problems);
-    }
+    for (const auto& key : keys)
+      compare(child(key), a->find(key), b->find(key), new_config, problems);
     return;
   }
   if (a != nullptr && b != nullptr && a->is_list() && b->is_list() &&
       a->items().size() == b->items().size()) {
     for (size_t i = 0; i < a->items().size(); ++i)
-      compare(path + "[" + std::to_string(i) + "]", &a->items()[i], &b->items()[i],
-              b->items()[i].location(), problems);
+      compare(path + "[" + std::to_string(i) + "]", &a->items()[i], &b->items()[i], new_config,
+              problems);
     return;
   }
   if (a != nullptr && b != nullptr && *a == *b) return;
-  problems.add(where, path + ": the run to resume has " + emitted(a) + ", now it is " + emitted(b));
+  problems.add(place_of(new_config, path), path + ": the run to resume has " + emitted(a) + ", now it is " + emitted(b));
 }
 
 }  // namespace
@@ -178,7 +176,7 @@ bool may_change_at_resume(const std::string& key) {
 
 void check_same_config(const ConfigNode& old_config, const ConfigNode& new_config) {
   Problems problems;
-  compare("", &old_config, &new_config, new_config.location(), problems);
+  compare("", &old_config, &new_config, new_config, problems);
   problems.throw_if_any();
 }
 

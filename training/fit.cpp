@@ -10,11 +10,11 @@ constexpr const char* kFitted = R"({"is_fitted":true})";
 constexpr const char* kNotFitted = R"({"is_fitted":false})";
 
 Fittable& require_fittable(const Procedure::Deps& deps) {
-  TORCH_CHECK(deps.model != nullptr && deps.dataset != nullptr, "fit: expected a model and a data set");
+  TORCH_CHECK(deps.model != nullptr, "fit: expected a model");
   auto* fittable = deps.model->fittable();
   if (fittable == nullptr)
-    throw std::invalid_argument("model `" + model_type_name(*deps.model) +
-                                "` has no closed form: use training.type: supervised");
+    throw MisfitError({{"type", "model `" + model_type_name(*deps.model) + "` has no closed form",
+                        "use training.type: supervised"}});
   return *fittable;
 }
 
@@ -23,6 +23,7 @@ Fittable& require_fittable(const Procedure::Deps& deps) {
 Fit::Fit(const Options&, const Deps& deps) : deps_(deps), fittable_(require_fittable(deps)) {}
 
 void Fit::step() {
+  TORCH_CHECK(deps_.dataset != nullptr, "fit: there is no data to learn from");
   const torch::NoGradGuard no_grad;
   fittable_.fit(deps_.dataset->part(Split::kTrain));
   deps_.model->eval();

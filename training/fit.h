@@ -11,7 +11,7 @@ class Fit : public Procedure {
     static void describe(Schema<Options>&) {}
   };
 
-  /// Throws   std::invalid_argument when the model has no such form.
+  /// Throws   MisfitError when the model has no such form.
   Fit(const Options& options, const Deps& deps);
 
   bool is_finished() const override { return is_fitted_; }

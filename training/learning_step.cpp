@@ -1,5 +1,6 @@
 #include "training/learning_step.h"
 
+#include <ATen/record_function.h>
 #include <torch/autograd.h>
 
 #include "kernels/dropout.h"
@@ -26,6 +27,7 @@ std::vector<torch::Tensor> gradients_of(const std::vector<torch::Tensor>& output
     if (!grad_outputs.empty()) seeds.push_back(grad_outputs[i]);
   }
   if (roots.empty() || inputs.empty()) return std::vector<torch::Tensor>(inputs.size());
+  RECORD_USER_SCOPE("reckon::backward");
   return torch::autograd::grad(roots, inputs, seeds, /*retain_graph=*/false, /*create_graph=*/false,
                                /*allow_unused=*/true);
 }
@@ -86,6 +88,17 @@ LearningStep::Shared LearningStep::make_shared(int64_t batch, int64_t num_shards
   return shared;
 }
 
+Learnable::Represented LearningStep::represent(const Batch& shard, const Shared& shared) {
+  RECORD_USER_SCOPE("reckon::represent");
+  return learnable_.represent(shard, shared.leaves);
+}
+
+LossParts LearningStep::loss(const Learnable::Represented& rows, const Shared& shared,
+                             int64_t step_number) {
+  RECORD_USER_SCOPE("reckon::loss");
+  return learnable_.loss(rows, shared.leaves, step_number);
+}
+
 std::vector<torch::Tensor> LearningStep::inputs(const Shared& shared) const {
   auto inputs = parameters_;
   for (const auto& leaf : shared.leaves)
@@ -125,8 +138,8 @@ void LearningStep::run_examples(const StepBatch& batch, int64_t batch_number, in
   workers_.run(static_cast<int64_t>(shards.size()), [&](int64_t s) {
     const DropoutScope dropout(seed_, batch_number, numbers[s]);
     auto& outcome = outcomes[s];
-    const auto rows = learnable_.represent(*shards[s], shared.leaves);
-    outcome.parts = learnable_.loss(rows, shared.leaves, step_number);
+    const auto rows = represent(*shards[s], shared);
+    outcome.parts = loss(rows, shared, step_number);
     outcome.sum = outcome.parts.sum.item<double>();
     outcome.gradients = gradients_of({outcome.parts.sum}, wanted, {});
     outcome.parts.sum.reset();
@@ -145,7 +158,7 @@ void LearningStep::run_gathered(const StepBatch& batch, int64_t batch_number, in
   std::vector<Learnable::Represented> made(shards.size());
   workers_.run(static_cast<int64_t>(shards.size()), [&](int64_t s) {
     const DropoutScope dropout(seed_, batch_number, numbers[s]);
-    made[s] = learnable_.represent(*shards[s], shared.leaves);
+    made[s] = represent(*shards[s], shared);
   });
 
   std::vector<const std::vector<torch::Tensor>*> rows, fixed;
@@ -174,7 +187,7 @@ void LearningStep::run_gathered(const StepBatch& batch, int64_t batch_number, in
   std::vector<torch::Tensor> gradients;
   {
     const DropoutScope dropout(seed_, batch_number, static_cast<int64_t>(batch.shards.size()));
-    const auto parts = learnable_.loss(all, shared.leaves, step_number);
+    const auto parts = loss(all, shared, step_number);
     add_parts(parts, parts.sum.item<double>(), result);
     gradients = gradients_of({parts.sum}, wanted, {});
   }
@@ -227,6 +240,7 @@ StepResult LearningStep::run(std::span<const StepBatch> batches, int64_t first_b
     result.num_targets += batches[b].num_targets;
   }
   send_back(shared);
+  RECORD_USER_SCOPE("reckon::sum_gradients");
   auto sums = sums_.finish(result.weight > 0.0 ? 1.0 / result.weight : 0.0, workers_);
   result.gradients = std::move(sums.gradients);
   result.squared_norm = sums.squared_norm;

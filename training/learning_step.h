@@ -53,6 +53,8 @@ class LearningStep {
 
   Shared make_shared(int64_t batch, int64_t num_shards);
   void send_back(Shared& shared);
+  Learnable::Represented represent(const Batch& shard, const Shared& shared);
+  LossParts loss(const Learnable::Represented& rows, const Shared& shared, int64_t step_number);
   void run_examples(const StepBatch& batch, int64_t batch_number, int64_t step_number, Shared& shared,
                     StepResult& result);
   void run_gathered(const StepBatch& batch, int64_t batch_number, int64_t step_number, Shared& shared,

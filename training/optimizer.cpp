@@ -3,6 +3,7 @@
 #include <torch/nn/module.h>
 
 #include "layers/embedding_table.h"
+#include "training/misfit.h"
 
 namespace reckon {
 
@@ -84,12 +85,14 @@ std::vector<OptimizedParameter> trained_parameters(const torch::nn::Module& mode
   std::vector<std::vector<bool>> used;
   for (const auto& group : common.groups) used.emplace_back(group.parameters.size(), false);
 
-  const auto visit = [&](const torch::nn::Module& module, const std::string& path) {
+  const auto visit = [&](const torch::nn::Module& module, const std::string& path,
+                         const std::shared_ptr<EmbeddingTableImpl>& table) {
     for (const auto& item : module.named_parameters(/*recurse=*/false)) {
       if (!item.value().requires_grad()) continue;
       OptimizedParameter parameter;
       parameter.name = path.empty() ? item.key() : path + "." + item.key();
       parameter.tensor = item.value();
+      parameter.table = table;
       for (const auto role : common.no_decay)
         if (has_role(role, module, path, item.key())) parameter.weight_decay = 0.0;
       bool is_grouped = false;
@@ -106,15 +109,20 @@ std::vector<OptimizedParameter> trained_parameters(const torch::nn::Module& mode
       parameters.push_back(std::move(parameter));
     }
   };
-  visit(model, "");
+  visit(model, "", nullptr);
   for (const auto& child : model.named_modules("", /*include_self=*/false))
-    visit(*child.value(), child.key());
+    visit(*child.value(), child.key(),
+          std::dynamic_pointer_cast<EmbeddingTableImpl>(child.value()));
 
+  std::vector<Misfit> misfits;
   for (size_t g = 0; g < used.size(); ++g)
     for (size_t p = 0; p < used[g].size(); ++p)
       if (!used[g][p])
-        throw std::invalid_argument("groups[" + std::to_string(g) + "]: no parameter is called '" +
-                                    common.groups[g].parameters[p] + "'; there are: " + join(names));
+        misfits.push_back(
+            {"groups[" + std::to_string(g) + "].parameters[" + std::to_string(p) + "]",
+             "no trained parameter is called '" + common.groups[g].parameters[p] + "'",
+             "there are: " + join(names)});
+  if (!misfits.empty()) throw MisfitError(std::move(misfits));
   return parameters;
 }
 
@@ -194,7 +202,8 @@ void Optimizer::step(const std::vector<Gradient>& gradients, double lr_factor, W
     const auto& slot = slots_[index];
     for (int64_t begin = 0; begin < ids.size(0); begin += kRowsPerPiece) {
       const int64_t end = std::min(begin + kRowsPerPiece, ids.size(0));
-      rows.push_back({.weight = parameter.tensor.detach(),
+      rows.push_back({.table = parameter.table,
+                      .weight = parameter.tensor.detach(),
                       .rows = ids.slice(0, begin, end),
                       .values = values.slice(0, begin, end),
                       .states = slot.states,
@@ -223,9 +232,21 @@ void Optimizer::step(const std::vector<Gradient>& gradients, double lr_factor, W
     const torch::NoGradGuard no_grad_here;
     if (t < num_dense) {
       update(dense[t]);
-    } else {
-      update_rows(rows[t - num_dense]);
+      return;
     }
+    auto piece = rows[t - num_dense];
+    if (!piece.table) {
+      update_rows(piece);
+      return;
+    }
+    piece.table->apply_gradient(
+        piece.rows, piece.values,
+        [&](const torch::Tensor& weight, const torch::Tensor& ids, const torch::Tensor& values) {
+          piece.weight = weight;
+          piece.rows = ids;
+          piece.values = values;
+          update_rows(piece);
+        });
   });
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -18,6 +19,8 @@ class Module;
 }
 
 namespace reckon {
+
+class EmbeddingTableImpl;
 
 /// Parameters that are told apart by what they are for.
 enum class ParameterRole { kBiases, kNorms, kEmbeddings };
@@ -45,12 +48,15 @@ struct OptimizedParameter {
   torch::Tensor tensor;
   double lr_scale = 1.0;
   std::optional<double> weight_decay;  ///< In place of the optimiser's own.
+  /// Of the weight of a table: it alone lets rows be written. Null for any other parameter.
+  std::shared_ptr<EmbeddingTableImpl> table = nullptr;
 };
 
 /// Turns gradients into steps; the state is plain tensors by name.
 ///
 /// Dense gradients take torch's fused operations, cut into pieces of a fixed size that any worker may
-/// execute; sparse ones touch their rows only (lazily: what belongs to other rows waits). A parameter
+/// execute; sparse ones touch their rows only (lazily: what belongs to other rows waits), through
+/// EmbeddingTable::apply_gradient where they are of a table. A parameter
 /// without a gradient is left alone. State of a parameter that has grown is padded with zeros.
 class Optimizer {
  public:
@@ -102,6 +108,7 @@ class Optimizer {
     double weight_decay = 0.0;
   };
   struct RowPieces {
+    std::shared_ptr<EmbeddingTableImpl> table;  ///< Null where the parameter is of none.
     torch::Tensor weight;                // [R_all, D]
     torch::Tensor rows, values;          // [R], [R, D]
     std::vector<torch::Tensor> states;   // each [R_all, D] or [R_all]
@@ -130,7 +137,8 @@ class Optimizer {
 
 /// The parameters of a model that are trained, with what `common` says of each.
 ///
-/// Throws   std::invalid_argument when a pattern fits none of them, with the names there are.
+/// Throws   MisfitError with each pattern that fits none of them (`groups[0].parameters[1]`), and the
+///          names there are.
 std::vector<OptimizedParameter> trained_parameters(const torch::nn::Module& model,
                                                    const Optimizer::Common& common);
 

@@ -28,4 +28,25 @@ Component<Procedure> default_procedure(Model& model) {
   return Component<Procedure>::make<Supervised>(options, "supervised");
 }
 
+std::shared_ptr<Procedure> build_procedure(const Component<Procedure>& procedure,
+                                           const Procedure::Deps& deps, const ConfigNode& config) {
+  TORCH_CHECK(deps.model != nullptr, "build_procedure: expected a model");
+  const auto chosen = procedure ? procedure : default_procedure(*deps.model);
+  Problems problems;
+  try {
+    return chosen.build(deps);
+  } catch (const MisfitError& error) {
+    for (const auto& misfit : error.misfits()) {
+      const auto path = "training." + misfit.key;
+      // Without a config (a program that builds its own components), the component's own place.
+      const auto where = config.is_map() ? place_of(config, path) : chosen.location();
+      problems.add(where, path + ": " + misfit.message, misfit.hint);
+    }
+  } catch (const std::invalid_argument& error) {
+    problems.add(chosen.location(), std::string("training: ") + error.what());
+  }
+  problems.throw_if_any();
+  return nullptr;
+}
+
 }  // namespace reckon

@@ -15,6 +15,7 @@
 #include "datasets/dataset.h"
 #include "evaluation/result.h"
 #include "models/model.h"
+#include "training/misfit.h"
 
 namespace reckon {
 
@@ -25,6 +26,7 @@ struct EpochRecord {
   double loss = 0.0;  ///< Mean over the targets of the epoch; NaN when nothing was minimised.
   std::map<std::string, double> terms;  ///< What objectives logged, per target.
   double lr = 0.0;                      ///< Of the last step.
+  bool is_whole = true;  ///< Else the run stopped inside it; a resumed one makes it whole.
   /// Validation metrics in their order; empty when the epoch was not validated.
   std::vector<std::pair<std::string, double>> validation;
 
@@ -73,6 +75,12 @@ struct ProcedureState {
   std::string json;  ///< The rest, as one JSON object.
 };
 
+/// A loss or a gradient is no finite number; the model holds the weights from before that step.
+class DivergenceError : public ConfigError {
+ public:
+  using ConfigError::ConfigError;
+};
+
 /// How a model learns. Owns optimisers and everything else that exists for learning only.
 ///
 /// A run is: step() until is_finished(). Between two steps the state is whole: state() may be taken,
@@ -85,6 +93,8 @@ class Procedure {
   /// What only the running program knows.
   struct Deps {
     Model* model = nullptr;
+    /// Null while only the model is known: the constructor then checks what it can, and throws
+    /// MisfitError as always; the procedure takes no step.
     const Dataset* dataset = nullptr;
     uint64_t seed = 0;
     /// Ends the run after so many optimiser steps; 0 for no such limit.
@@ -106,8 +116,8 @@ class Procedure {
   virtual bool is_finished() const = 0;
 
   /// One step forward, and what is due after it (an epoch's validation).
-  /// Throws   ConfigError when the loss or a gradient is not finite, with the place; the model then
-  ///          holds the weights from before this step.
+  /// Throws   DivergenceError when the loss or a gradient is not finite, with the place; state() is
+  ///          then that from before this step.
   virtual void step() = 0;
 
   virtual ProcedureState state() const = 0;
@@ -134,5 +144,12 @@ std::string model_type_name(const Model& model);
 /// The procedure that fits what the model can: `supervised` where it has a loss, else `fit`. For
 /// experiments that leave `training` out.
 Component<Procedure> default_procedure(Model& model);
+
+/// Builds a procedure; an empty component stands for default_procedure().
+///
+/// `config` is the resolved experiment with the places of its values, for messages.
+/// Throws   ConfigError with everything that does not fit model or data, each at its place.
+std::shared_ptr<Procedure> build_procedure(const Component<Procedure>& procedure,
+                                           const Procedure::Deps& deps, const ConfigNode& config);
 
 }  // namespace reckon

@@ -27,6 +27,15 @@ double seconds_between(std::chrono::steady_clock::time_point a,
   return std::chrono::duration<double>(b - a).count();
 }
 
+// ", 1,200 targets/s, 3 min 05 s left", as far as it is known.
+std::string pace_words(const Pace& pace) {
+  std::string words;
+  if (pace.targets_per_second > 0.0)
+    words += ", " + format_count(static_cast<int64_t>(pace.targets_per_second)) + " targets/s";
+  if (pace.seconds_left >= 0.0) words += ", " + format_duration(pace.seconds_left) + " left";
+  return words;
+}
+
 }  // namespace
 
 std::string progress_line(const StepReport& report, const Pace& pace, int width) {
@@ -37,14 +46,16 @@ std::string progress_line(const StepReport& report, const Pace& pace, int width)
   std::string line = "epoch " + std::to_string(report.epoch) + "/" + std::to_string(report.num_epochs) +
                      " [" + std::string(filled, '=') + std::string(kBarWidth - filled, ' ') + "] loss " +
                      format_fixed(report.epoch_loss, 4);
-  if (pace.targets_per_second > 0.0)
-    line += ", " + format_count(static_cast<int64_t>(pace.targets_per_second)) + " targets/s";
-  if (pace.seconds_left >= 0.0) line += ", " + format_duration(pace.seconds_left) + " left";
+  line += pace_words(pace);
   return line.substr(0, static_cast<size_t>(std::max(0, width)));
 }
 
-Progress::Progress(bool draws)
-    : draws_(draws && isatty(STDERR_FILENO) != 0), begin_(Clock::now()), last_step_(begin_) {}
+Progress::Progress(bool draws, std::chrono::milliseconds between_lines)
+    : draws_(draws && isatty(STDERR_FILENO) != 0),
+      between_lines_(between_lines),
+      begin_(Clock::now()),
+      last_step_(begin_),
+      last_line_(begin_) {}
 
 Progress::~Progress() { clear(); }
 
@@ -63,6 +74,14 @@ void Progress::on_step(const StepReport& report) {
   std::fprintf(stderr, "\r\033[K%s", line.c_str());
   std::fflush(stderr);
   is_drawn_ = true;
+}
+
+std::optional<std::string> Progress::due_line(const StepReport& report) {
+  if (draws_ || Clock::now() - last_line_ < between_lines_) return std::nullopt;
+  line_written();
+  return "epoch " + std::to_string(report.epoch) + "/" + std::to_string(report.num_epochs) + ", step " +
+         format_count(report.epoch_step) + " of " + format_count(report.steps_per_epoch) + ": loss " +
+         format_fixed(report.epoch_loss, 4) + pace_words(pace());
 }
 
 void Progress::clear() {

@@ -4,6 +4,7 @@
 #include <torch/version.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <ctime>
@@ -27,23 +28,29 @@ using Json = nlohmann::json;
 bool begins_with(const std::string& text, const std::string& prefix) {
   return text.rfind(prefix, 0) == 0;
 }
-bool ends_with(const std::string& text, const std::string& suffix) {
-  return text.size() >= suffix.size() &&
-         text.compare(text.size() - suffix.size(), suffix.size(), suffix) == 0;
+// What reckon itself writes into a run: --force removes nothing else.
+bool is_own_file(const std::string& name) {
+  if (begins_with(name, "events.out.tfevents.")) return true;
+  std::vector<std::string> own = {"config.yaml",      "log.txt",     "metrics.jsonl",
+                                  "environment.json", "result.json", "trace.json", "seeds.json"};
+  for (const std::string split : {"train", "validation", "test"})
+    for (const char* part : {"-result.json", "-per-user.parquet", "-lists.parquet", "-lists.run"})
+      own.push_back(split + part);
+  // With more behind it, it is on its way to its place.
+  return std::any_of(own.begin(), own.end(), [&](const std::string& file) {
+    return name == file || begins_with(name, file + ".");
+  });
 }
 
-// What reckon itself writes beside a run: --force removes nothing else.
+bool is_seed_folder(const std::string& name) {
+  return begins_with(name, "seed-") && name.size() > 5 &&
+         name.find_first_not_of("0123456789", 5) == std::string::npos;
+}
+
 bool is_own(const fs::directory_entry& entry) {
   const auto name = entry.path().filename().string();
-  if (entry.is_directory()) return name == "checkpoints" || begins_with(name, "seed-");
-  for (const char* own : {"config.yaml", "log.txt", "metrics.jsonl", "environment.json", "result.json"})
-    if (name == own || begins_with(name, std::string(own) + ".")) return true;
-  if (begins_with(name, "events.out.tfevents.")) return true;
-  for (const char* split : {"train", "validation", "test", "seeds"})
-    if (begins_with(name, split) && (ends_with(name, ".json") || ends_with(name, ".parquet") ||
-                                     ends_with(name, ".run")))
-      return true;
-  return false;
+  if (entry.is_directory()) return name == "checkpoints" || is_seed_folder(name);
+  return is_own_file(name);
 }
 
 // The first entry that no run has made; empty when there is none.
@@ -55,11 +62,28 @@ std::string foreign_entry(const std::string& path) {
 
 // Whether anything is lost when the folder is begun anew: a run that was killed before it wrote its
 // config has done nothing yet.
-bool holds_run(const std::string& path) {
-  if (fs::exists(fs::path(path) / "config.yaml")) return true;
+bool holds_run(const fs::path& path) {
+  if (fs::exists(path / "config.yaml") && fs::exists(path / "checkpoints")) return true;
   for (const auto& entry : fs::directory_iterator(path))
-    if (entry.is_directory() && holds_run(entry.path().string())) return true;
+    if (entry.is_directory() && is_seed_folder(entry.path().filename().string()) &&
+        holds_run(entry.path()))
+      return true;
   return false;
+}
+
+// Removes what is a run's own. What somebody has put beside it, such as an exported file, stays.
+void remove_run(const fs::path& path) {
+  std::vector<fs::path> own;
+  for (const auto& entry : fs::directory_iterator(path))
+    if (is_own(entry)) own.push_back(entry.path());
+  for (const auto& entry : own) {
+    if (!is_seed_folder(entry.filename().string())) {
+      fs::remove_all(entry);
+      continue;
+    }
+    remove_run(entry);
+    if (fs::is_empty(entry)) fs::remove(entry);
+  }
 }
 
 std::string cpu_name() {
@@ -91,14 +115,14 @@ RunFolder RunFolder::create(const std::string& path, bool force) {
     throw ConfigError({{{path, 0, 0}, "a file is where the run folder should be", "give another --run"}});
   if (fs::is_directory(path) && !fs::is_empty(path)) {
     const auto foreign = foreign_entry(path);
-    if (!foreign.empty())
+    if (!foreign.empty() && !holds_run(path))
       throw ConfigError({{{path, 0, 0},
                           "the folder is in use: it holds '" + foreign + "', which is not of a run",
                           "give another --run"}});
     if (!force && holds_run(path))
       throw ConfigError({{{path, 0, 0}, "the folder holds a run already",
                           "--resume goes on with it, --force takes its place, or give another --run"}});
-    for (const auto& entry : fs::directory_iterator(path)) fs::remove_all(entry.path());
+    remove_run(path);
   }
   return RunFolder(path);
 }

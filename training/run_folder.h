@@ -16,7 +16,7 @@ namespace reckon {
 class RunFolder {
  public:
   /// A new run. What is there is never overwritten without `force`, and with it only when it is a
-  /// run's: then the old run is removed.
+  /// run's: then the files of the old run are removed, and no others.
   /// Throws   ConfigError with what to do when the folder is taken; DataError when it cannot be made.
   static RunFolder create(const std::string& path, bool force = false);
 
@@ -30,6 +30,7 @@ class RunFolder {
   std::string metrics_path() const { return file("metrics.jsonl"); }
   std::string environment_path() const { return file("environment.json"); }
   std::string result_path() const { return file("result.json"); }
+  std::string trace_path() const { return file("trace.json"); }
   std::string last_checkpoint() const { return file("checkpoints/last.ckpt"); }
   std::string best_checkpoint() const { return file("checkpoints/best.ckpt"); }
 

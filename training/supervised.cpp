@@ -1,5 +1,8 @@
 #include "training/supervised.h"
 
+#include <ATen/detail/CUDAHooksInterface.h>
+#include <ATen/record_function.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -13,27 +16,65 @@ namespace {
 
 using Json = nlohmann::json;
 
-Learnable& require_learnable(const Procedure::Deps& deps) {
-  TORCH_CHECK(deps.model != nullptr && deps.dataset != nullptr,
-              "supervised: expected a model and a data set");
-  auto* learnable = deps.model->learnable();
-  if (learnable == nullptr)
-    throw std::invalid_argument("model `" + model_type_name(*deps.model) +
-                                "` has no loss: use training.type: fit");
-  return *learnable;
-}
+// Beyond these is a slip of the finger: nobody's run ends, no machine's memory holds the batch.
+constexpr int64_t kMostEpochs = 1'000'000;
+constexpr int64_t kMostExamples = 10'000'000;
 
-torch::Device parse_device(const std::string& name) {
+// The device of that name; nothing for what this library does not compute on.
+std::optional<torch::Device> parse_device(const std::string& name) {
   try {
-    return torch::Device(name);
+    const torch::Device device(name);
+    if (device.is_cpu() || device.is_cuda()) return device;
   } catch (const c10::Error&) {
-    throw std::invalid_argument("device: '" + name + "' is no device; known: cpu, cuda, cuda:0, ...");
   }
+  return std::nullopt;
 }
 
-BatchBuilder make_builder(const SupervisedOptions& options, const Procedure::Deps& deps,
-                          const Learnable& learnable) {
-  return BatchBuilder(deps.dataset->part(Split::kTrain), learnable.needs(),
+void check_device(const std::string& name, bool must_be_here, std::vector<Misfit>& misfits) {
+  const auto device = parse_device(name);
+  if (!device) {
+    misfits.push_back({"device", "'" + name + "' is no device", "known: cpu, cuda, cuda:0, ..."});
+    return;
+  }
+  if (!must_be_here || device->is_cpu()) return;
+  const int64_t num_gpus = at::detail::getCUDAHooks().getNumGPUs();
+  if (std::max<int64_t>(device->index(), 0) >= num_gpus)
+    misfits.push_back({"device",
+                       "'" + name + "' is not here: LibTorch finds " + std::to_string(num_gpus) +
+                           " CUDA devices",
+                       "use device: cpu, or a LibTorch built for CUDA on a machine with a GPU"});
+}
+
+// Everything that is wrong, so that it is reported at once. Returns the options.
+const SupervisedOptions& checked(const SupervisedOptions& options, const Procedure::Deps& deps) {
+  TORCH_CHECK(deps.model != nullptr, "supervised: expected a model");
+  std::vector<Misfit> misfits;
+  if (deps.model->learnable() == nullptr)
+    misfits.push_back({"type", "model `" + model_type_name(*deps.model) + "` has no loss to minimise",
+                       "use training.type: fit"});
+  check_device(options.device, deps.dataset != nullptr, misfits);
+  if ((options.early_stopping || options.validate_every > 0) && !deps.validate)
+    misfits.push_back(options.early_stopping
+                          ? Misfit{"early_stopping", "the data has no validation split to look at",
+                                   "give data.split one, or set training.early_stopping: null"}
+                          : Misfit{"validate_every", "the data has no validation split to look at",
+                                   "give data.split one, or leave validate_every away"});
+  try {
+    const auto parameters = trained_parameters(*deps.model, options.optimizer.common());
+    if (parameters.empty() && deps.model->learnable() != nullptr)
+      misfits.push_back({"type", "every parameter of the model is frozen: there is nothing to learn", ""});
+  } catch (const MisfitError& error) {
+    for (const auto& misfit : error.misfits())
+      misfits.push_back({"optimizer." + misfit.key, misfit.message, misfit.hint});
+  }
+  if (!misfits.empty()) throw MisfitError(std::move(misfits));
+  return options;
+}
+
+std::optional<BatchBuilder> make_builder(const SupervisedOptions& options,
+                                         const Procedure::Deps& deps) {
+  if (deps.dataset == nullptr) return std::nullopt;
+  return BatchBuilder(deps.dataset->part(Split::kTrain), deps.model->learnable()->needs(),
                       {.batch_size = options.batch_size,
                        .num_shards = options.shards,
                        .bucket_by_length = options.bucket_by_length,
@@ -48,8 +89,9 @@ double number(const Json& json) {
 Json to_json(const EpochRecord& record) {
   Json validation = Json::array();
   for (const auto& [name, value] : record.validation) validation.push_back({name, value});
-  return {{"epoch", record.epoch}, {"step", record.step},   {"loss", record.loss},
-          {"terms", record.terms}, {"lr", record.lr}, {"validation", validation}};
+  return {{"epoch", record.epoch},     {"step", record.step},   {"loss", record.loss},
+          {"terms", record.terms},     {"lr", record.lr},       {"validation", validation},
+          {"is_whole", record.is_whole}};
 }
 
 EpochRecord record_from(const Json& json) {
@@ -58,6 +100,7 @@ EpochRecord record_from(const Json& json) {
   record.step = json.at("step");
   record.loss = number(json.at("loss"));
   record.lr = number(json.at("lr"));
+  record.is_whole = json.value("is_whole", true);
   for (const auto& [name, value] : json.at("terms").items()) record.terms[name] = number(value);
   for (const auto& pair : json.at("validation"))
     record.validation.emplace_back(pair.at(0), number(pair.at(1)));
@@ -82,11 +125,21 @@ void EarlyStoppingOptions::describe(Schema<EarlyStoppingOptions>& schema) {
 
 void SupervisedOptions::describe(Schema<SupervisedOptions>& schema) {
   using O = SupervisedOptions;
-  schema.field("epochs", &O::epochs).positive().doc("Passes over the training data, at most.");
-  schema.field("steps", &O::steps).at_least(0).doc("Optimiser steps, at most; 0: as many as epochs give.");
-  schema.field("batch_size", &O::batch_size).positive().doc("Examples of a batch, over all its shards.");
+  schema.field("epochs", &O::epochs)
+      .positive()
+      .at_most(kMostEpochs)
+      .doc("Passes over the training data, at most.");
+  schema.field("steps", &O::steps)
+      .at_least(0)
+      .doc("Optimiser steps, at most; 0: as many as epochs give. The best epoch of early_stopping is a "
+           "whole one.");
+  schema.field("batch_size", &O::batch_size)
+      .positive()
+      .at_most(kMostExamples)
+      .doc("Examples of a batch, over all its shards.");
   schema.field("accumulate", &O::accumulate)
       .positive()
+      .at_most(kMostExamples)
       .doc("Batches whose gradients are added up for one optimiser step.");
   schema.field("shards", &O::shards)
       .must_be_in(1, 1024)
@@ -125,17 +178,14 @@ void SupervisedOptions::describe(Schema<SupervisedOptions>& schema) {
 }
 
 Supervised::Supervised(const Options& options, const Deps& deps)
-    : options_(options),
+    : options_(checked(options, deps)),
       deps_(deps),
-      device_(parse_device(options.device)),
-      learnable_(require_learnable(deps)),
-      workers_(options.threads > 0 ? options.threads : num_cores()),
-      builder_(make_builder(options, deps, learnable_)),
-      prefetcher_(builder_, options.prefetch_threads) {
-  if ((options_.early_stopping || options_.validate_every > 0) && !deps_.validate)
-    throw std::invalid_argument(
-        "early_stopping and validate_every need a validation split, and the data has none: "
-        "give data.split one, or set training.early_stopping: null");
+      device_(*parse_device(options.device)),
+      learnable_(*deps.model->learnable()),
+      workers_(deps.dataset == nullptr ? 1 : options.threads > 0 ? options.threads : num_cores()),
+      builder_(make_builder(options, deps)) {
+  if (!builder_) return;
+  prefetcher_ = std::make_unique<Prefetcher>(*builder_, options_.prefetch_threads);
   deps_.model->to(device_);
   const auto parameters = trained_parameters(*deps_.model, options_.optimizer.common());
   optimizer_ = options_.optimizer.build({.parameters = parameters});
@@ -145,11 +195,16 @@ Supervised::Supervised(const Options& options, const Deps& deps)
 Supervised::~Supervised() = default;
 
 int64_t Supervised::steps_per_epoch() const {
-  return (builder_.steps_per_epoch() + options_.accumulate - 1) / options_.accumulate;
+  TORCH_CHECK(builder_.has_value(), "supervised: there is no data to learn from");
+  return (builder_->steps_per_epoch() + options_.accumulate - 1) / options_.accumulate;
 }
 
 int64_t Supervised::total_steps() const {
-  int64_t total = options_.epochs * steps_per_epoch();
+  const int64_t per_epoch = steps_per_epoch();
+  // More than a number holds is as good as for ever.
+  int64_t total = options_.epochs > std::numeric_limits<int64_t>::max() / per_epoch
+                      ? std::numeric_limits<int64_t>::max()
+                      : options_.epochs * per_epoch;
   if (options_.steps > 0) total = std::min(total, options_.steps);
   return total;
 }
@@ -164,11 +219,12 @@ Procedure::CheckpointPolicy Supervised::checkpoint_policy() const {
 }
 
 std::vector<StepBatch> Supervised::next_batches() {
+  RECORD_USER_SCOPE("reckon::batch");
   std::vector<StepBatch> batches;
   const int64_t first = epoch_step_ * options_.accumulate;
-  const int64_t end = std::min(first + options_.accumulate, builder_.steps_per_epoch());
+  const int64_t end = std::min(first + options_.accumulate, builder_->steps_per_epoch());
   for (int64_t b = first; b < end; ++b) {
-    batches.push_back(prefetcher_.take(epoch_, b));
+    batches.push_back(prefetcher_->take(epoch_, b));
     if (!device_.is_cpu())
       for (auto& shard : batches.back().shards) shard = shard.to(device_);
   }
@@ -179,7 +235,7 @@ void Supervised::step() {
   deps_.model->train();
   const auto batches = next_batches();
   auto result = learning_step_->run(
-      batches, epoch_ * builder_.steps_per_epoch() + epoch_step_ * options_.accumulate, step_);
+      batches, epoch_ * builder_->steps_per_epoch() + epoch_step_ * options_.accumulate, step_);
   check_finite(result);
   const double norm = std::sqrt(result.squared_norm);
   if (result.weight > 0.0) {
@@ -187,7 +243,10 @@ void Supervised::step() {
     const Schedule::Deps run{.total_steps = total_steps(), .steps_per_epoch = steps_per_epoch()};
     const double factor = scheduled_factor(options_.schedule, run, step_);
     lr_ = optimizer_->lr() * factor;
-    optimizer_->step(result.gradients, factor, workers_);
+    {
+      RECORD_USER_SCOPE("reckon::optimizer");
+      optimizer_->step(result.gradients, factor, workers_);
+    }
     sums_.loss += result.loss_sum;
     sums_.weight += result.weight;
     for (const auto& [name, value] : result.logged) sums_.terms[name] += value;
@@ -240,7 +299,7 @@ void Supervised::check_finite(const StepResult& result) const {
     return gradient.is_sparse() ? gradient.values : gradient.dense;
   });
   if (what.empty()) return;  // only the square of the norm is too large for a number
-  throw ConfigError("training stopped at epoch " + std::to_string(epoch_ + 1) + ", batch " +
+  throw DivergenceError("training stopped at epoch " + std::to_string(epoch_ + 1) + ", batch " +
                         std::to_string(epoch_step_ * options_.accumulate + 1) + " (step " +
                         std::to_string(step_ + 1) + "): " + what,
                     "lower training.optimizer.lr, set training.clip_norm, or look at the data of "
@@ -268,16 +327,28 @@ void Supervised::finish_epoch() {
                                    : std::numeric_limits<double>::quiet_NaN();
   for (const auto& [name, value] : sums_.terms) record.terms[name] = value / sums_.weight;
   record.lr = lr_;
-  if (epoch_step_ == steps_per_epoch()) {
+  record.is_whole = epoch_step_ == steps_per_epoch();
+  if (record.is_whole) {
     sums_ = {};
     ++epoch_;
     epoch_step_ = 0;
   }
-  const int64_t every =
-      options_.early_stopping ? options_.early_stopping->evaluate_every : options_.validate_every;
-  if (every > 0 && (record.epoch % every == 0 || is_finished())) validate(record);
+  // The end of a run is validated in any case, if only for the record.
+  if (validate_every() > 0 && (is_validated(record) || is_finished())) validate(record);
+  // An epoch that was begun before is one and the same.
+  if (!history_.empty() && history_.back().epoch == record.epoch) history_.pop_back();
   history_.push_back(record);
   if (deps_.observer != nullptr) deps_.observer->on_epoch(record);
+}
+
+int64_t Supervised::validate_every() const {
+  return options_.early_stopping ? options_.early_stopping->evaluate_every : options_.validate_every;
+}
+
+bool Supervised::is_validated(const EpochRecord& record) const {
+  const int64_t every = validate_every();
+  return every > 0 && record.is_whole &&
+         (record.epoch % every == 0 || record.epoch == options_.epochs);
 }
 
 void Supervised::validate(EpochRecord& record) {
@@ -288,7 +359,8 @@ void Supervised::validate(EpochRecord& record) {
   deps_.model->train();
   for (const auto& metric : result.metrics)
     record.validation.emplace_back(metric.name.to_string(), metric.mean);
-  if (!options_.early_stopping) return;
+  // Patience and the best epoch must not depend on where a run was stopped to be resumed.
+  if (!options_.early_stopping || !is_validated(record)) return;
 
   const auto& stopping = *options_.early_stopping;
   const double value = result.value(stopping.metric);
@@ -359,6 +431,7 @@ void Supervised::load(const ProcedureState& state) {
     num_worse_ = json.at("num_worse");
     has_stopped_early_ = json.at("has_stopped_early");
     history_ = std::move(history);
+    if (!history_.empty() && !is_validated(history_.back())) history_.back().validation.clear();
     best_ = std::move(best);
   } catch (const Json::exception& error) {
     throw std::invalid_argument(std::string("the state of supervised training cannot be read: ") +

@@ -56,7 +56,8 @@ class Supervised : public Procedure {
  public:
   using Options = SupervisedOptions;
 
-  /// Throws   std::invalid_argument with a sentence when model, data and options do not fit.
+  /// Throws   MisfitError when model, data and options do not fit; DataError when there is nothing to
+  ///          learn from.
   Supervised(const Options& options, const Deps& deps);
   ~Supervised() override;
 
@@ -86,6 +87,9 @@ class Supervised : public Procedure {
   void check_finite(const StepResult& result) const;
   void clip(StepResult& result) const;
   void finish_epoch();
+  int64_t validate_every() const;  ///< Epochs; 0 for never.
+  /// Whether a run that is not stopped validates this epoch, so that it may become the best.
+  bool is_validated(const EpochRecord& record) const;
   void validate(EpochRecord& record);
 
   Options options_;
@@ -93,8 +97,8 @@ class Supervised : public Procedure {
   torch::Device device_;
   Learnable& learnable_;
   WorkerPool workers_;
-  BatchBuilder builder_;
-  Prefetcher prefetcher_;  // after the builder, whose batches it builds
+  std::optional<BatchBuilder> builder_;      // empty while only the model is known
+  std::unique_ptr<Prefetcher> prefetcher_;  // after the builder, whose batches it builds
   std::shared_ptr<Optimizer> optimizer_;
   std::unique_ptr<LearningStep> learning_step_;
 

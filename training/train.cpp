@@ -16,6 +16,7 @@
 #include "training/checkpoint.h"
 #include "training/event_writer.h"
 #include "training/metrics_log.h"
+#include "training/profile.h"
 #include "training/progress.h"
 
 namespace reckon {
@@ -40,6 +41,7 @@ class RunObserver : public TrainingObserver {
   void on_step(const StepReport& report) override {
     progress_.on_step(report);
     last_ = report;
+    if (const auto line = progress_.due_line(report)) log_info(*line);
     if (!report.is_logged) return;
     const Json line = {{"kind", "step"},       {"epoch", report.epoch},
                        {"step", report.step},  {"loss", report.loss},
@@ -49,6 +51,7 @@ class RunObserver : public TrainingObserver {
                               {"step/lr", report.lr},
                               {"step/gradient_norm", report.gradient_norm}});
     progress_.clear();
+    progress_.line_written();
     log_info("step " + format_count(report.step) + ": loss " + format_fixed(report.loss, kDigits));
   }
 
@@ -60,6 +63,7 @@ class RunObserver : public TrainingObserver {
     std::vector<std::pair<std::string, double>> scalars;
     std::string text = "epoch " + std::to_string(record.epoch);
     if (last_.num_epochs > 0) text += "/" + std::to_string(last_.num_epochs);
+    if (!record.is_whole) text += " in part";
     text += ":";
     const auto say = [&](const std::string& part) { text += (text.back() == ':' ? " " : ", ") + part; };
     if (!std::isnan(record.loss)) {
@@ -69,6 +73,7 @@ class RunObserver : public TrainingObserver {
       say("loss " + format_fixed(record.loss, kDigits));
     }
     for (const auto& [name, value] : record.terms) scalars.emplace_back("train/" + name, value);
+    if (!record.is_whole) line["is_whole"] = false;
     if (!record.validation.empty()) line["validation"] = Json::object();
     for (const auto& [name, value] : record.validation) {
       line["validation"][name] = value;
@@ -81,6 +86,7 @@ class RunObserver : public TrainingObserver {
     metrics_.write(line.dump());
     events_.add(record.step, scalars);
     progress_.clear();
+    progress_.line_written();
     log_info(text);
     progress_.pause();
   }
@@ -111,6 +117,7 @@ class Run {
   TrainOutcome go() {
     if (context_.resume) resume();
     begin_folder();
+    say_what_teaches_nothing();
     RunObserver observer(folder_, context_.quiet, resumed_from_ > 0 ? resumed_from_ + 1 : 0,
                          num_metric_lines_, [this](const BestEpoch& best) { save_best(best); });
     observer_ = &observer;
@@ -118,14 +125,21 @@ class Run {
     last_saved_ = Clock::now();
     last_saved_step_ = procedure_->num_steps();
     bool is_interrupted = false;
+    StepProfile profile(context_.profile ? folder_.trace_path() : "");
     while (!procedure_->is_finished()) {
       if (context_.interrupted != nullptr && context_.interrupted->load()) {
         is_interrupted = true;
         break;
       }
-      procedure_->step();
+      profile.before_step();
+      try {
+        procedure_->step();
+      } catch (const DivergenceError& error) {
+        keep_last_weights(error);
+      }
       if (is_checkpoint_due()) save_last();
     }
+    profile.before_step(/*is_end=*/true);
     save_last();
     observer_ = nullptr;
 
@@ -152,11 +166,28 @@ class Run {
     deps.observer = &relay_;
     if (dataset_.evaluation(Split::kValidation).users.numel() > 0)
       deps.validate = [this](const std::vector<MetricName>& also) { return validate(also); };
-    try {
-      procedure_ = chosen_.build(deps);
-    } catch (const std::invalid_argument& error) {
-      throw ConfigError({{chosen_.location(), std::string("training: ") + error.what(), ""}});
-    }
+    procedure_ = build_procedure(chosen_, deps, context_.config);
+  }
+
+  // What is there to look at after a run has diverged: the state from before the step that failed.
+  [[noreturn]] void keep_last_weights(const DivergenceError& error) {
+    for (const auto& [name, tensor] : model_tensors(model_))
+      if (tensor.is_floating_point() && !tensor.isfinite().all().item<bool>()) throw error;
+    save_last();
+    auto diagnostics = error.diagnostics();
+    diagnostics.back().hint += ", kept in " + folder_.last_checkpoint();
+    throw ConfigError(std::move(diagnostics));
+  }
+
+  void say_what_teaches_nothing() const {
+    const auto* learnable = model_.learnable();
+    if (learnable == nullptr || learnable->needs().examples != Needs::Examples::kSequences) return;
+    const auto train = dataset_.part(Split::kTrain);
+    const auto num_alone = train.user_offsets.diff().eq(1).sum().item<int64_t>();
+    if (num_alone == 0) return;
+    log_info(format_count(num_alone) + (num_alone == 1 ? " user has" : " users have") +
+             " one interaction in training and nothing to learn from: a sequence model learns the next "
+             "item from those before it");
   }
 
   EvaluationResult validate(const std::vector<MetricName>& also) const {
@@ -309,6 +340,30 @@ TrainOutcome train(const Component<Procedure>& procedure, Model& model, const Da
   return Run(procedure, model, dataset, evaluation, folder, context).go();
 }
 
+namespace {
+
+void put_evaluation(Json& json, const EvaluationResult& evaluation) {
+  json["split"] = split_name(evaluation.split);
+  json["protocol"] = evaluation.protocol;
+  json["metrics"] = Json::object();
+  for (const auto& metric : evaluation.metrics) json["metrics"][metric.name.to_string()] = metric.mean;
+}
+
+void write_json(const std::string& path, const Json& json) {
+  write_file_atomic(path, json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+}  // namespace
+
+void update_result(const RunFolder& folder, const EvaluationResult& evaluation) {
+  const auto path = folder.result_path();
+  if (!std::filesystem::exists(path)) return;
+  auto json = Json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object() || json.value("split", "") != split_name(evaluation.split)) return;
+  put_evaluation(json, evaluation);
+  write_json(path, json);
+}
+
 void write_result(const RunFolder& folder, const TrainOutcome& outcome,
                   const std::optional<EvaluationResult>& evaluation) {
   Json json = {{"end", to_string(outcome.end)},
@@ -322,13 +377,8 @@ void write_result(const RunFolder& folder, const TrainOutcome& outcome,
     json["best"] = {{"epoch", outcome.best->epoch},
                     {"metric", outcome.best->metric},
                     {"value", outcome.best->value}};
-  if (evaluation) {
-    json["split"] = split_name(evaluation->split);
-    json["protocol"] = evaluation->protocol;
-    for (const auto& metric : evaluation->metrics) json["metrics"][metric.name.to_string()] = metric.mean;
-  }
-  write_file_atomic(folder.result_path(),
-                    json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  if (evaluation) put_evaluation(json, *evaluation);
+  write_json(folder.result_path(), json);
 }
 
 std::string to_string(TrainOutcome::End end) {

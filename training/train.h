@@ -25,8 +25,11 @@ struct TrainContext {
   /// Set by somebody else (a signal handler): the run then ends after the step with a checkpoint.
   const std::atomic<bool>* interrupted = nullptr;
   bool quiet = false;
-  ConfigNode config;    ///< Resolved; written to the folder and compared at a resume.
-  std::string command;  ///< As it was typed, for environment.json.
+  bool profile = false;  ///< Write trace.json of some steps into the folder.
+  /// Resolved, with the places of its values (with_origins); written to the folder and compared at a
+  /// resume.
+  ConfigNode config;
+  std::string command;   ///< As it was typed, for environment.json.
 };
 
 /// How a run went.
@@ -49,7 +52,7 @@ struct TrainOutcome {
 /// An empty component stands for default_procedure(). Validation takes `evaluation`, on the validation
 /// split. Log, metrics, events and checkpoints go to the folder while the run goes on.
 /// Throws   ConfigError when model and procedure do not fit, when the run diverges (with epoch, batch
-///          and parameter), or when a resume would mix two experiments (each difference by name);
+///          and parameter; last.ckpt then holds the state from before that step), or when a resume would mix two experiments (each difference by name);
 ///          DataError on files and on checkpoints that are foreign, truncated or damaged.
 TrainOutcome train(const Component<Procedure>& procedure, Model& model, const Dataset& dataset,
                    const EvaluationOptions& evaluation, const RunFolder& folder,
@@ -58,6 +61,10 @@ TrainOutcome train(const Component<Procedure>& procedure, Model& model, const Da
 /// Writes result.json: how the run went, and the evaluation of its model where there is one.
 void write_result(const RunFolder& folder, const TrainOutcome& outcome,
                   const std::optional<EvaluationResult>& evaluation);
+
+/// Puts a later evaluation of the same split in the place of the one in result.json; leaves a
+/// result.json of another split, or none, as it is.
+void update_result(const RunFolder& folder, const EvaluationResult& evaluation);
 
 /// "completed", "stopped early", ...
 std::string to_string(TrainOutcome::End end);

@@ -8,14 +8,17 @@ namespace reckon {
 
 State GivenModel::encode(const Batch& request) {
   was_in_training_mode = was_in_training_mode || is_training();
-  return {{user_factors.index_select(0, request.at(batch_key::kUsers))}};  // [B, M, D]
+  State state{{user_factors.index_select(0, request.at(batch_key::kUsers))}};  // [B, M, D]
+  if (user_bias.defined())
+    state.tensors.push_back(user_bias.index_select(0, request.at(batch_key::kUsers)));  // [B]
+  return state;
 }
 
 torch::Tensor GivenModel::score(const State& state, const torch::Tensor& candidates) {
   const auto items = item_factors.index({candidates});                          // [B, C, D]
   const auto products = state.tensors.at(0).matmul(items.transpose(1, 2));      // [B, M, C]
-  const auto scores = reduction == Factors::Reduction::kMax ? products.amax(1)
-                                                            : products.sum(1);  // [B, C]
+  auto scores = reduction == Factors::Reduction::kMax ? products.amax(1) : products.sum(1);  // [B, C]
+  if (user_bias.defined()) scores = scores + state.tensors.at(1).unsqueeze(1);               // [B, C]
   return bias.defined() ? scores + bias.index({candidates}) : scores;           // [B, C]
 }
 

@@ -19,6 +19,7 @@ class GivenModel : public Model {
   torch::Tensor user_factors;  // [U, M, D]
   torch::Tensor item_factors;  // [I, D]
   torch::Tensor bias;          // [I] or undefined
+  torch::Tensor user_bias;     // [U] or undefined
   Factors::Reduction reduction = Factors::Reduction::kSum;
   bool offers_factors = true;
   bool was_in_training_mode = false;  ///< While it was asked.
@@ -30,6 +31,9 @@ class GivenModel : public Model {
   torch::Tensor score(const State& state, const torch::Tensor& candidates) override;
   std::optional<Factors> factors() override;
   torch::Tensor queries(const State& state) override { return state.tensors.at(0); }
+  torch::Tensor query_bias(const State& state) override {
+    return user_bias.defined() ? state.tensors.at(1) : torch::Tensor();
+  }
 };
 
 /// Factors of whole numbers from -limit to limit.

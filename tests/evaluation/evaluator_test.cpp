@@ -284,6 +284,20 @@ TEST(Evaluator, KeepsListsThatEqualTheOracle) {
   }
 }
 
+TEST(Evaluator, KeepsTheSameScoresWhetherAUsersBiasIsInTheFactorsOrNot) {
+  const auto users = random_users(20, 25, 6);
+  auto options = options_for({"ndcg@5"});
+  options.top_k_lists = 7;
+  auto model = given_model(20, 1, 25, 3, 5);
+  model->user_bias = torch::arange(20, torch::kFloat) - 10;  // [U]
+  const auto offered = evaluate(*model, input_of(users, 25), options);
+  model->offers_factors = false;
+  const auto hidden = evaluate(*model, input_of(users, 25), options);
+  EXPECT_TRUE(offered.lists->items.equal(hidden.lists->items));
+  EXPECT_TRUE(offered.lists->scores.equal(hidden.lists->scores));
+  EXPECT_EQ(offered.metrics[0].mean, hidden.metrics[0].mean);
+}
+
 TEST(Evaluator, MeasuresRatingsOverAllOfThem) {
   // Scores of items 0, 1, 2 are 1, 2, 3 for user 0 and 2, 4, 6 for user 1.
   auto model = std::make_shared<GivenModel>();
@@ -301,6 +315,29 @@ TEST(Evaluator, MeasuresRatingsOverAllOfThem) {
   // Deviations of the users' sums: 1 - 2 * 4/3 and 3 - 4/3, squares 25/9 each;
   // sqrt(50/9 * 2/1) / 3 = 10/9.
   EXPECT_NEAR(result.metrics[1].standard_error, 10.0 / 9.0, kTolerance);
+}
+
+TEST(Evaluator, RefusesToCompareRatingsThatTheDataDoesNotHave) {
+  auto model = given_model(2, 1, 4, 5, 1);
+  auto input = input_of({{.history = {}, .targets = {0}}, {.history = {1}, .targets = {2}}}, 4);
+  input.data.target_labels = torch::Tensor();
+  EXPECT_NO_THROW(evaluate(*model, input, options_for({"ndcg@2", "auc"})));
+  const auto problem_of = [&](const EvaluationOptions& options) -> std::string {
+    try {
+      evaluate(*model, input, options);
+    } catch (const ConfigError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_NE(problem_of(options_for({"ndcg@2", "rmse"}))
+                .find("evaluation.metrics[1]: rmse compares ratings, and the data has none"),
+            std::string::npos);
+  EXPECT_NE(problem_of(options_for({"mae"})).find("metrics[0]: mae"), std::string::npos);
+  auto options = options_for({"ndcg@2"});
+  options.relevant_from = 4.0;
+  EXPECT_NE(problem_of(options).find("evaluation.relevant_from: is a rating, and the data has none"),
+            std::string::npos);
 }
 
 TEST(Evaluator, NamesTheUserWhoseScoresAreNotANumber) {
@@ -419,6 +456,9 @@ TEST(SampledEvaluation, EqualsTheFullOneWhenAllItemsAreDrawn) {
   const auto sampled = evaluate(*model, input_of(users, 30), options);
   EXPECT_TRUE(full.per_user.nan_to_num(-1).equal(sampled.per_user.nan_to_num(-1)));
   EXPECT_TRUE(full.lists->items.equal(sampled.lists->items));
+  EXPECT_NE(std::find(sampled.notes.begin(), sampled.notes.end(),
+                      "40 users have fewer items left than are to be drawn, and all of those compete"),
+            sampled.notes.end());
 }
 
 TEST(EvaluateLists, GivesWhatTheEvaluatorFoundForItsOwnLists) {

@@ -110,6 +110,23 @@ TEST(EvaluationOptions, RefusesTheSameMetricTwice) {
             std::string::npos);
 }
 
+TEST(EvaluationOptions, SayWhereTheyAskForRatings) {
+  const auto section =
+      parse_yaml("metrics: [ndcg@5, mae]\nrelevant_from: 4\nsplit: test\n", "e.yaml");
+  const Catalog catalog;
+  const auto options = read_config<EvaluationOptions>(section, catalog);
+  Problems problems;
+  check_without_ratings(options, &section, problems);
+  ASSERT_EQ(problems.size(), 2);
+  EXPECT_EQ(problems.diagnostics()[0].where.to_string(), "e.yaml:1:19");
+  EXPECT_EQ(problems.diagnostics()[0].message,
+            "evaluation.metrics[1]: mae compares ratings, and the data has none");
+  EXPECT_EQ(problems.diagnostics()[1].where.to_string(), "e.yaml:2:16");
+  Problems none;
+  check_without_ratings(EvaluationOptions(), nullptr, none);
+  EXPECT_TRUE(none.is_empty());
+}
+
 TEST(EvaluationOptions, RefusesAnEmptyListOfMetrics) {
   EXPECT_NE(problems_of("metrics: []\n").find("metrics"), std::string::npos);
 }

@@ -102,7 +102,12 @@ TEST(EmbeddingTable, GrowsByRowsThatTheSeedAloneDecides) {
 TEST(EmbeddingTable, AppliesGradientsToWeightRowsButNeverToPadding) {
   auto table = make_table(3, 2);
   const auto before = table->all().detach().clone();
-  table->apply_gradient(ids({0, 1, 3}), torch::ones({3, 2}));
+  const auto gradients = torch::tensor({{5.0, 5.0}, {1.0, 1.0}, {1.0, 1.0}}, torch::kFloat);
+  table->apply_gradient(ids({0, 1, 3}), gradients,
+                        [](const torch::Tensor& weight, const torch::Tensor& rows, const torch::Tensor& values) {
+                          EXPECT_TRUE(rows.equal(ids({1, 3})));
+                          weight.index_add_(0, rows, values, -1.0);
+                        });
   EXPECT_TRUE(table->lookup(ids({kPaddingId})).equal(torch::zeros({1, 2})));
   EXPECT_TRUE(table->lookup(ids({kUnknownId})).equal(-torch::ones({1, 2})));
   EXPECT_TRUE(table->all()[1].equal(before[1] - 1.0f));

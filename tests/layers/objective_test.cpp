@@ -8,6 +8,7 @@
 
 #include "layers/bce_objective.h"
 #include "layers/bpr_objective.h"
+#include "layers/catalog.h"
 #include "layers/dot_scorer.h"
 #include "layers/in_batch_softmax_objective.h"
 #include "layers/mlp_scorer.h"
@@ -27,7 +28,7 @@ constexpr Scorer::Deps kDeps{
 struct Scene {
   torch::Tensor items = torch::randn({kItems, kWidth}, torch::kDouble);
   torch::Tensor users;
-  torch::Tensor target_ids, negative_ids, weights, labels, log_q;
+  torch::Tensor target_ids, negative_ids, weights, labels, log_q, log_frequency;
   std::shared_ptr<Scorer> scorer;
 
   Scene(int64_t positions, int64_t negatives, bool shared, std::shared_ptr<Scorer> with)
@@ -40,6 +41,7 @@ struct Scene {
     weights = torch::rand({positions}, torch::kDouble) + 0.5;
     labels = torch::randn({positions}, torch::kDouble);
     log_q = torch::randn({kItems}, torch::kDouble);
+    log_frequency = torch::randn({kItems}, torch::kDouble);
   }
 
   ObjectiveInput input() { return input(users, items); }
@@ -48,11 +50,13 @@ struct Scene {
     const auto user_ids = torch::arange(u.size(0), torch::kLong) % 5;
     in.users = {u, user_ids};
     in.targets = {v.index({target_ids}), target_ids};
-    in.negatives = {v.index({negative_ids}), negative_ids};
+    in.negative_ids = negative_ids;
+    in.negatives = [v, ids = negative_ids] { return ScorerSide{v.index({ids}), ids}; };
     in.weights = weights;
     in.labels = labels;
     in.target_log_q = log_q.index({target_ids});
     in.negative_log_q = log_q.index({negative_ids});
+    in.target_log_frequency = log_frequency.index({target_ids});
     in.num_items = kItems;
     in.all_items = [v] { return ScorerSide{v, torch::arange(kItems, torch::kLong)}; };
     in.scorer = scorer.get();
@@ -67,6 +71,7 @@ struct Scene {
   }
   double weight(int64_t p) const { return weights[p].item<double>(); }
   double q(int64_t item) const { return log_q[item].item<double>(); }
+  double frequency(int64_t item) const { return log_frequency[item].item<double>(); }
   double norm2(const torch::Tensor& v) const { return v.square().sum().item<double>(); }
   double score(int64_t p, int64_t item) {
     const auto id = torch::tensor({item}, torch::kLong);
@@ -213,13 +218,16 @@ TEST(SampledSoftmaxObjective, OfAllOtherItemsIsTheFullSoftmax) {
               full.forward(scene.input()).sum.item<double>(), 1e-9);
 }
 
+// How often negatives are drawn says nothing of how often an item is somebody's target.
 TEST(InBatchSoftmaxObjective, EqualsTheFormulaAndIsCoupledByTheBatch) {
   for (const bool log_q : {false, true}) {
     InBatchSoftmaxObjective objective({.log_q = log_q, .temperature = 0.8}, {});
     EXPECT_EQ(objective.coupling(), Objective::Coupling::kBatch);
+    EXPECT_EQ(objective.needs().log_frequency, log_q);
+    EXPECT_FALSE(objective.needs().log_q);
     expect_formula(objective, [&](Scene& s, int64_t p) {
       const auto z = [&](int64_t item) {
-        return s.score(p, item) / 0.8 - (log_q ? s.q(item) : 0.0);
+        return s.score(p, item) / 0.8 - (log_q ? s.frequency(item) : 0.0);
       };
       double sum = std::exp(z(s.target(p)));
       for (int64_t other = 0; other < s.positions(); ++other)
@@ -264,6 +272,148 @@ TEST(Objective, ScoresOfAnySizeGiveFiniteLossesAndGradients) {
   }
 }
 
+// Scores by a network, and remembers for how many pairs at once.
+class WatchedScorer : public Scorer {
+ public:
+  explicit WatchedScorer(std::shared_ptr<Scorer> scorer)
+      : scorer_(register_module("scorer", std::move(scorer))) {}
+  torch::Tensor forward(const ScorerSide& users, const ScorerSide& items) override {
+    const auto scores = scorer_->forward(users, items);  // [P, C]
+    most_pairs = std::max(most_pairs, scores.numel());
+    return scores;
+  }
+  bool is_inner_product() const override { return scorer_->is_inner_product(); }
+  torch::Tensor query_form(const ScorerSide& users) override { return scorer_->query_form(users); }
+  InnerProduct item_form(const ScorerSide& items) override { return scorer_->item_form(items); }
+
+  int64_t most_pairs = 0;
+
+ private:
+  std::shared_ptr<Scorer> scorer_;
+};
+
+// 500 positions and 400 items: 200,000 pairs.
+struct LargeScene {
+  static constexpr int64_t kPositions = 500, kMany = 400;
+  torch::Tensor users = (torch::randn({kPositions, kWidth}) * 0.5).requires_grad_();
+  torch::Tensor items = (torch::randn({kMany, kWidth}) * 0.5).requires_grad_();
+  torch::Tensor targets = torch::randint(kMany, {kPositions}, torch::kLong);
+  torch::Tensor negatives = torch::randint(kMany, {kPositions, 300}, torch::kLong);
+  torch::Tensor frequency = torch::rand({kMany}).log();
+  std::shared_ptr<WatchedScorer> scorer;
+
+  explicit LargeScene(bool network) {
+    std::shared_ptr<Scorer> inside;
+    if (network)
+      inside = std::make_shared<MlpScorer>(MlpScorer::Options{.hidden_units = {5}}, kDeps);
+    else
+      inside = std::make_shared<DotScorer>(DotScorer::Options{}, kDeps);
+    scorer = std::make_shared<WatchedScorer>(inside);
+  }
+  ObjectiveInput input() const {
+    ObjectiveInput in;
+    in.users = {users, {}};
+    in.targets = {items.index({targets}), targets};
+    in.negative_ids = negatives;
+    in.negatives = [this] { return ScorerSide{items.index({negatives}), negatives}; };
+    in.target_log_frequency = frequency.index({targets});
+    in.num_items = kMany;
+    in.all_items = [this] { return ScorerSide{items, torch::arange(kMany, torch::kLong)}; };
+    in.scorer = scorer.get();
+    return in;
+  }
+  std::vector<torch::Tensor> leaves() const {
+    auto all = scorer->parameters();
+    all.insert(all.end(), {users, items});
+    return all;
+  }
+};
+
+// The loss and its gradients, against a plain formula over all pairs at once.
+void expect_plain(LargeScene& scene, Objective& objective, const torch::Tensor& plain) {
+  scene.scorer->most_pairs = 0;
+  const auto sum = objective.forward(scene.input()).sum;
+  EXPECT_LE(scene.scorer->most_pairs, 1 << 16);
+  EXPECT_NEAR(sum.item<double>(), plain.item<double>(), 1e-5 * plain.item<double>());
+  const auto leaves = scene.leaves();
+  const auto grad = [&](const torch::Tensor& of) {
+    return torch::autograd::grad({of}, leaves, {}, std::nullopt, false, /*allow_unused=*/true);
+  };
+  const auto expected = grad(plain), made = grad(sum);
+  for (size_t i = 0; i < leaves.size(); ++i) {
+    ASSERT_EQ(made[i].defined(), expected[i].defined()) << i;
+    EXPECT_TRUE(torch::allclose(made[i], expected[i], 1e-3, 1e-3))
+        << i << ": " << (made[i] - expected[i]).abs().max().item<float>();
+  }
+}
+
+TEST(SoftmaxObjective, OfANetworkNeverHoldsAllPairs) {
+  torch::manual_seed(11);
+  LargeScene scene(/*network=*/true);
+  SoftmaxObjective objective({}, {});
+  const auto scores = scene.scorer->forward({scene.users, {}}, {scene.items, {}});        // [P, I]
+  const auto chosen = scores.gather(1, scene.targets.unsqueeze(1)).squeeze(1);            // [P]
+  expect_plain(scene, objective, (scores.logsumexp(1) - chosen).sum());
+}
+
+TEST(SampledSoftmaxObjective, OfANetworkNeverHoldsAllPairs) {
+  torch::manual_seed(12);
+  LargeScene scene(/*network=*/true);
+  SampledSoftmaxObjective objective({.negatives = 300}, {});
+  const auto in = scene.input();
+  const auto others = scene.scorer->forward(in.users, in.negatives())
+                          .masked_fill(scene.negatives.eq(scene.targets.unsqueeze(1)), -1e30);
+  const auto chosen = paired_scores(*scene.scorer, in.users, in.targets);                 // [P]
+  expect_plain(scene, objective, at::softplus(others.logsumexp(1) - chosen).sum());
+}
+
+TEST(InBatchSoftmaxObjective, NeverHoldsAllPairs) {
+  for (const bool network : {false, true}) {
+    torch::manual_seed(13);
+    LargeScene scene(network);
+    InBatchSoftmaxObjective objective({}, {});
+    const auto in = scene.input();
+    const auto own = torch::eye(LargeScene::kPositions, torch::kBool);                    // [P, P]
+    const auto copies = scene.targets.unsqueeze(1).eq(scene.targets).logical_and(own.logical_not());
+    const auto scores = (scene.scorer->forward(in.users, in.targets) - in.target_log_frequency)
+                            .masked_fill(copies, -1e30);                                  // [P, P]
+    expect_plain(scene, objective, (scores.logsumexp(1) - scores.diagonal()).sum());
+  }
+}
+
+TEST(Objective, NegativesOfAStepCannotAvoidWhatEachUserHas) {
+  EXPECT_FALSE(SampledSoftmaxObjective({}, {}).needs().exclude_positives);  // shared by the step
+  EXPECT_TRUE(BceObjective({}, {}).needs().exclude_positives);
+  struct Slot {
+    Component<Objective> objective;
+    static void describe(Schema<Slot>& schema) {
+      schema.field("objective", &Slot::objective).required();
+    }
+  };
+  Catalog catalog;
+  add_layers(catalog);
+  const auto problem_of = [&](const std::string& yaml) -> std::string {
+    try {
+      read_config<Slot>(parse_yaml("objective: " + yaml + "\n", "o.yaml"), catalog);
+      return "";
+    } catch (const ConfigError& error) {
+      return error.what();
+    }
+  };
+  for (const std::string type : {"sampled_softmax", "bpr", "bce"}) {
+    const auto start = "{type: " + type + ", sharing: step, exclude_positives: ";
+    EXPECT_EQ(problem_of(start + "false}"), "");
+    const auto problem = problem_of(start + "true}");
+    EXPECT_NE(problem.find("o.yaml:1:"), std::string::npos) << problem;
+    EXPECT_NE(problem.find("objective.exclude_positives: cannot be true with `sharing: step`"),
+              std::string::npos)
+        << problem;
+    EXPECT_EQ(problem_of("{type: " + type + ", sharing: position, exclude_positives: true}"), "");
+  }
+  EXPECT_NE(problem_of("{type: bpr, negatives: 1000000000}").find("must be in [1, 1000000]"),
+            std::string::npos);
+}
+
 TEST(Objective, NeedsSayWhatTheOptionsSay) {
   const BprObjective bpr({.negatives = 4,
                           .sharing = ObjectiveNeeds::Sharing::kExample,
@@ -275,7 +425,7 @@ TEST(Objective, NeedsSayWhatTheOptionsSay) {
   EXPECT_EQ(needs.sharing, ObjectiveNeeds::Sharing::kExample);
   EXPECT_EQ(needs.popularity_exponent, 0.75);
   EXPECT_FALSE(needs.exclude_positives);
-  EXPECT_FALSE(needs.labels || needs.log_q);
+  EXPECT_FALSE(needs.labels || needs.log_q || needs.log_frequency);
   EXPECT_EQ(SoftmaxObjective({}, {}).needs().negatives, 0);
 }
 

@@ -142,10 +142,12 @@ TEST(Objectives, EqualTorchsFunctions) {
   ObjectiveInput input;
   input.users = {users, {}};
   input.targets = {items.index({targets}), targets};
-  input.negatives = {items.index({negatives}), negatives};
+  input.negative_ids = negatives;
+  input.negatives = [&] { return ScorerSide{items.index({negatives}), negatives}; };
   input.labels = torch::tensor({3.0, -1.0, 0.5, 2.0}, torch::kDouble);
   input.weights = torch::tensor({1.0, 0.5, 2.0, 1.0}, torch::kDouble);
   input.target_log_q = log_q.index({targets});
+  input.target_log_frequency = log_q.index({targets});
   input.negative_log_q = log_q.index({negatives});
   input.num_items = kItems;
   input.all_items = [&] { return ScorerSide{items, torch::arange(kItems, torch::kLong)}; };

@@ -88,7 +88,20 @@ TEST(DotScorer, InnerProductFormGivesTheSameScores) {
     auto scores = at::matmul(scorer.query_form(users), form.vectors.t());
     if (form.bias.defined()) scores = scores + form.bias;
     EXPECT_EQ(form.bias.defined(), options.item_bias || options.global_bias);
+    const auto bias = scorer.query_bias(users);
+    EXPECT_EQ(bias.defined(), options.user_bias);
+    if (bias.defined()) scores = scores + bias.unsqueeze(1);
     EXPECT_TRUE(torch::allclose(scores, scorer.forward(users, items), 1e-5, 1e-5));
+  }
+}
+
+TEST(DotScorer, InnerProductFormMakesNoSecondTableOfItems) {
+  for (const auto& options : dot_options()) {
+    if (options.normalize) continue;
+    DotScorer scorer(options, kDeps);
+    const auto table = torch::randn({9, 5});
+    const auto form = scorer.item_form({table, torch::arange(9, torch::kLong)});
+    EXPECT_EQ(form.vectors.data_ptr(), table.data_ptr());
   }
 }
 

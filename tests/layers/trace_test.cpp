@@ -100,8 +100,10 @@ TEST(Trace, OfATableAndAScorerIsGeneral) {
     };
     const auto form = [&](const std::vector<torch::Tensor>& in) {
       const auto items = scorer->item_form({table->lookup(in[1]), in[1]});
-      const auto scores =
-          at::matmul(scorer->query_form({table->lookup(in[0]), in[0]}), items.vectors.t());
+      const ScorerSide users{table->lookup(in[0]), in[0]};
+      auto scores = at::matmul(scorer->query_form(users), items.vectors.t());
+      const auto bias = scorer->query_bias(users);
+      if (bias.defined()) scores = scores + bias.unsqueeze(1);
       return items.bias.defined() ? scores + items.bias : scores;
     };
     const auto ids = [](at::IntArrayRef sizes) {

@@ -101,6 +101,8 @@ TEST_P(EveryShape, FactorsGiveTheSameScoresAsCandidates) {
   ASSERT_TRUE(factors.has_value());
   auto expected = torch::einsum("bmd,id->bi", {model->queries(state), factors->items});  // [B, I]
   if (factors->item_bias.defined()) expected = expected + factors->item_bias;
+  if (const auto bias = model->query_bias(state); bias.defined())
+    expected = expected + bias.unsqueeze(1);
   const auto all = torch::arange(kItems).unsqueeze(0).expand({3, kItems});  // [B, I]
   EXPECT_TRUE(torch::allclose(model->score(state, all), expected, 1e-4, 1e-5));
 }
@@ -208,12 +210,6 @@ TEST(Retrieval, SaysWhereSlotsDoNotFit) {
     EXPECT_THAT(std::string(error.what()), ::testing::HasSubstr("model.user.history.encoder"));
     EXPECT_THAT(std::string(error.what()), ::testing::HasSubstr("test.yaml:1:"));
   }
-}
-
-TEST(Retrieval, ObjectivesThatWantDifferentNegativesAreRefused) {
-  EXPECT_THROW(make("{family: retrieval, dim: 8, user: {id: {}}, objectives: [{type: bpr, negatives: 1}, "
-                    "{type: bce, negatives: 3}]}"),
-               ConfigError);
 }
 
 TEST(Retrieval, SeveralObjectivesAreAWeightedSum) {

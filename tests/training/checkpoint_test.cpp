@@ -190,10 +190,10 @@ TEST(CheckSameConfig, EveryDifferenceIsNamedWithBothValues) {
       "model:\n  dim: 32\n  objectives: [{type: bpr, weight: 2}]\ntraining: {epochs: 3, optimizer: {type: adam, lr: 0.01, eps: 1e-6}}\n",
       "new.yaml");
   EXPECT_EQ(message_of([&] { check_same_config(old_config, new_config); }),
-            "new.yaml:2:3: error: model.dim: the run to resume has 64, now it is 32\n"
-            "new.yaml:3:28: error: model.objectives[0].weight: the run to resume has 1, now it is 2\n"
-            "new.yaml:4:47: error: training.optimizer.lr: the run to resume has 0.001, now it is 0.01\n"
-            "new.yaml:4:57: error: training.optimizer.eps: the run to resume has nothing, now it is 1e-6");
+            "new.yaml:2:8: error: model.dim: the run to resume has 64, now it is 32\n"
+            "new.yaml:3:36: error: model.objectives[0].weight: the run to resume has 1, now it is 2\n"
+            "new.yaml:4:51: error: training.optimizer.lr: the run to resume has 0.001, now it is 0.01\n"
+            "new.yaml:4:62: error: training.optimizer.eps: the run to resume has nothing, now it is 1e-6");
 }
 
 TEST(CheckSameConfig, LengthThreadsDeviceAndLoggingMayChange) {

@@ -294,8 +294,35 @@ TEST(ParameterGroups, APatternThatFitsNothingNamesWhatThereIs) {
     trained_parameters(model, common);
     FAIL() << "nothing was thrown";
   } catch (const std::invalid_argument& error) {
-    EXPECT_THAT(error.what(), HasSubstr("groups[0]: no parameter is called 'encoder.*'"));
+    EXPECT_THAT(error.what(), HasSubstr("groups[0].parameters[0]: no trained parameter is called 'encoder.*'"));
     EXPECT_THAT(error.what(), HasSubstr("users.weight"));
+  }
+}
+
+TEST(Optimizer, RowsOfATableAreWrittenThroughItSoThatPaddingStaysZero) {
+  for (const auto& [optimizer_name, component] : all_optimizers()) {
+    SCOPED_TRACE(optimizer_name);
+    TinyModel model({.sparse = true}, 5, 6);
+    const auto parameters = trained_parameters(model, {});
+    const auto optimizer = component.build({.parameters = parameters});
+    std::vector<Gradient> gradients(parameters.size());
+    std::vector<torch::Tensor> before;
+    for (size_t p = 0; p < parameters.size(); ++p) {
+      before.push_back(parameters[p].tensor.detach().clone());
+      if (parameters[p].table) gradients[p] = of_rows(torch::ones_like(parameters[p].tensor), {0, 3});
+    }
+    WorkerPool workers(1);
+    optimizer->step(gradients, 1.0, workers);
+    int64_t num_tables = 0;
+    for (size_t p = 0; p < parameters.size(); ++p) {
+      if (!parameters[p].table) continue;
+      ++num_tables;
+      const auto& now = parameters[p].tensor;
+      EXPECT_TRUE(torch::equal(now[0], torch::zeros_like(now[0]))) << parameters[p].name;
+      EXPECT_FALSE(torch::equal(now[3], before[p][3])) << parameters[p].name;
+      EXPECT_TRUE(torch::equal(now[4], before[p][4])) << parameters[p].name;
+    }
+    EXPECT_EQ(num_tables, 3);
   }
 }
 

@@ -59,7 +59,7 @@ class TinyModel : public Model, public Learnable {
   Needs needs() const override {
     return {.examples = Needs::Examples::kInteractions,
             .users = true,
-            .negatives = NegativeNeeds{.count = 2, .exclude_positives = false}};
+            .negatives = {NegativeNeeds{.count = 2, .exclude_positives = false}}};
   }
   Objective::Coupling coupling() const override { return options_.coupling; }
   std::vector<torch::Tensor> shared() override {
