@@ -8,6 +8,7 @@
 
 namespace CLI {
 class App;
+class Validator;
 }
 
 namespace reckon {
@@ -29,6 +30,9 @@ void add_evaluate_commands(CLI::App& app, const Catalog& catalog, Action& action
 void add_export_commands(CLI::App& app, const Catalog& catalog, Action& action);
 /// `inspect`, `recommend`
 void add_recommend_commands(CLI::App& app, const Catalog& catalog, Action& action);
+
+/// The check of an option that takes a whole number from 1 on.
+CLI::Validator at_least_one();
 
 /// Adds FILE, --set and --data to a command, which fill `source`.
 void add_source_options(CLI::App& command, ExperimentSource& source);

@@ -1,8 +1,10 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <functional>
 #include <memory>
 
 #include "cli/commands.h"
@@ -13,6 +15,21 @@
 
 namespace reckon {
 namespace {
+
+constexpr auto kBetweenLines = std::chrono::seconds(2);
+
+/// Draws over one line of a terminal; writes a line now and then where there is none.
+std::function<void(int64_t, int64_t)> fetch_progress(bool is_terminal) {
+  using Clock = std::chrono::steady_clock;
+  return [is_terminal, last = Clock::now()](int64_t bytes, int64_t total) mutable {
+    if (!is_terminal && Clock::now() - last < kBetweenLines) return;
+    last = Clock::now();
+    auto line = "  " + format_bytes(bytes);
+    if (total > 0) line += " of " + format_bytes(total);
+    std::fprintf(stderr, is_terminal ? "\r%-32s" : "%s\n", line.c_str());
+    std::fflush(stderr);
+  };
+}
 
 int fetch(const std::string& name, const std::string& directory, bool force, const std::string& archive) {
   if (name.empty()) {
@@ -26,12 +43,7 @@ int fetch(const std::string& name, const std::string& directory, bool force, con
   options.archive = archive;
   options.report = [](const std::string& line) { log_info(line); };
   const bool is_terminal = isatty(STDERR_FILENO) != 0;
-  if (is_terminal) {
-    options.progress = [](int64_t bytes) {
-      std::fprintf(stderr, "\r  %s", format_bytes(bytes).c_str());
-      std::fflush(stderr);
-    };
-  }
+  options.progress = fetch_progress(is_terminal);
   const auto result = fetch_dataset(dataset, directory, options);
   if (is_terminal && !result.was_there) std::fputc('\n', stderr);
   std::printf("%s\n\n%s: %s in %s\n", dataset.terms.c_str(), name.c_str(),

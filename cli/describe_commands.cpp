@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "cli/check_experiment.h"
 #include "cli/commands.h"
 #include "cli/model_summary.h"
 #include "cli/reference.h"
@@ -14,7 +15,7 @@
 namespace reckon {
 namespace {
 
-void print(const std::string& text) {
+void print_lines(const std::string& text) {
   std::fputs(text.c_str(), stdout);
   if (!text.empty() && text.back() != '\n') std::fputc('\n', stdout);
 }
@@ -29,27 +30,33 @@ bool files_exist(const DataOptions& data) {
 int check(const ExperimentSource& source, const std::string& sizes_text, const Catalog& catalog) {
   const auto tree = experiment_tree(source, catalog);
   const auto experiment = read_experiment(tree, catalog);
-  print("schema   ok");
+  Problems misfits;
+  check_combinations(tree, experiment, std::nullopt, misfits);
+  misfits.throw_if_any();
+  print_lines("schema   ok");
   std::optional<DataSizes> sizes;
   if (!sizes_text.empty()) sizes = parse_sizes(sizes_text);
   if (files_exist(experiment.data)) {
     Problems problems;
-    const auto schema = check_columns(experiment.data, tree.find("data")->location(), problems);
+    const auto schema = check_columns(experiment.data, *tree.find("data"), problems);
+    if (!schema.columns.empty() && !schema.has_ratings)
+      check_without_ratings(tree, experiment, problems);
+    // A table of items that could not be read says nothing of its columns.
+    if (problems.is_empty() || !schema.item_columns.empty())
+      check_display(tree, experiment.export_options, schema.item_columns, problems);
     problems.throw_if_any();
-    print("columns  ok: " + join(schema.columns));
-    if (!sizes && is_prepared(experiment.data)) {
-      const auto prepared = prepare_dataset(experiment.data);
-      sizes = DataSizes{prepared.dataset.num_users(), prepared.dataset.num_items()};
-    }
+    print_lines("columns  ok: " + join(schema.columns));
+    const auto prepared = sizes ? std::nullopt : prepared_sizes(experiment.data);
+    if (prepared) sizes = DataSizes{prepared->num_users, prepared->num_items};
   } else {
-    print("columns  not checked: the data files are not there");
+    print_lines("columns  not checked: the data files are not there");
   }
   if (sizes)
-    print("sizes    " + format_count(sizes->num_users) + " users, " + format_count(sizes->num_items) + " items");
+    print_lines("sizes    " + format_count(sizes->num_users) + " users, " + format_count(sizes->num_items) + " items");
   else
-    print("sizes    not known");
-  print("");
-  print(summarize_model(experiment.model, sizes));
+    print_lines("sizes    not known");
+  print_lines("");
+  print_lines(summarize_model(experiment.model, sizes));
   return 0;
 }
 
@@ -76,15 +83,15 @@ void add_describe_commands(CLI::App& app, const Catalog& catalog, Action& action
   describe_command->callback([options, &catalog, &action] {
     action = [options, &catalog] {
       if (options->markdown) {
-        print(reference_text(catalog));
+        print_lines(reference_text(catalog));
       } else if (!options->resolved.empty()) {
         const auto tree = experiment_tree({options->resolved, options->overrides, ""}, catalog);
         const auto experiment = read_experiment(tree, catalog);
-        print(describe_resolved(with_origins(Codec<Experiment>::emit(experiment, &catalog), tree)));
+        print_lines(describe_resolved(with_origins(Codec<Experiment>::emit(experiment, &catalog), tree)));
       } else if (options->name.empty()) {
-        print(describe_catalog(catalog));
+        print_lines(describe_catalog(catalog));
       } else {
-        print(describe(options->name, catalog));
+        print_lines(describe(options->name, catalog));
       }
       return 0;
     };

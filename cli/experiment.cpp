@@ -30,4 +30,22 @@ Experiment read_experiment(const ConfigNode& tree, const Catalog& catalog) {
   return read_config<Experiment>(tree, catalog);
 }
 
+void check_without_ratings(const ConfigNode& tree, const Experiment& experiment,
+                           Problems& problems) {
+  try {
+    experiment.model.build({.num_users = 1, .num_items = 1, .has_ratings = false});
+  } catch (const ConfigError& error) {
+    problems.add(error);
+  }
+  check_without_ratings(experiment.evaluation, tree.find("evaluation"), problems);
+  constexpr const char* kStopping = "training.early_stopping.metric";
+  const auto* metric = tree.at_path(kStopping);
+  if (metric != nullptr && metric->is_scalar() &&
+      MetricName::parse(metric->scalar_text()).is_rating())
+    problems.add(metric->location(),
+                 std::string(kStopping) + ": " + metric->scalar_text() +
+                     " compares ratings, and the data has none",
+                 "watch how items are ranked, with ndcg@10 for instance");
+}
+
 }  // namespace reckon

@@ -28,7 +28,7 @@ struct Experiment {
 /// Where an experiment comes from: a file and what the command line changes in it.
 struct ExperimentSource {
   std::string path;
-  std::vector<std::string> overrides;  ///< `training.lr=3e-4`
+  std::vector<std::string> overrides;  ///< `training.optimizer.lr=3e-4`
   std::string data_directory;          ///< Takes the place of data.directory when not empty.
 };
 
@@ -38,5 +38,10 @@ ConfigNode experiment_tree(const ExperimentSource& source, const Catalog& catalo
 
 /// Reads and checks the whole tree. Throws ConfigError with every problem found.
 Experiment read_experiment(const ConfigNode& tree, const Catalog& catalog);
+
+/// Adds what an experiment asks of ratings, for data that has none: objectives that learn them, metrics
+/// that compare them.
+void check_without_ratings(const ConfigNode& tree, const Experiment& experiment,
+                           Problems& problems);
 
 }  // namespace reckon

@@ -16,13 +16,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct ExportFlags {
   std::string run, output, data;
   bool users = false;
   std::vector<std::string> overrides;
 };
 
-std::vector<std::string> with_data(const Options& options) {
+std::vector<std::string> with_data(const ExportFlags& options) {
   auto overrides = options.overrides;
   if (!options.data.empty())
     overrides.push_back("data.directory=" + emit_flow(ConfigNode::text(options.data)));
@@ -38,12 +38,17 @@ void compare_metrics(const EvaluationResult& eager, const EvaluationResult& expo
     throw DataError(path, 0,
                     "not written: " + eager.metrics[i].name.to_string() + " of the test split is " +
                         format_fixed(a, 6) + " with the model and " + format_fixed(b, 6) +
-                        " with the exported file");
+                        " with the exported file",
+                    "a part of the model cannot be exported as it is; see export/README.md");
   }
 }
 
-int export_run(const Options& options, const Catalog& catalog) {
+int export_run(const ExportFlags& options, const Catalog& catalog) {
+  check_can_write(options.output);
   const auto run = load_run(options.run, with_data(options), catalog);
+  Problems problems;
+  check_display(run.tree, run.experiment.export_options, run.dataset.item_columns(), problems);
+  problems.throw_if_any();
   auto evaluation = run.experiment.evaluation;
   evaluation.split = Split::kTest;
   evaluation.per_user = false;
@@ -74,21 +79,25 @@ int export_run(const Options& options, const Catalog& catalog) {
     inputs.sample_histories.push_back(std::move(history));
   }
 
-  auto options_of_file = run.experiment.export_options;
-  if (options_of_file.display.empty())
-    for (const auto& column : run.dataset.item_columns()) options_of_file.display.push_back(column.name);
+  const auto& options_of_file = run.experiment.export_options;
   StagedExport staged(*run.model, inputs, options.output, options_of_file);
   if (has_test && options_of_file.check)
     compare_metrics(*eager, evaluate(staged.model(), run.dataset, evaluation), options.output);
   staged.commit();
 
   const auto& report = staged.report();
-  std::printf("%s  %s (weights %s, ids %s), loads in %s\n", options.output.c_str(),
+  const auto histories =
+      report.history_bytes > 0 ? ", items of users " + format_bytes(report.history_bytes) : std::string();
+  std::printf("%s  %s (weights %s, ids %s%s), loads in %s\n", options.output.c_str(),
               format_bytes(report.file_bytes).c_str(), format_bytes(report.weight_bytes).c_str(),
-              format_bytes(report.id_bytes).c_str(), format_duration(report.load_seconds).c_str());
-  std::printf("compared with the model on %s requests, largest difference %s\n",
-              format_count(report.num_comparisons).c_str(),
-              format_significant(report.largest_difference, 2).c_str());
+              format_bytes(report.id_bytes).c_str(), histories.c_str(),
+              format_duration(report.load_seconds).c_str());
+  if (options_of_file.check)
+    std::printf("compared with the model on %s requests, largest difference %s\n",
+                format_count(report.num_comparisons).c_str(),
+                format_significant(report.largest_difference, 2).c_str());
+  else
+    std::printf("not compared with the model: export.check is false\n");
   if (has_test && options_of_file.check)
     for (const auto& metric : eager->metrics)
       std::printf("test %s %s, the same from the file\n", metric.name.to_string().c_str(),
@@ -97,7 +106,8 @@ int export_run(const Options& options, const Catalog& catalog) {
   return 0;
 }
 
-int write_embeddings(const Options& options, const Catalog& catalog) {
+int write_embeddings(const ExportFlags& options, const Catalog& catalog) {
+  check_can_write(options.output);
   const auto run = load_run(options.run, with_data(options), catalog);
   torch::NoGradGuard no_grad;
   const auto vectors = options.users ? run.model->user_vectors() : run.model->item_vectors();
@@ -114,7 +124,7 @@ int write_embeddings(const Options& options, const Catalog& catalog) {
 }  // namespace
 
 void add_export_commands(CLI::App& app, const Catalog& catalog, Action& action) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ExportFlags>();
   const auto add_common = [options](CLI::App& command) {
     command.add_option("RUN", options->run, "Folder of a run")->required();
     command.add_option("--data", options->data, "Folder with the data files");

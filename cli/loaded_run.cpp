@@ -2,6 +2,7 @@
 
 #include <torch/utils.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "core/experiment_tree.h"
@@ -25,9 +26,20 @@ std::shared_ptr<Model> build_model(const Experiment& experiment, const Dataset& 
     const auto path = experiment.data.resolve(request.path);
     const auto& ids = request.items ? dataset.items() : dataset.users();
     const auto vectors = read_vectors(path, ids, request.width);
+    if (vectors.num_missing == ids.size())
+      throw DataError(path, 0,
+                      "has no vector for any of the " + format_count(ids.size()) +
+                          (request.items ? " items" : " users") + " of the data, only for " +
+                          format_count(vectors.num_unknown) + " other ids",
+                      "ids are compared as text; the first of the data is '" + std::string(ids.raw(0)) +
+                          "'");
     if (vectors.num_missing > 0)
       log_warning(path + ": no vector for " + format_count(vectors.num_missing) + " of " +
-                  format_count(ids.size()) + " ids; those are drawn");
+                  format_count(ids.size()) + " ids; " +
+                  (request.frozen ? "those stay at zero, as they are frozen" : "those are drawn"));
+    if (vectors.num_unknown > 0)
+      log_info(path + ": " + format_count(vectors.num_unknown) +
+               " vectors are of ids that the data does not have, and not used");
     request.load(vectors.rows);
   }
   return model;
@@ -37,13 +49,18 @@ LoadedRun load_run(const std::string& directory, const std::vector<std::string>&
                    const Catalog& catalog) {
   const auto config_path = (fs::path(directory) / "config.yaml").string();
   if (!fs::exists(config_path)) {
-    std::vector<std::string> seeds;
+    std::vector<std::string> runs;
     if (fs::is_directory(directory))
       for (const auto& entry : fs::directory_iterator(directory))
-        if (fs::exists(entry.path() / "config.yaml")) seeds.push_back(entry.path().string());
+        if (fs::exists(entry.path() / "config.yaml")) runs.push_back(entry.path().string());
+    std::sort(runs.begin(), runs.end());
+    const bool are_seeds = std::all_of(runs.begin(), runs.end(), [](const auto& run) {
+      return fs::path(run).filename().string().rfind("seed-", 0) == 0;
+    });
     throw ConfigError({{{directory, 0, 0}, "this is no folder of a run: it has no config.yaml",
-                        seeds.empty() ? "give a folder that `reckon train` made"
-                                      : "it holds runs of several seeds: " + join(seeds)}});
+                        runs.empty() ? "give a folder that `reckon train` made"
+                        : are_seeds  ? "it holds runs of several seeds, give one of them: " + join(runs)
+                                     : "it holds runs, give one of them: " + join(runs)}});
   }
   for (const auto& override : overrides) {
     const bool allowed = override.rfind("evaluation", 0) == 0 || override.rfind("export", 0) == 0 ||
@@ -59,6 +76,9 @@ LoadedRun load_run(const std::string& directory, const std::vector<std::string>&
   run.checkpoint = (fs::path(directory) / "checkpoints" / "best.ckpt").string();
   if (!fs::exists(run.checkpoint))
     run.checkpoint = (fs::path(directory) / "checkpoints" / "last.ckpt").string();
+  if (!fs::exists(run.checkpoint))
+    throw ConfigError({{{directory, 0, 0}, "this run has no checkpoint: its training was interrupted before the first",
+                        "train it again with --resume"}});
   const auto checkpoint = load_checkpoint(run.checkpoint);
   auto prepared = prepare_dataset(run.experiment.data);
   run.dataset = prepared.dataset;

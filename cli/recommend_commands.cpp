@@ -18,15 +18,22 @@ void add_recommend_commands(CLI::App& app, const Catalog&, Action& action) {
   auto options = std::make_shared<Options>();
 
   auto* command = app.add_subcommand("recommend", "Recommend from an exported file");
+  command->footer(
+      "--user and --history go together: the history then takes the place of the stored one.\n"
+      "A line of --input:\n"
+      "  {\"history\": [\"50\", \"181\"], \"k\": 10, \"exclude\": [\"7\"]}\n"
+      "Its keys: history and user (one or both) or similar_to; k, exclude, candidates, exclude_seen.");
   command->add_option("MODEL", options->recommend.model_path, "The exported file")->required();
   auto* history = command->add_option("--history", options->history, "Item ids, oldest first: 50,181,172");
   auto* user = command->add_option("--user", options->user, "A user of the training data");
   auto* similar = command->add_option("--similar-to", options->similar_to, "An item: the items most like it");
-  auto* input = command->add_option("--input", options->input, "A file with one JSON request a line");
-  command->add_option("-k", options->recommend.k, "How many")->check(CLI::PositiveNumber)->capture_default_str();
+  auto* input = command->add_option("--input", options->input, "A file with one JSON request a line; - is standard input");
+  command->add_option("-k", options->recommend.k, "How many")->check(at_least_one())->capture_default_str();
   command->add_flag("--exclude-seen", options->recommend.exclude_seen, "Leave out what the user has");
   command->add_option("--candidates", options->recommend.candidates_path, "A file with one item id a line");
-  command->add_option("--format", options->format)->check(CLI::IsMember({"table", "json"}))->capture_default_str();
+  command->add_option("--format", options->format, "A table, or one line of JSON for each request")
+      ->check(CLI::IsMember({"table", "json"}))
+      ->capture_default_str();
   command->callback([=, &action] {
     // An empty history is a request too: absence is what counts.
     if (history->count() > 0) options->recommend.history = options->history;
@@ -35,7 +42,7 @@ void add_recommend_commands(CLI::App& app, const Catalog&, Action& action) {
     if (input->count() > 0) options->recommend.input_path = options->input;
     if (options->format == "json") options->recommend.format = RecommendOptions::Format::kJson;
     action = [options] {
-      for (const auto& warning : run_recommend(options->recommend, std::cout)) log_warning(warning);
+      run_recommend(options->recommend, std::cout, log_warning);
       return 0;
     };
   });
@@ -45,7 +52,7 @@ void add_recommend_commands(CLI::App& app, const Catalog&, Action& action) {
   inspect_command->add_flag("--json", options->as_json, "The description as the file has it");
   inspect_command->callback([options, &action] {
     action = [options] {
-      std::cout << inspect_model(options->model, options->as_json) << std::flush;
+      std::cout << inspect_model(options->model, options->as_json);
       return 0;
     };
   });

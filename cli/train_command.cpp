@@ -4,8 +4,10 @@
 #include <filesystem>
 #include <memory>
 
+#include "cli/check_experiment.h"
 #include "cli/commands.h"
 #include "cli/loaded_run.h"
+#include "core/describe.h"
 #include "core/files.h"
 #include "core/format.h"
 #include "core/log.h"
@@ -20,10 +22,10 @@ namespace fs = std::filesystem;
 
 constexpr int kInterruptedExit = 130;
 
-struct Options {
+struct TrainFlags {
   ExperimentSource source;
   std::string run, command;
-  bool force = false, resume = false, quiet = false;
+  bool force = false, resume = false, quiet = false, profile = false;
   int64_t limit_batches = 0;
 };
 
@@ -35,10 +37,11 @@ std::string default_run(const std::string& config) {
   return (fs::path("runs") / ((of_configs ? folder + "-" : "") + path.stem().string())).string();
 }
 
-RunFolder open_folder(const Options& options, const std::string& path) {
+RunFolder open_folder(const TrainFlags& options, const std::string& path, bool is_one_of_several) {
   // A run of several seeds that was killed may have begun only some of them.
-  const bool exists = fs::exists(fs::path(path) / "config.yaml");
-  return options.resume && exists ? RunFolder::open(path) : RunFolder::create(path, options.force);
+  const bool is_to_begin = is_one_of_several && !fs::exists(path);
+  return options.resume && !is_to_begin ? RunFolder::open(path)
+                                        : RunFolder::create(path, options.force);
 }
 
 struct SeedRun {
@@ -46,9 +49,10 @@ struct SeedRun {
   std::optional<EvaluationResult> result;
 };
 
-SeedRun run_seed(const Options& options, const Experiment& experiment, const Dataset& dataset,
-                 const std::string& path, int64_t seed, const Catalog& catalog) {
-  const auto folder = open_folder(options, path);
+SeedRun run_seed(const TrainFlags& options, const Experiment& experiment, const ConfigNode& tree,
+                 const Dataset& dataset, const std::string& path, int64_t seed,
+                 const Catalog& catalog) {
+  const auto folder = open_folder(options, path, experiment.seeds.size() > 1);
   auto of_seed = experiment;
   of_seed.seeds = {seed};
   const auto train_part = dataset.part(Split::kTrain);
@@ -60,7 +64,8 @@ SeedRun run_seed(const Options& options, const Experiment& experiment, const Dat
   context.limit_batches = options.limit_batches;
   context.interrupted = &InterruptScope::flag();
   context.quiet = options.quiet;
-  context.config = emit_config(of_seed, catalog);
+  context.profile = options.profile;
+  context.config = with_origins(emit_config(of_seed, catalog), tree);
   context.command = options.command;
   SeedRun out;
   out.outcome = train(of_seed.training, *model, dataset, of_seed.evaluation, folder, context);
@@ -74,26 +79,43 @@ SeedRun run_seed(const Options& options, const Experiment& experiment, const Dat
   return out;
 }
 
-int train_command(const Options& options, const Catalog& catalog) {
+int train_command(const TrainFlags& options, const Catalog& catalog) {
   const auto tree = experiment_tree(options.source, catalog);
   const auto experiment = read_experiment(tree, catalog);
+  const auto path = options.run.empty() ? default_run(options.source.path) : options.run;
+  // Before the data is read, which may take long.
+  if (options.resume && !fs::is_directory(path)) RunFolder::open(path);  // says that there is none
+  Problems misfits;
+  check_combinations(tree, experiment, std::nullopt, misfits);
+  misfits.throw_if_any();
   const auto prepared = prepare_dataset(experiment.data);
   for (const auto& warning : prepared.warnings) log_warning(warning);
-  const auto path = options.run.empty() ? default_run(options.source.path) : options.run;
+  Problems problems;
+  if (!prepared.dataset.interactions().labels.defined())
+    check_without_ratings(tree, experiment, problems);
+  check_display(tree, experiment.export_options, prepared.dataset.item_columns(), problems);
+  const auto validation = static_cast<int64_t>(Split::kValidation);
+  check_combinations(tree, experiment,
+                     prepared.dataset.split_of().eq(validation).any().item<bool>(), problems);
+  problems.throw_if_any();
 
   const InterruptScope interrupts;
   std::vector<EvaluationResult> results;
   const auto& seeds = experiment.seeds;
   for (const auto seed : seeds) {
     const auto seed_path = seeds.size() == 1 ? path : (fs::path(path) / ("seed-" + std::to_string(seed))).string();
-    const auto run = run_seed(options, experiment, prepared.dataset, seed_path, seed, catalog);
+    const auto run = run_seed(options, experiment, tree, prepared.dataset, seed_path, seed, catalog);
     std::printf("%s: %s after %s steps in %s\n", seed_path.c_str(), to_string(run.outcome.end).c_str(),
                 format_count(run.outcome.num_steps).c_str(), format_duration(run.outcome.seconds).c_str());
     if (run.outcome.end == TrainOutcome::End::kInterrupted) {
       std::printf("go on with: %s%s\n", options.command.c_str(), options.resume ? "" : " --resume");
       return kInterruptedExit;
     }
-    if (!run.result) continue;
+    if (!run.result) {
+      std::printf("no metrics: the data has no %s part, by data.split\n",
+                  split_name(experiment.evaluation.split).c_str());
+      continue;
+    }
     if (seeds.size() == 1) std::fputs(to_text(*run.result).c_str(), stdout);
     results.push_back(*run.result);
   }
@@ -108,7 +130,7 @@ int train_command(const Options& options, const Catalog& catalog) {
 }  // namespace
 
 void add_train_command(CLI::App& app, const Catalog& catalog, Action& action) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<TrainFlags>();
   auto* command = app.add_subcommand("train", "Train an experiment and measure it");
   add_source_options(*command, options->source);
   command->add_option("--run", options->run, "Folder of the run; default: runs/<model>-<dataset>");
@@ -116,6 +138,8 @@ void add_train_command(CLI::App& app, const Catalog& catalog, Action& action) {
   command->add_flag("--resume", options->resume, "Go on from the last checkpoint of the run")->excludes(force);
   command->add_option("--limit-batches", options->limit_batches, "End after so many steps: a smoke run")
       ->check(CLI::PositiveNumber);
+  command->add_flag("--profile", options->profile,
+                    "Write trace.json of 20 steps into the run, for Perfetto or chrome://tracing");
   command->add_flag("--quiet", options->quiet, "No progress, only warnings and the result");
   command->callback([options, &catalog, &action] {
     action = [options, &catalog] {

@@ -32,6 +32,7 @@ constexpr uint16_t kDeflated = 8;
 constexpr uint16_t kExtra64 = 1;
 // Descriptions and program text are all that LibTorch deflates; more than this is no such record.
 constexpr uint64_t kMaxDeflatedSize = uint64_t{1} << 30;
+constexpr const char* kScriptRecord = "constants.pkl";
 
 struct Entry {
   std::string name;
@@ -40,7 +41,14 @@ struct Entry {
   uint64_t packed_size = 0;
   uint64_t size = 0;
   uint64_t header = 0;
+  bool has_attributes = false;
 };
+
+// All records of an archive stand in one folder, named after the file it was written as.
+std::string name_of(const Entry& entry) {
+  const auto slash = entry.name.find('/');
+  return slash == std::string::npos ? entry.name : entry.name.substr(slash + 1);
+}
 
 struct Directory {
   uint64_t begin = 0;
@@ -151,15 +159,21 @@ std::vector<Entry> read_directory(const Reader& file) {
     const uint64_t comment_size = file.number<uint16_t>(at + 32);
     entry.header = file.number<uint32_t>(at + 42);
     // Disk and attributes: always zero in an archive of LibTorch, which would read others wrongly.
-    if (file.number<uint32_t>(at + 34) != 0 || file.number<uint32_t>(at + 38) != 0)
-      file.fail("the file is damaged: entry " + std::to_string(i + 1) +
-                " of its table of contents has unknown attributes");
+    entry.has_attributes = file.number<uint32_t>(at + 34) != 0 || file.number<uint32_t>(at + 38) != 0;
     entry.name = file.bytes(at + kDirectoryEntrySize, name_size);
     file.bytes(at + kDirectoryEntrySize + name_size, extra_size);
     read_extra64(file, at + kDirectoryEntrySize + name_size, extra_size, entry);
     at += kDirectoryEntrySize + name_size + extra_size + comment_size;
     out.push_back(std::move(entry));
   }
+  // What kind of archive it is comes first: an ordinary ZIP file is whole, only not for us.
+  if (std::none_of(out.begin(), out.end(), [](const auto& e) { return name_of(e) == kScriptRecord; }))
+    file.fail("not an exported model: the archive holds no TorchScript module; expected a file that "
+              "`reckon export` wrote");
+  for (size_t i = 0; i < out.size(); ++i)
+    if (out[i].has_attributes)
+      file.fail("the file is damaged: entry " + std::to_string(i + 1) +
+                " of its table of contents has unknown attributes");
   return out;
 }
 
@@ -244,24 +258,17 @@ Archive check_archive(const std::string& path, const void* data, uint64_t size) 
   const auto entries = read_directory(file);
   Archive out;
   out.size = size;
-  bool is_script = false;
   bool is_ours = false;
   for (const auto& entry : entries) {
     std::string holder;
     const auto bytes = content(file, entry, holder);
-    // All records of an archive stand in one folder, named after the file it was written as.
-    const auto slash = entry.name.find('/');
-    const auto name = slash == std::string::npos ? entry.name : entry.name.substr(slash + 1);
-    is_script = is_script || name == "constants.pkl";
+    const auto name = name_of(entry);
     if (name == std::string("extra/") + kDescriptionRecord) {
       out.description = bytes;
       is_ours = true;
     }
     out.records.push_back({name, entry.size});
   }
-  if (!is_script)
-    file.fail("not an exported model: the archive holds no TorchScript module; expected a file that "
-              "`reckon export` wrote");
   if (!is_ours)
     file.fail("a TorchScript module, but not of reckon: it has no record '" +
               std::string(kDescriptionRecord) + "'; expected a file that `reckon export` wrote");

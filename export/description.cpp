@@ -28,11 +28,13 @@ void for_each_member(D& d, const Visit& visit) {
   visit("user_items", d.user_items);
   visit("inner_product", d.inner_product);
   visit("sum_of_queries", d.sum_of_queries);
+  visit("query_bias", d.query_bias);
   visit("item_vectors", d.item_vectors);
   visit("num_states", d.num_states);
   visit("num_parameters", d.num_parameters);
   visit("weight_bytes", d.weight_bytes);
   visit("id_bytes", d.id_bytes);
+  visit("history_bytes", d.history_bytes);
   visit("display", d.display);
   visit("config", d.config_yaml);
   visit("fingerprint", d.fingerprint);

@@ -18,7 +18,7 @@ struct MethodDescription {
 /// What an exported file says of itself: the JSON that its describe() returns.
 struct Description {
   /// Files of another version are refused; it grows when methods or their meaning change.
-  static constexpr int64_t kVersion = 1;
+  static constexpr int64_t kVersion = 2;
 
   int64_t num_items = 0;
   int64_t num_users = 0;
@@ -34,16 +34,18 @@ struct Description {
   bool ranks_for_everybody = false;  ///< The model itself answers such requests; no fallback.
 
   bool user_ids = false;        ///< The file holds the ids of users.
-  bool user_histories = false;  ///< It holds their newest items, at most `user_items` of each.
+  bool user_histories = false;  ///< It holds their items, the newest `user_items` of each; 0: all.
   int64_t user_items = 0;
 
   bool inner_product = false;   ///< Scores are inner products, so that an index may be built.
   bool sum_of_queries = true;   ///< Over a user's several vectors; else the best of them counts.
+  bool query_bias = false;      ///< A number of the user is added to all of its scores.
   bool item_vectors = false;
   int64_t num_states = 0;       ///< Tensors of an encoded request.
   int64_t num_parameters = 0;
-  int64_t weight_bytes = 0;  ///< Tensors of the model.
-  int64_t id_bytes = 0;      ///< Id maps and display columns.
+  int64_t weight_bytes = 0;   ///< All tensors that scores are made of, the fallback's too.
+  int64_t id_bytes = 0;       ///< Id maps and display columns.
+  int64_t history_bytes = 0;  ///< What is held of each user beside the id.
   std::vector<std::string> display;  ///< Columns shown beside item ids.
 
   std::vector<MethodDescription> methods;

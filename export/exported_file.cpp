@@ -8,9 +8,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 #include <stdexcept>
 
 #include "core/diagnostics.h"
+#include "core/ids.h"
 
 namespace reckon {
 namespace {
@@ -51,9 +53,7 @@ std::vector<bool> to_flags(const IValue& value) {
 }
 
 // An interpreter error is a page of traceback; its last line is what was raised, `SomeError: text`.
-std::string sentence_of(const torch::jit::JITException& error) {
-  if (error.getOriginalMsg() && !error.getOriginalMsg()->empty()) return *error.getOriginalMsg();
-  std::string text = error.what();
+std::string sentence_of(std::string text) {
   while (!text.empty() && text.back() == '\n') text.pop_back();
   text = text.substr(text.rfind('\n') + 1);
   const auto colon = text.find(": ");
@@ -79,8 +79,38 @@ struct ExportedFile::Impl {
     try {
       return module.get_method(name)(std::move(arguments));
     } catch (const torch::jit::JITException& e) {
-      throw DataError(path, 0, sentence_of(e));
+      const auto& message = e.getOriginalMsg();
+      throw DataError(path, 0, message && !message->empty() ? *message : sentence_of(e.what()));
+    } catch (const c10::Error& e) {
+      throw DataError(path, 0,
+                      "LibTorch fails in " + name + ": " + sentence_of(e.what_without_backtrace()));
+    } catch (const std::exception& e) {
+      throw DataError(path, 0, "LibTorch fails in " + name + ": " + sentence_of(e.what()));
     }
+  }
+
+  // LibTorch reads an index below zero from the end of a table; one beyond it is an error of its own.
+  void check_ids(const char* what, const torch::Tensor& ids, int64_t dimensions, int64_t first,
+                 int64_t size) const {
+    if (!ids.defined() || ids.dim() != dimensions || ids.scalar_type() != torch::kLong)
+      throw DataError(
+          path, 0,
+          c10::str(what, ": expected int64 of ", dimensions, " dimensions, got ",
+                   ids.defined() ? c10::str(ids.scalar_type(), " ", ids.sizes()) : "nothing"));
+    if (ids.numel() == 0) return;
+    const auto low = ids.min().item<int64_t>(), high = ids.max().item<int64_t>();
+    if (low >= first && high < size) return;
+    throw DataError(path, 0, c10::str(what, ": expected ids from ", first, " to ", size - 1, ", got ",
+                                      low < first ? low : high));
+  }
+
+  void check_users(const torch::Tensor& users) const {
+    // A file without users cannot say how many the model knows.
+    check_ids("users", users, 1, kUnknownId,
+              description.user_ids ? description.num_users : std::numeric_limits<int64_t>::max());
+  }
+  void check_history(const torch::Tensor& history) const {
+    check_ids("history", history, 2, kPaddingId, description.num_items);
   }
 };
 
@@ -133,9 +163,11 @@ NamedRanking ExportedFile::recommend(const IdLists& histories, int64_t k, const 
 }
 
 NamedRanking ExportedFile::recommend_user(const Ids& users, int64_t k, const IdLists& exclude,
-                                          const Ids& candidates, bool exclude_seen) const {
-  return to_ranking(impl_->call("recommend_user", {to_list(users), k, to_lists(exclude),
-                                                   to_list(candidates), exclude_seen}));
+                                          const Ids& candidates, bool exclude_seen,
+                                          const IdLists& histories) const {
+  return to_ranking(
+      impl_->call("recommend_user", {to_list(users), k, to_lists(exclude), to_list(candidates),
+                                     exclude_seen, to_lists(histories)}));
 }
 
 NamedRanking ExportedFile::similar_items(const Ids& items, int64_t k) const {
@@ -146,8 +178,10 @@ torch::Tensor ExportedFile::score(const IdLists& histories, const IdLists& items
   return impl_->call("score", {to_lists(histories), to_lists(items)}).toTensor();  // [B, C]
 }
 
-torch::Tensor ExportedFile::score_user(const Ids& users, const IdLists& items) const {
-  return impl_->call("score_user", {to_list(users), to_lists(items)}).toTensor();  // [B, C]
+torch::Tensor ExportedFile::score_user(const Ids& users, const IdLists& items,
+                                       const IdLists& histories) const {
+  return impl_->call("score_user", {to_list(users), to_lists(items), to_lists(histories)})
+      .toTensor();  // [B, C]
 }
 
 std::vector<bool> ExportedFile::known_items(const Ids& ids) const {
@@ -162,8 +196,12 @@ std::vector<bool> ExportedFile::serves_histories(const IdLists& histories) const
   return to_flags(impl_->call("serves_histories", {to_lists(histories)}));
 }
 
-std::vector<bool> ExportedFile::serves_users(const Ids& users) const {
-  return to_flags(impl_->call("serves_users", {to_list(users)}));
+std::vector<bool> ExportedFile::serves_users(const Ids& users, const IdLists& histories) const {
+  return to_flags(impl_->call("serves_users", {to_list(users), to_lists(histories)}));
+}
+
+std::vector<int64_t> ExportedFile::items_left_out(const Ids& users) const {
+  return impl_->call("items_left_out", {to_list(users)}).toIntVector();
 }
 
 std::vector<ExportedFile::Ids> ExportedFile::display(const Ids& items) const {
@@ -181,11 +219,20 @@ std::vector<ExportedFile::Ids> ExportedFile::display(const Ids& items) const {
 
 std::vector<torch::Tensor> ExportedFile::encode(const torch::Tensor& users,
                                                 const torch::Tensor& history) const {
+  impl_->check_users(users);
+  impl_->check_history(history);
   return impl_->call("encode", {users, history}).toTensorVector();
+}
+
+torch::Tensor ExportedFile::usable(const torch::Tensor& users, const torch::Tensor& history) const {
+  impl_->check_users(users);
+  impl_->check_history(history);
+  return impl_->call("usable", {users, history}).toTensor();  // [B]
 }
 
 torch::Tensor ExportedFile::score_states(const std::vector<torch::Tensor>& states,
                                          const torch::Tensor& candidates) const {
+  impl_->check_ids("candidates", candidates, 2, 0, impl_->description.num_items);
   return impl_->call("score_states", {states, candidates}).toTensor();  // [B, C]
 }
 
@@ -193,7 +240,19 @@ torch::Tensor ExportedFile::queries(const std::vector<torch::Tensor>& states) co
   return impl_->call("queries", {states}).toTensor();  // [B, M, D]
 }
 
+torch::Tensor ExportedFile::query_bias(const std::vector<torch::Tensor>& states) const {
+  if (!impl_->description.query_bias) return {};
+  return impl_->call("query_bias", {states}).toTensor();  // [B]
+}
+
 torch::Tensor ExportedFile::forward(const std::vector<torch::Tensor>& inputs) const {
+  const auto& d = impl_->description;
+  const bool has_users = d.reads_users || d.max_length == 0, has_history = d.max_length > 0;
+  if (inputs.size() != static_cast<size_t>(has_users) + static_cast<size_t>(has_history))
+    throw DataError(path(), 0, "forward: expected " + d.method("forward")->signature + ", got " +
+                                   std::to_string(inputs.size()) + " tensors");
+  if (has_users) impl_->check_users(inputs.front());
+  if (has_history) impl_->check_history(inputs.back());
   return impl_->call("forward", std::vector<IValue>(inputs.begin(), inputs.end()))
       .toTensor();  // [B, I]
 }

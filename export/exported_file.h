@@ -24,7 +24,7 @@ struct NamedRanking {
 ///
 /// What each method does stands in the file itself (description().methods) and in
 /// export/methods.cpp. Every method throws DataError with a sentence when this file does not offer
-/// it, or when an argument is out of its range.
+/// it, when an argument is out of its range, or when LibTorch fails in it.
 class ExportedFile {
  public:
   using Ids = std::vector<std::string>;
@@ -46,17 +46,23 @@ class ExportedFile {
 
   NamedRanking recommend(const IdLists& histories, int64_t k, const IdLists& exclude = {},
                          const Ids& candidates = {}) const;
+  /// `histories`: one list for each user in place of what the file holds of it, or empty.
   NamedRanking recommend_user(const Ids& users, int64_t k, const IdLists& exclude = {},
-                              const Ids& candidates = {}, bool exclude_seen = false) const;
+                              const Ids& candidates = {}, bool exclude_seen = false,
+                              const IdLists& histories = {}) const;
   NamedRanking similar_items(const Ids& items, int64_t k) const;
   torch::Tensor score(const IdLists& histories, const IdLists& items) const;      // [B, C]
-  torch::Tensor score_user(const Ids& users, const IdLists& items) const;         // [B, C]
+  torch::Tensor score_user(const Ids& users, const IdLists& items,
+                           const IdLists& histories = {}) const;                  // [B, C]
   std::vector<bool> known_items(const Ids& ids) const;
   std::vector<bool> known_users(const Ids& users) const;
 
   /// Which requests the model answers itself; the others get description().fallback.
   std::vector<bool> serves_histories(const IdLists& histories) const;
-  std::vector<bool> serves_users(const Ids& users) const;
+  std::vector<bool> serves_users(const Ids& users, const IdLists& histories = {}) const;
+
+  /// How many older items of each user the file does not hold, though it holds newer ones.
+  std::vector<int64_t> items_left_out(const Ids& users) const;
 
   /// What to show beside items: for each of description().display, one text for each item; empty
   /// texts for unknown items.
@@ -66,11 +72,17 @@ class ExportedFile {
 
   /// Shapes   users [B] int64, history [B, T] int64 left-padded -> tensors of B rows
   std::vector<torch::Tensor> encode(const torch::Tensor& users, const torch::Tensor& history) const;
+  /// Which requests hold something that the model can use.
+  /// Shapes   users [B], history [B, T] as for encode -> [B] bool
+  torch::Tensor usable(const torch::Tensor& users, const torch::Tensor& history) const;
   /// Shapes   candidates [B, C] int64 -> [B, C]
   torch::Tensor score_states(const std::vector<torch::Tensor>& states,
                              const torch::Tensor& candidates) const;
   /// Shapes   -> [B, M, D]
   torch::Tensor queries(const std::vector<torch::Tensor>& states) const;
+  /// Undefined when there is none.
+  /// Shapes   -> [B]
+  torch::Tensor query_bias(const std::vector<torch::Tensor>& states) const;
   /// The scores of all items, with the fallback for rows that have nothing usable.
   /// Shapes   inputs as description().methods says -> [B, I]
   torch::Tensor forward(const std::vector<torch::Tensor>& inputs) const;

@@ -18,15 +18,28 @@ Contract ExportedModel::contract() const {
           .fallback = d.fallback};
 }
 
-State ExportedModel::encode(const Batch& request) {
+namespace {
+// Users [B] and histories [B, T] of a request, of which it may lack one.
+std::pair<torch::Tensor, torch::Tensor> parts_of(const Batch& request) {
   auto users = request.find(batch_key::kUsers);      // [B]
   auto history = request.find(batch_key::kHistory);  // [B, T]
   TORCH_CHECK(users.defined() || history.defined(),
-              "encode: the request has neither users nor a history");
+              "the request has neither users nor a history");
   if (!users.defined()) users = torch::full({history.size(0)}, kUnknownId, torch::kLong);  // [B]
   if (!history.defined())
     history = torch::full({users.size(0), 0}, kPaddingId, torch::kLong);  // [B, 0]
+  return {users, history};
+}
+}  // namespace
+
+State ExportedModel::encode(const Batch& request) {
+  const auto [users, history] = parts_of(request);
   return {file_->encode(users, history)};
+}
+
+torch::Tensor ExportedModel::usable(const Batch& request) {
+  const auto [users, history] = parts_of(request);
+  return file_->usable(users, history);  // [B]
 }
 
 torch::Tensor ExportedModel::score(const State& state, const torch::Tensor& candidates) {

@@ -19,9 +19,11 @@ class ExportedModel : public Model {
   Contract contract() const override;
   int64_t num_items() const override { return file_->description().num_items; }
   State encode(const Batch& request) override;
+  torch::Tensor usable(const Batch& request) override;
   torch::Tensor score(const State& state, const torch::Tensor& candidates) override;
   std::optional<Factors> factors() override;
   torch::Tensor queries(const State& state) override;
+  torch::Tensor query_bias(const State& state) override { return file_->query_bias(state.tensors); }
   std::optional<torch::Tensor> item_vectors() override { return file_->item_vectors(); }
 
  private:

@@ -39,18 +39,27 @@ void check_inputs(const Model& model, const ExportInputs& inputs, const Descript
               inputs.item_counts.defined() ? inputs.item_counts.numel() : 0);
 }
 
-// The newest `limit` items of each user as a ragged array of its own.
-std::pair<torch::Tensor, torch::Tensor> newest_items(const ExportInputs& inputs, int64_t limit) {
+struct UserItems {
+  torch::Tensor offsets;   // [U + 1] int64
+  torch::Tensor items;     // [E'] int32
+  torch::Tensor left_out;  // [U] int32, how many older items of each user are not among them
+};
+
+// The newest `limit` items of each user as a ragged array of its own; 0: all of them.
+UserItems newest_items(const ExportInputs& inputs, int64_t limit) {
   TORCH_CHECK(inputs.user_offsets.defined() && inputs.user_items.defined() &&
                   inputs.user_offsets.numel() == inputs.users->size() + 1,
               "export: include_users needs the items of each of ", inputs.users->size(), " users");
   const auto ends = inputs.user_offsets.slice(0, 1);                          // [U]
-  const auto counts = (ends - inputs.user_offsets.slice(0, 0, -1)).clamp_max(limit);  // [U]
+  const auto all = ends - inputs.user_offsets.slice(0, 0, -1);                // [U]
+  const auto counts = limit > 0 ? all.clamp_max(limit) : all;                 // [U]
   const auto offsets = torch::cat({torch::zeros({1}, torch::kLong), counts.cumsum(0)});  // [U + 1]
   const auto users = torch::repeat_interleave(counts);                        // [E']
   const auto rank = torch::arange(users.size(0)) - offsets.index_select(0, users);  // [E']
   const auto rows = (ends - counts).index_select(0, users) + rank;            // [E']
-  return {offsets, inputs.user_items.to(torch::kInt).index_select(0, rows)};  // [U + 1], [E']
+  return {.offsets = offsets,
+          .items = inputs.user_items.to(torch::kInt).index_select(0, rows),
+          .left_out = (all - counts).to(torch::kInt)};
 }
 
 const TableColumn& find_column(const ExportInputs& inputs, const std::string& name) {
@@ -61,8 +70,8 @@ const TableColumn& find_column(const ExportInputs& inputs, const std::string& na
       names.push_back(column.name);
     }
   throw ConfigError({{{.file = "export options"},
-                      "export.display: the item table has no column '" + name + "'",
-                      names.empty() ? "the data has no item table; name one under data.files.items"
+                      "export.display: the data keeps no column '" + name + "' of items",
+                      names.empty() ? "it keeps none; give an item table under data.files.items"
                                     : suggest(name, names)}});
 }
 
@@ -78,17 +87,16 @@ Description describe(Model& model, const ExportInputs& inputs, const ExportOptio
   d.user_features = contract.user_features;
   d.new_item_with_content = contract.new_item_with_content;
   d.fallback = contract.fallback;
-  // A model that reads no history and still serves whoever has one needs nothing of a request.
-  d.ranks_for_everybody = needs.max_length == 0 && (contract.new_user_with_history || !needs.users);
-  d.user_items = !options.include_users      ? 0
-                 : options.user_items > 0    ? options.user_items
-                                             : needs.max_length;
-  d.user_histories = d.user_items > 0 && inputs.users != nullptr;
-  if (!d.user_histories) d.user_items = 0;
+  d.ranks_for_everybody = model.ranks_for_everybody();
+  d.user_histories = options.include_users && inputs.users != nullptr;
+  d.user_items = d.user_histories ? options.user_items : 0;
   d.user_ids = inputs.users != nullptr && ((needs.users && contract.known_user) || d.user_histories);
   d.num_users = d.user_ids ? inputs.users->size() : 0;
   for (const auto& parameter : model.parameters()) d.num_parameters += parameter.numel();
-  d.display = options.display;
+  if (options.display)
+    d.display = *options.display;
+  else if (inputs.item_columns != nullptr)
+    for (const auto& column : *inputs.item_columns) d.display.push_back(column.name);
   d.config_yaml = inputs.config_yaml;
   d.metrics_json = inputs.metrics_json;
   d.fingerprint = inputs.fingerprint;
@@ -105,7 +113,7 @@ Batch request_of(const Description& d, const torch::Tensor& users, const torch::
   return request;
 }
 
-// Adds traced_encode, traced_score and traced_queries to the mirror of `model`.
+// Adds traced_encode, traced_usable, traced_score and traced_queries to the mirror of `model`.
 void trace_model(Model& model, torch::jit::Module& mirrored, Description& d) {
   const auto length = std::min(d.max_length, kTracedLength);
   const auto users = torch::zeros({kTracedRows}, torch::kLong);           // [B]
@@ -114,6 +122,10 @@ void trace_model(Model& model, torch::jit::Module& mirrored, Description& d) {
   trace_method(mirrored, "traced_encode", {users, history}, [&](const auto& inputs) {
     return model.encode(request_of(d, inputs[0], inputs[1])).tensors;
   });
+  if (!d.ranks_for_everybody)
+    trace_method(mirrored, "traced_usable", {users, history}, [&](const auto& inputs) {
+      return std::vector<torch::Tensor>{model.usable(request_of(d, inputs[0], inputs[1]))};  // [B]
+    });
   const auto state = model.encode(request_of(d, users, history));
   d.num_states = static_cast<int64_t>(state.tensors.size());
   TORCH_CHECK(d.num_states > 0, "export: the model's state has no tensors");
@@ -127,6 +139,11 @@ void trace_model(Model& model, torch::jit::Module& mirrored, Description& d) {
   if (d.inner_product)
     trace_method(mirrored, "traced_queries", state.tensors, [&](const auto& inputs) {
       return std::vector<torch::Tensor>{model.queries({inputs})};  // [B, M, D]
+    });
+  d.query_bias = d.inner_product && model.query_bias(state).defined();
+  if (d.query_bias)
+    trace_method(mirrored, "traced_query_bias", state.tensors, [&](const auto& inputs) {
+      return std::vector<torch::Tensor>{model.query_bias({inputs})};  // [B]
     });
 }
 
@@ -176,7 +193,6 @@ torch::jit::Module build_file(Model& model, const ExportInputs& inputs, Descript
   d.inner_product = factors.has_value();
   d.sum_of_queries = !factors || factors->reduction == Factors::Reduction::kSum;
   trace_model(model, mirrored, d);
-  d.weight_bytes = tensor_bytes(mirrored);
   file.register_module("model", mirrored);
   if (factors) file.register_buffer("factor_items", factors->items);        // [I, D]
   const bool has_bias = factors && factors->item_bias.defined();
@@ -186,6 +202,8 @@ torch::jit::Module build_file(Model& model, const ExportInputs& inputs, Descript
   if (vectors) file.register_buffer("item_vectors", *vectors);
   if (!d.ranks_for_everybody)
     file.register_buffer("fallback_scores", inputs.item_counts.to(torch::kFloat));  // [I]
+  // Only now: a model may make tables of its own for the inner product and for similar_items.
+  d.weight_bytes = tensor_bytes(file);
 
   const auto raw_item = [&](int64_t row) { return inputs.items->raw(row); };
   const auto item_ids = make_id_table(d.num_items, raw_item, "__torch__.ItemIds", unit);
@@ -198,9 +216,12 @@ torch::jit::Module build_file(Model& model, const ExportInputs& inputs, Descript
     file.register_module("user_ids", user_ids);
   }
   if (d.user_histories) {
-    const auto [offsets, items] = newest_items(inputs, d.user_items);
-    file.register_buffer("user_offsets", offsets);  // [U + 1]
-    file.register_buffer("user_items", items);      // [E']
+    const auto held = newest_items(inputs, d.user_items);
+    file.register_buffer("user_offsets", held.offsets);  // [U + 1]
+    file.register_buffer("user_items", held.items);      // [E']
+    if (d.user_items > 0) file.register_buffer("user_left_out", held.left_out);  // [U]
+    d.history_bytes = static_cast<int64_t>(held.offsets.nbytes() + held.items.nbytes() +
+                                           (d.user_items > 0 ? held.left_out.nbytes() : 0));
   }
   add_columns(file, inputs, d, unit);
   d.methods = describe_methods(d);
@@ -239,7 +260,8 @@ double seconds_since(std::chrono::steady_clock::time_point begin) {
 }  // namespace
 
 struct StagedExport::Impl {
-  Impl(const std::string& path, const ExportInputs& inputs) : inputs(inputs), file(path) {}
+  Impl(const std::string& path, const ExportInputs& inputs)
+      : inputs(inputs), file((check_can_write(path), path)) {}
 
   ExportInputs inputs;
   AtomicFile file;
@@ -279,6 +301,7 @@ StagedExport::StagedExport(Model& model, const ExportInputs& inputs, const std::
   impl_->model = std::make_shared<ExportedModel>(file);
   report.id_bytes = description.id_bytes;
   report.weight_bytes = description.weight_bytes;
+  report.history_bytes = description.history_bytes;
   if (options.sidecar) report.sidecar_path = path + ".ids.json";
   if (options.check) {
     const auto parity = check_parity(model, *file, inputs, path);

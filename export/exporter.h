@@ -20,7 +20,7 @@ namespace reckon {
 struct ExportInputs {
   const IdMap* items = nullptr;
   const IdMap* users = nullptr;                           ///< Null when there are none to keep.
-  const std::vector<TableColumn>* item_columns = nullptr; ///< Where options.display is looked up.
+  const std::vector<TableColumn>* item_columns = nullptr; ///< What options.display chooses from.
   torch::Tensor item_counts;    // [I], how often training has each item: the fallback's scores
 
   /// All items of each user in time order, for options.include_users.
@@ -42,7 +42,8 @@ struct ExportReport {
   std::string sidecar_path;         ///< Empty when none was asked for.
   int64_t file_bytes = 0;
   int64_t id_bytes = 0;             ///< Of them, id maps and display columns.
-  int64_t weight_bytes = 0;         ///< Of them, tensors of the model.
+  int64_t weight_bytes = 0;         ///< Of them, tensors that scores are made of.
+  int64_t history_bytes = 0;        ///< Of them, what is held of each user beside the id.
   double write_seconds = 0.0;
   double load_seconds = 0.0;
   int64_t num_comparisons = 0;      ///< Requests on which file and model were compared.
@@ -59,8 +60,8 @@ class StagedExport {
   /// `model` at several batch sizes and history lengths, on tensors and on recommended lists.
   ///
   /// `model` is put into evaluation mode meanwhile and is afterwards as it was.
-  /// Throws   c10::Error when file and model differ, naming the request and where; DataError when the
-  ///          folder cannot be written to; ConfigError when options.display names no column.
+  /// Throws   DataError when file and model differ, naming the request and where, or when nothing can
+  ///          be written to `path`; ConfigError when options.display names no column.
   StagedExport(Model& model, const ExportInputs& inputs, const std::string& path,
                const ExportOptions& options);
   ~StagedExport();

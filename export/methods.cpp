@@ -16,12 +16,13 @@ def pool_scores(self, states: List[Tensor], pool: Tensor, whole: bool) -> Tensor
     queries = self.queries(states)
     items = self.factor_items if whole else self.factor_items[pool]
     scores = @REDUCE@
-    return (scores@BIAS@).float()
+    return (scores@BIAS@@QUERY_BIAS@).float()
 )";
 constexpr const char* kReduceSum = "torch.matmul(queries.sum(1), items.t())";
 constexpr const char* kReduceMax = "torch.amax(torch.matmul(queries, items.t()), [1])";
 constexpr const char* kBias =
     " + (self.factor_bias if whole else self.factor_bias[pool]).unsqueeze(0)";
+constexpr const char* kQueryBias = " + self.query_bias(states).unsqueeze(1)";
 
 // Without an inner product, memory grows with rows x items x width: blocks bound it.
 constexpr const char* kScoreByBlocks = R"(
@@ -34,14 +35,10 @@ def pool_scores(self, states: List[Tensor], pool: Tensor, whole: bool) -> Tensor
     return torch.cat(parts, 1).float()
 )";
 
-// What is usable in a request depends on what the model reads.
-constexpr const char* kUsableHistory = "(history >= 0).any(1)";
-constexpr const char* kUsableUser = "users >= 0";
-constexpr const char* kUsableEither = "(history >= 0).any(1).logical_or(users >= 0)";
-
+// What is usable in a request is the model's to say.
 constexpr const char* kWithFallback = R"(
 def usable(self, users: Tensor, history: Tensor) -> Tensor:
-    return @USABLE@
+    return self.model.traced_usable(users, history)
 
 def rank_scores(self, users: Tensor, history: Tensor, pool: Tensor, whole: bool) -> Tensor:
     scores = self.pool_scores(self.encode(users, history), pool, whole)
@@ -221,27 +218,44 @@ def dense_histories(self, histories: List[List[str]]) -> Tensor:
 )";
 
 constexpr const char* kUsers = R"(
-def recommend_user(self, users: List[str], k: int, exclude: List[List[str]] = [], candidates: List[str] = [], exclude_seen: bool = False) -> Tuple[List[List[str]], Tensor]:
+def histories_of(self, ids: Tensor, histories: List[List[str]]) -> Tensor:
+    if len(histories) == 0:
+        return self.stored_histories(ids)
+    return self.sent_histories(ids, histories)
+
+def recommend_user(self, users: List[str], k: int, exclude: List[List[str]] = [], candidates: List[str] = [], exclude_seen: bool = False, histories: List[List[str]] = []) -> Tuple[List[List[str]], Tensor]:
     if len(exclude) > 0:
         self.check_rows("exclude", len(exclude), len(users))
     ids = self.user_ids.find(users)
+    history = self.histories_of(ids, histories)
     left_out = self.pairs(exclude)
     if exclude_seen:
-        left_out = torch.cat([left_out, self.stored_pairs(ids)], 1)
-    return self.name_rows(self.rank(ids, self.stored_histories(ids), k, left_out, self.pool_of(candidates), len(candidates) == 0))
+        left_out = torch.cat([left_out, self.pairs(histories), self.seen_pairs(ids, len(histories) > 0)], 1)
+    return self.name_rows(self.rank(ids, history, k, left_out, self.pool_of(candidates), len(candidates) == 0))
 
-def score_user(self, users: List[str], items: List[List[str]]) -> Tensor:
+def score_user(self, users: List[str], items: List[List[str]], histories: List[List[str]] = []) -> Tensor:
     ids = self.user_ids.find(users)
-    return self.candidate_scores(ids, self.stored_histories(ids), self.place_candidates(items, len(users)))
+    return self.candidate_scores(ids, self.histories_of(ids, histories), self.place_candidates(items, len(users)))
 
-def serves_users(self, users: List[str]) -> List[bool]:
+def serves_users(self, users: List[str], histories: List[List[str]] = []) -> List[bool]:
     ids = self.user_ids.find(users)
-    out: List[bool] = self.usable(ids, self.stored_histories(ids)).tolist()
+    out: List[bool] = self.usable(ids, self.histories_of(ids, histories)).tolist()
     return out
 
 def known_users(self, users: List[str]) -> List[bool]:
     out: List[bool] = (self.user_ids.find(users) >= 0).tolist()
     return out
+)";
+
+constexpr const char* kSentHistories = R"(
+def sent_histories(self, ids: Tensor, histories: List[List[str]]) -> Tensor:
+    self.check_rows("histories", len(histories), ids.size(0))
+    return self.dense_histories(histories)
+)";
+
+constexpr const char* kNoSentHistories = R"(
+def sent_histories(self, ids: Tensor, histories: List[List[str]]) -> Tensor:
+    raise ValueError("this model reads no history, it knows users by their ids; leave `histories` out")
 )";
 
 constexpr const char* kStoredItems = R"(
@@ -253,11 +267,32 @@ def stored_pairs(self, users: Tensor) -> Tensor:
     first = counts.cumsum(0) - counts
     places = begins[rows] + torch.arange(rows.size(0)) - first[rows]
     return torch.stack([rows, self.user_items[places].long()])
+
+def seen_pairs(self, users: Tensor, sent: bool) -> Tensor:
+    return self.stored_pairs(users)
 )";
 
 constexpr const char* kNoStoredItems = R"(
-def stored_pairs(self, users: Tensor) -> Tensor:
-    raise RuntimeError("@NO_SEEN@")
+def seen_pairs(self, users: Tensor, sent: bool) -> Tensor:
+    if not sent:
+        raise RuntimeError("@NO_SEEN@")
+    return torch.full([2, 0], 0, dtype=torch.long)
+)";
+
+// How many older items of each user export.user_items left out.
+constexpr const char* kItemsLeftOut = R"(
+def items_left_out(self, users: List[str]) -> List[int]:
+    ids = self.user_ids.find(users)
+    out: List[int] = self.user_left_out[ids.clamp(0)].long().masked_fill(ids < 0, 0).tolist()
+    return out
+)";
+
+constexpr const char* kNoItemsLeftOut = R"(
+def items_left_out(self, users: List[str]) -> List[int]:
+    out: List[int] = []
+    for user in users:
+        out.append(0)
+    return out
 )";
 
 constexpr const char* kStoredHistories = R"(
@@ -327,6 +362,9 @@ std::string model_calls(const Description& d) {
   if (d.inner_product)
     out += "\ndef queries(self, states: List[Tensor]) -> Tensor:\n"
            "    return self.model.traced_queries(" + states + ")\n";
+  if (d.query_bias)
+    out += "\ndef query_bias(self, states: List[Tensor]) -> Tensor:\n"
+           "    return self.model.traced_query_bias(" + states + ")\n";
   return out;
 }
 
@@ -364,14 +402,30 @@ TensorInputs tensor_inputs(const Description& d) {
   return {"users: Tensor, history: Tensor", "users", newest};
 }
 
-const char* usable_rule(const Description& d) {
-  if (d.max_length == 0) return kUsableUser;
-  return d.reads_users ? kUsableEither : kUsableHistory;
+// Why exclude_seen is refused, and what to do instead.
+std::string no_seen(const Description& d) {
+  return std::string("the items that users have seen are not in this file; ") +
+         (d.new_user_with_history && d.max_length > 0 ? "send `histories`, " : "") +
+         "name the items to leave out with `exclude`, or export with `export: {include_users: true}`";
 }
 
-constexpr const char* kNoSeen =
-    "the items that users have seen are not in this file; export with `export: {include_users: "
-    "true, user_items: N}`, or name the items to leave out with `exclude`";
+// What recommend_user ranks by.
+std::string meaning_of_user(const Description& d) {
+  if (d.ranks_for_everybody) return "The same list for users that the file knows.";
+  std::string out = "The same for users that the file knows, ranked by ";
+  if (d.max_length == 0) return out + "their ids.";
+  const std::string held = d.user_items == 0 || d.user_items >= d.max_length
+                               ? "the history that the file holds of each"
+                               : "the newest " + std::to_string(d.user_items) +
+                                     " items that the file holds of each";
+  if (!d.reads_users) out += held + ".";
+  else if (d.user_histories) out += "their ids and " + held + ".";
+  else
+    out += "their ids and `histories`. The file holds no histories: without `histories` a user is "
+           "ranked by the id alone, which the metrics of this file did not measure.";
+  return out + " histories: one list for each user, oldest item first, in place of what the file "
+               "holds, or empty.";
+}
 
 }  // namespace
 
@@ -381,6 +435,7 @@ std::vector<MethodDescription> describe_methods(const Description& d) {
   if (!d.new_user_with_history)
     no_history = "this model cannot use a history, it knows users by their ids; call recommend_user "
                  "or score_user";
+  const bool has_both = d.reads_users && d.max_length > 0;
   if (!d.user_ids && d.known_user)
     no_users = "this file holds no users; it was exported without their ids";
   else if (!d.user_ids)
@@ -396,13 +451,14 @@ std::vector<MethodDescription> describe_methods(const Description& d) {
        "infinity behind the end of a shorter list. Ids that the file does not know are ignored; "
        "equal scores go by item index. exclude: items to leave out, one list for each history, or "
        "empty; pass the histories again to leave out what was seen. candidates: the only items to "
-       "choose from, or empty for all.",
+       "choose from, or empty for all." +
+           std::string(has_both ? " The model reads user ids too; recommend_user takes both." : ""),
        no_history},
       {"recommend_user",
        "(self, users: List[str], k: int, exclude: List[List[str]] = [], candidates: List[str] = [], "
-       "exclude_seen: bool = False) -> " + lists,
-       "The same for users that the file knows. exclude_seen leaves out the items that the file "
-       "holds of each user. A user that it does not know gets the fallback.",
+       "exclude_seen: bool = False, histories: List[List[str]] = []) -> " + lists,
+       meaning_of_user(d) + " exclude_seen leaves out the items that the file holds of each user, and "
+                            "those of `histories`. A user without anything usable gets the fallback.",
        no_users},
       {"similar_items", "(self, items: List[str], k: int) -> " + lists,
        "The k items whose vectors have the largest cosine with that of each given item, without "
@@ -412,8 +468,9 @@ std::vector<MethodDescription> describe_methods(const Description& d) {
        "The scores [B, C] of one list of items for each history, or of a single list for all; NaN "
        "for unknown items and behind the end of a shorter list.",
        no_history},
-      {"score_user", "(self, users: List[str], items: List[List[str]]) -> Tensor",
-       "The same for users that the file knows.", no_users},
+      {"score_user",
+       "(self, users: List[str], items: List[List[str]], histories: List[List[str]] = []) -> Tensor",
+       "The same for users that the file knows; histories as in recommend_user.", no_users},
       {"forward", "(self, " + inputs + ") -> Tensor",
        "Dense ids to the scores [B, I] of all items. users [B] int64, -1 for unknown; history [B, T] "
        "int64, oldest first, left-padded with -2; the newest max_length are read.",
@@ -425,8 +482,14 @@ std::vector<MethodDescription> describe_methods(const Description& d) {
        no_users},
       {"serves_histories", "(self, histories: List[List[str]]) -> List[bool]",
        "Which histories hold something the model can use; the others get the fallback.", no_history},
-      {"serves_users", "(self, users: List[str]) -> List[bool]",
-       "Which users the model can serve; the others get the fallback.", no_users},
+      {"serves_users", "(self, users: List[str], histories: List[List[str]] = []) -> List[bool]",
+       "Which users the model can serve: those that it learnt from, or that have a history it reads; "
+       "the others get the fallback.",
+       no_users},
+      {"items_left_out", "(self, users: List[str]) -> List[int]",
+       "How many older items of each user export.user_items kept out of the file, so that exclude_seen "
+       "cannot leave them out.",
+       no_users},
       {"display", "(self, items: List[str]) -> List[Dict[str, str]]",
        "What to show beside each item id: column name to text.", ""},
       {"describe", "(self) -> str", "This description, as JSON.", ""},
@@ -437,12 +500,13 @@ std::string method_source(const Description& d, bool has_factor_bias) {
   std::string out = model_calls(d);
   if (d.inner_product) {
     auto text = replaced(kScoreByFactors, "@REDUCE@", d.sum_of_queries ? kReduceSum : kReduceMax);
-    out += replaced(text, "@BIAS@", has_factor_bias ? kBias : "");
+    text = replaced(text, "@BIAS@", has_factor_bias ? kBias : "");
+    out += replaced(text, "@QUERY_BIAS@", d.query_bias ? kQueryBias : "");
   } else {
     out += kScoreByBlocks;
   }
   out += d.ranks_for_everybody ? std::string(kWithoutFallback)
-                               : replaced(kWithFallback, "@USABLE@", usable_rule(d));
+                               : std::string(kWithFallback);
   // Rows at a time: 16 million scores, or without an inner product 64 thousand in blocks of items.
   auto rank = replaced(kRank, "@BLOCK@", d.inner_product ? "16777216" : "65536");
   rank = replaced(rank, "@WIDTH@",
@@ -456,7 +520,9 @@ std::string method_source(const Description& d, bool has_factor_bias) {
   if (d.method("recommend")->refusal.empty()) out += kRecommend;
   if (d.user_ids) {
     out += d.user_histories ? std::string(kStoredItems)
-                            : replaced(kNoStoredItems, "@NO_SEEN@", kNoSeen);
+                            : replaced(kNoStoredItems, "@NO_SEEN@", no_seen(d));
+    out += d.user_items > 0 ? kItemsLeftOut : kNoItemsLeftOut;
+    out += d.new_user_with_history ? kSentHistories : kNoSentHistories;
     if (d.user_histories && d.max_length > 0)
       out += kStoredHistories;
     else

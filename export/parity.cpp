@@ -8,6 +8,7 @@
 #include <random>
 #include <set>
 
+#include "core/diagnostics.h"
 #include "core/ids.h"
 #include "export/exporter.h"
 
@@ -59,8 +60,10 @@ class Parity {
 
  private:
   [[noreturn]] void differ(const std::string& what) const {
-    TORCH_CHECK(false, "export: the reloaded file differs from the model in ", what,
-                "; nothing was written to ", destination_);
+    throw DataError(destination_, 0,
+                    "not written: the reloaded file differs from the model in " + what,
+                    "a part of the model cannot be exported as it is: a number of C++ that came from a "
+                    "tensor, such as a size, was fixed at its first value; see export/README.md");
   }
 
   // The plain executor once; the optimising one as often as it takes to replace its first plan.
@@ -97,8 +100,10 @@ class Parity {
     const auto a = got.to(torch::kDouble);
     const auto b = wanted.to(torch::kDouble);
     if (!b.isfinite().all().item<bool>())
-      TORCH_CHECK(false, "export: the model gives NaN or infinity in ", where, " at ",
-                  place_of(b.isfinite().logical_not()), "; nothing was written to ", destination_);
+      throw DataError(destination_, 0,
+                      "not written: the model gives NaN or infinity in " + where + " at " +
+                          place_of(b.isfinite().logical_not()),
+                      "its training diverged, or a part of it divides by zero");
     const auto difference = (a - b).abs();
     const double allowed = kTolerance * (1.0 + b.abs().max().item<double>());
     const auto wrong = difference.le(allowed).logical_not();  // NaN is wrong too
@@ -141,23 +146,32 @@ class Parity {
 
     const auto state = model_.encode(request(users, history));
     const auto scores = model_.score(state, candidates);                               // [B, C]
+    const auto usable = model_.usable(request(users, history));                        // [B]
     for (const auto* file : runs(rows == kOptimizedRows)) {
       const auto states = from_file("encode" + at, [&] { return file->encode(users, history); });
       if (states.size() != state.tensors.size()) differ("encode" + at + ": number of tensors");
       for (size_t i = 0; i < states.size(); ++i)
         compare("encode" + at + ", tensor " + std::to_string(i), states[i], state.tensors[i]);
+      compare("usable" + at, from_file("usable" + at, [&] { return file->usable(users, history); }),
+              usable);
       compare("score" + at,
               from_file("score" + at, [&] { return file->score_states(states, candidates); }), scores);
       if (d_.inner_product) {
         const auto queries = from_file("queries" + at, [&] { return file->queries(states); });
         compare("queries" + at, queries, model_.queries(state));
-        compare("the inner-product form" + at, product_scores(queries, candidates), scores);
+        auto products = product_scores(queries, candidates);                           // [B, C]
+        if (d_.query_bias) {
+          const auto bias = from_file("query_bias" + at, [&] { return file->query_bias(states); });
+          compare("query_bias" + at, bias, model_.query_bias(state));
+          products = products + bias.unsqueeze(1);                                     // [B, C]
+        }
+        compare("the inner-product form" + at, products, scores);
       }
       report_.num_comparisons += rows;
     }
   }
 
-  // The definition of Factors (models/model.h), for a few items of each row.
+  // The definition of Factors (models/model.h) without the query's bias, for a few items of each row.
   torch::Tensor product_scores(const torch::Tensor& queries, const torch::Tensor& candidates) const {
     const auto items = file_.factor_items().index({candidates});                       // [B, C, D]
     const auto products = queries.matmul(items.transpose(1, 2));                       // [B, M, C]
@@ -192,14 +206,14 @@ class Parity {
 
   // The model's scores of every item for one request, in double.   Shapes  -> [I]
   torch::Tensor all_scores(int64_t user, const std::vector<int64_t>& items) {
-    const bool usable = d_.ranks_for_everybody || (d_.max_length > 0 && !items.empty()) ||
-                        (d_.reads_users && user != kUnknownId);
-    if (!usable) return inputs_.item_counts.to(torch::kFloat).to(torch::kDouble);      // [I]
     const auto count = std::min<int64_t>(d_.max_length, static_cast<int64_t>(items.size()));
     const std::vector<int64_t> newest(items.end() - count, items.end());
     auto history = torch::full({1, 1}, kPaddingId, torch::kLong);                      // [1, T]
     if (count > 0) history = torch::tensor(newest, torch::kLong).unsqueeze(0);
-    const auto state = model_.encode(request(torch::full({1}, user, torch::kLong), history));
+    const auto asked = request(torch::full({1}, user, torch::kLong), history);
+    if (!model_.usable(asked).item<bool>())
+      return inputs_.item_counts.to(torch::kFloat).to(torch::kDouble);                 // [I]
+    const auto state = model_.encode(asked);
     std::vector<torch::Tensor> parts;
     for (int64_t begin = 0; begin < d_.num_items; begin += kBlock) {
       const auto ids = torch::arange(begin, std::min(begin + kBlock, d_.num_items));   // [C]
@@ -293,13 +307,18 @@ class Parity {
     }
   }
 
+  int64_t num_items_of(int64_t user) const {
+    return (inputs_.user_offsets[user + 1] - inputs_.user_offsets[user]).item<int64_t>();
+  }
+
   // Dense ids of what the file should have stored of `user`.
   std::vector<int64_t> stored(int64_t user) const {
     if (!d_.user_histories || user == kUnknownId) return {};
-    const auto begin = inputs_.user_offsets[user].item<int64_t>();
+    auto begin = inputs_.user_offsets[user].item<int64_t>();
     const auto end = inputs_.user_offsets[user + 1].item<int64_t>();
+    if (d_.user_items > 0) begin = std::max(begin, end - d_.user_items);
     std::vector<int64_t> out;
-    for (auto row = std::max(begin, end - d_.user_items); row < end; ++row)
+    for (auto row = begin; row < end; ++row)
       out.push_back(inputs_.user_items[row].item<int64_t>());
     return out;
   }
@@ -329,6 +348,29 @@ class Parity {
       }
       report_.num_comparisons += rows;
     }
+    const auto left_out =
+        from_file("items_left_out" + at, [&] { return file_.items_left_out(all[0].users); });
+    for (int64_t row = 0; row < rows; ++row) {
+      const auto user = inputs_.users->find(all[0].users[row]);
+      const auto wanted = d_.user_items > 0 && user != kUnknownId
+                              ? num_items_of(user) - static_cast<int64_t>(items[row].size())
+                              : 0;
+      if (left_out[row] != wanted)
+        differ("items_left_out" + at + ", row " + std::to_string(row) + ": " + std::to_string(left_out[row]) +
+               " instead of " + std::to_string(wanted));
+    }
+    if (!d_.new_user_with_history) return;
+    // Users whose histories are sent, as the metrics were measured.
+    const auto& sent = all[0];
+    const auto got = from_file("recommend_user" + at, [&] {
+      return file_.recommend_user(sent.users, sent.k, {}, {}, false, sent.histories);
+    });
+    for (int64_t row = 0; row < rows; ++row)
+      compare_list("recommend_user with histories" + at + ", row " + std::to_string(row),
+                   got.items[row], got.scores[row],
+                   all_scores(inputs_.users->find(sent.users[row]), known(sent.histories[row])), {},
+                   {}, sent.k);
+    report_.num_comparisons += rows;
   }
 
   void check_similar(int64_t rows) {

@@ -1,5 +1,6 @@
 #include "serving/recommend_command.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "core/diagnostics.h"
@@ -12,63 +13,171 @@ namespace {
 
 // Answered and written before the next are answered, so that long inputs give output as they go.
 constexpr size_t kRequestsAtOnce = 1024;
+constexpr size_t kShownIds = 10;
 
 [[noreturn]] void fail(const std::string& message, const std::string& hint) {
   throw ConfigError({{{.file = "<command line>"}, message, hint}});
 }
 
-std::vector<Request> requests_of(const RecommendOptions& options) {
-  const int given = options.history.has_value() + options.user.has_value() +
-                    options.similar_to.has_value() + options.input_path.has_value();
-  if (given != 1)
-    fail(std::string(given == 0 ? "none" : "several") +
-             " of --history, --user, --similar-to and --input given",
+void check_options(const RecommendOptions& options) {
+  const int given = (options.history || options.user) + options.similar_to.has_value() +
+                    options.input_path.has_value();
+  if (given == 0)
+    fail("none of --history, --user, --similar-to and --input given",
          "give one of them, such as --history 50,181,172");
+  if (given > 1)
+    fail("several of --history, --user, --similar-to and --input given",
+         "give one of them; only --user and --history go together");
   if (options.k < 1) fail("-k: must be at least 1, got " + std::to_string(options.k), "");
-  RequestDefaults defaults{.k = options.k, .candidates = {}, .exclude_seen = options.exclude_seen};
-  if (!options.candidates_path.empty()) defaults.candidates = read_ids(options.candidates_path);
-  if (options.input_path) return read_requests(*options.input_path, defaults);
+  if (options.similar_to && (options.exclude_seen || !options.candidates_path.empty()))
+    fail("--similar-to goes with -k alone", "leave out --exclude-seen and --candidates");
+}
 
+std::vector<Request> requests_of(const RecommendOptions& options, const RequestDefaults& defaults) {
+  if (options.input_path) return read_requests(*options.input_path, defaults);
   Request request;
   request.k = defaults.k;
   if (options.similar_to) {
-    if (options.exclude_seen || !options.candidates_path.empty())
-      fail("--similar-to goes with -k alone", "leave out --exclude-seen and --candidates");
     request.kind = Request::Kind::kSimilar;
     request.id = *options.similar_to;
     return {request};
   }
   request.candidates = defaults.candidates;
   request.exclude_seen = defaults.exclude_seen;
-  request.kind = options.user ? Request::Kind::kUser : Request::Kind::kHistory;
+  request.kind = options.user && options.history ? Request::Kind::kUserWithHistory
+                 : options.user                  ? Request::Kind::kUser
+                                                 : Request::Kind::kHistory;
   request.id = options.user.value_or("");
   request.history = split_ids(options.history.value_or(""));
   return {request};
+}
+
+// `a, b, c`, of many ids the first few.
+std::string some_of(const std::vector<std::string>& ids) {
+  const auto shown = std::min(ids.size(), kShownIds);
+  const auto rest = static_cast<int64_t>(ids.size() - shown);
+  return join({ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(shown)}) +
+         (rest > 0 ? " and " + format_count(rest) + " more" : "");
+}
+
+// The candidates of all requests, without those that the file does not know.
+std::vector<std::string> read_candidates(const std::string& path, const ExportedFile& file,
+                                         const std::function<void(const std::string&)>& warn) {
+  const auto ids = read_ids(path);
+  const auto known = file.known_items(ids);
+  std::vector<std::string> out, unknown;
+  for (size_t i = 0; i < ids.size(); ++i) (known[i] ? out : unknown).push_back(ids[i]);
+  const auto count = format_count(static_cast<int64_t>(ids.size()));
+  if (out.empty())
+    throw DataError(path, 0, "the model knows none of its " + count + " ids: " + some_of(unknown),
+                    "give the ids of items, as the training data has them, one on each line");
+  if (!unknown.empty())
+    warn(path + ": the model does not know " +
+         format_count(static_cast<int64_t>(unknown.size())) + " of " + count +
+         " candidates: " + some_of(unknown));
+  return out;
+}
+
+struct Refusal {
+  std::string reason, hint;
+};
+
+// Why the file does not serve `request`, and how else to ask; the file's own words speak of methods.
+std::optional<Refusal> refusal_of(const Description& d, const Request& request) {
+  const bool is_line = request.line > 0;
+  const std::string history = is_line ? "'history'" : "--history", user = is_line ? "'user'" : "--user";
+  const std::string again = "export the run again with --set export.include_users=true";
+  const bool by_history = d.new_user_with_history;
+  const bool has_user =
+      request.kind == Request::Kind::kUser || request.kind == Request::Kind::kUserWithHistory;
+  if (request.kind == Request::Kind::kHistory && !by_history)
+    return Refusal{"this model cannot use a history, it knows users by their ids",
+                   "give " + user + " instead"};
+  if (has_user && !d.user_ids) {
+    if (d.known_user) return Refusal{"this file holds no users; it was exported without their ids", ""};
+    const bool is_alone = request.kind == Request::Kind::kUser;
+    return Refusal{"this file holds no users, and the model has no user ids",
+                   (is_alone ? "give " + history + " instead" : "leave out " + user) + ", or " + again};
+  }
+  if (request.kind == Request::Kind::kUserWithHistory && !by_history)
+    return Refusal{"this model reads no history, it knows users by their ids", "leave out " + history};
+  if (request.kind == Request::Kind::kUser && request.exclude_seen && !d.user_histories)
+    return Refusal{"the items that users have seen are not in this file",
+                   (by_history && d.max_length > 0 ? "give " + history + " too, or "
+                    : is_line                      ? "name them in 'exclude', or "
+                                                   : "") + again};
+  if (request.kind == Request::Kind::kSimilar && !d.item_vectors)
+    return Refusal{"this model has no item vectors to compare", ""};
+  return std::nullopt;
+}
+
+void check_requests(const std::vector<Request>& requests, const RecommendOptions& options,
+                    const Description& description) {
+  for (const auto& request : requests) {
+    const auto refusal = refusal_of(description, request);
+    if (!refusal) continue;
+    if (request.line == 0) throw DataError(options.model_path, 0, refusal->reason, refusal->hint);
+    throw DataError(*options.input_path, request.line, options.model_path + ": " + refusal->reason,
+                    refusal->hint);
+  }
 }
 
 std::string name_of(const Request& request) {
   switch (request.kind) {
     case Request::Kind::kUser: return "user " + request.id;
     case Request::Kind::kSimilar: return "similar to " + request.id;
+    case Request::Kind::kUserWithHistory:
     case Request::Kind::kHistory: break;
   }
-  return request.history.empty() ? "an empty history" : "history " + join(request.history, ",");
+  const auto history =
+      request.history.empty() ? "an empty history" : "history " + join(request.history, ",");
+  return request.kind == Request::Kind::kHistory ? history : "user " + request.id + " with " + history;
 }
 
-void add_warnings(const Request& request, const Recommendation& answer, const std::string& prefix,
-                  std::vector<std::string>& out) {
-  if (!answer.unknown.empty()) {
-    const bool one = answer.unknown.size() == 1;
-    out.push_back(prefix + "the model does not know " + join(answer.unknown) + "; " +
-                  (request.kind == Request::Kind::kHistory ? (one ? "it is ignored" : "they are ignored")
-                   : request.kind == Request::Kind::kUser  ? "as if it were not there"
-                                                           : "nothing is similar to it"));
+std::vector<std::string> warnings_of(const Request& request, const Recommendation& answer,
+                                     const Description& d) {
+  std::vector<std::string> out;
+  auto items = answer.unknown;
+  if (answer.unknown_user) {
+    out.push_back("the model does not know user " + request.id);
+    items.erase(items.begin());
+  }
+  if (!items.empty()) {
+    const bool one = items.size() == 1;
+    out.push_back("the model does not know " + some_of(items) + "; " +
+                  (request.kind == Request::Kind::kSimilar ? "nothing is similar to it"
+                   : one                                   ? "it is ignored"
+                                                           : "they are ignored"));
+  }
+  if (answer.no_candidates)
+    out.emplace_back("none of the candidates is known, so that the list is empty");
+  if (answer.items_left_out > 0) {
+    const auto held = "of the items of user " + request.id + " the file holds the newest " +
+                      format_count(d.user_items);
+    out.push_back((request.exclude_seen ? held + "; the " + format_count(answer.items_left_out) +
+                                              " before them may stand in the list"
+                                        : held + ", and the model reads " + format_count(d.max_length)) +
+                  " (export.user_items)");
   }
   if (!answer.fallback.empty())
-    out.push_back(prefix + "nothing usable is left of the request; it gets " + answer.fallback);
+    out.push_back((request.kind == Request::Kind::kUser && !answer.unknown_user
+                       ? "nothing was learnt of user " + request.id
+                       : std::string("nothing usable is left of the request")) +
+                  "; it gets " + answer.fallback);
+  return out;
 }
 
 const char* yes_or_no(bool value) { return value ? "yes" : "no"; }
+
+std::string known_user_line(const Description& d) {
+  std::string out = yes_or_no(d.user_ids);
+  if (d.user_histories && d.user_items > 0)
+    return out + ", with the newest " + format_count(d.user_items) + " items of each";
+  if (d.user_histories) return out + ", with all items of each";
+  if (d.user_ids && d.reads_users && d.max_length > 0)
+    return out + ", by the id alone: the file holds no histories, so that theirs must be sent";
+  return out;
+}
 
 // `name  value` for each metric: a plain number, or an object with its mean.
 std::string metric_lines(const nlohmann::json& evaluation) {
@@ -93,16 +202,24 @@ std::string indented(const std::string& text) {
 
 }  // namespace
 
-std::vector<std::string> run_recommend(const RecommendOptions& options, std::ostream& out) {
-  const auto requests = requests_of(options);
+void run_recommend(const RecommendOptions& options, std::ostream& out,
+                   const std::function<void(const std::string&)>& warn) {
+  check_options(options);
   const Recommender recommender(options.model_path);
+  const auto& description = recommender.file().description();
+  RequestDefaults defaults{.k = options.k, .candidates = {}, .exclude_seen = options.exclude_seen};
+  if (!options.candidates_path.empty())
+    defaults.candidates = read_candidates(options.candidates_path, recommender.file(), warn);
+  const auto requests = requests_of(options, defaults);
+  check_requests(requests, options, description);
   const bool many = options.input_path.has_value();
-  std::vector<std::string> warnings;
+  if (requests.empty()) warn(*options.input_path + ": holds no requests");
   for (size_t begin = 0; begin < requests.size(); begin += kRequestsAtOnce) {
     const auto end = std::min(begin + kRequestsAtOnce, requests.size());
     const std::vector<Request> part(requests.begin() + static_cast<std::ptrdiff_t>(begin),
                                     requests.begin() + static_cast<std::ptrdiff_t>(end));
     const auto answers = recommender.answer(part);
+    std::vector<std::string> warnings;
     for (size_t i = 0; i < answers.size(); ++i) {
       const auto number = std::to_string(begin + i + 1);
       if (options.format == RecommendOptions::Format::kJson) {
@@ -111,10 +228,12 @@ std::vector<std::string> run_recommend(const RecommendOptions& options, std::ost
         if (many) out << (begin + i > 0 ? "\n" : "") << number << ". " << name_of(part[i]) << "\n";
         out << to_table(answers[i]);
       }
-      add_warnings(part[i], answers[i], many ? "request " + number + ": " : "", warnings);
+      for (const auto& warning : warnings_of(part[i], answers[i], description))
+        warnings.push_back((many ? "request " + number + ": " : "") + warning);
     }
+    out << std::flush;
+    for (const auto& warning : warnings) warn(warning);
   }
-  return warnings;
 }
 
 std::string inspect_model(const std::string& path, bool as_json) {
@@ -124,14 +243,13 @@ std::string inspect_model(const std::string& path, bool as_json) {
   std::string out = path + "\n";
   out += "  " + format_bytes(static_cast<int64_t>(file.archive().size)) + " (weights " +
          format_bytes(d.weight_bytes) + ", ids and columns " + format_bytes(d.id_bytes) +
+         (d.history_bytes > 0 ? ", items of users " + format_bytes(d.history_bytes) : "") +
          "), loaded in " + format_duration(file.load_seconds()) + "\n";
   out += "  " + format_count(d.num_items) + " items, " +
          (d.user_ids ? format_count(d.num_users) + " users, " : "no users, ") +
          format_count(d.num_parameters) + " parameters\n";
   out += "\nserves\n";
-  out += std::string("  a known user by id           ") + yes_or_no(d.user_ids);
-  if (d.user_histories)
-    out += ", with the newest " + format_count(d.user_items) + " items of each";
+  out += "  a known user by id           " + known_user_line(d);
   out += std::string("\n  a new user with a history    ") + yes_or_no(d.new_user_with_history);
   if (d.max_length > 0) out += ", of which the newest " + format_count(d.max_length) + " items are read";
   out += std::string("\n  a user with features only    ") + yes_or_no(d.user_features);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <ostream>
 #include <string>
@@ -8,7 +9,8 @@
 
 namespace reckon {
 
-/// What `reckon recommend` is asked for. Exactly one of the first four after the path is given.
+/// What `reckon recommend` is asked for. Of the first four after the path one is given, or a user with
+/// a history.
 struct RecommendOptions {
   enum class Format { kTable, kJson };
 
@@ -16,7 +18,7 @@ struct RecommendOptions {
   std::optional<std::string> history;     ///< `id,id`, oldest first; may be empty.
   std::optional<std::string> user;
   std::optional<std::string> similar_to;
-  std::optional<std::string> input_path;  ///< A file of request lines (serving/requests.h).
+  std::optional<std::string> input_path;  ///< A file of request lines (serving/requests.h), or `-`.
 
   int64_t k = 10;
   bool exclude_seen = false;
@@ -26,11 +28,13 @@ struct RecommendOptions {
 
 /// Writes the recommendations to `out`: a table for each request, or a line of JSON for each.
 ///
-/// Returns what to say on standard error: ids that the file does not know, and fallbacks. In JSON they
-/// stand in the lines too.
-/// Throws   DataError about the model, the requests or the candidates; ConfigError about options that
-///          do not go together.
-std::vector<std::string> run_recommend(const RecommendOptions& options, std::ostream& out);
+/// `warn` gets what to say beside the lists, as they are written: ids that the file does not know,
+/// fallbacks. In JSON it stands in the lines too. All requests are checked before the first is
+/// answered.
+/// Throws   DataError about the model, the candidates, or a request with its line; ConfigError about
+///          options that do not go together.
+void run_recommend(const RecommendOptions& options, std::ostream& out,
+                   const std::function<void(const std::string&)>& warn);
 
 /// What is in an exported file, for people: who it serves and by which methods, sizes, metrics, how it
 /// was made. With `as_json` the description as the file has it.

@@ -1,6 +1,7 @@
 #include "serving/recommender.h"
 
 #include <algorithm>
+#include <set>
 
 namespace reckon {
 namespace {
@@ -11,6 +12,14 @@ constexpr std::ptrdiff_t kMaxGroup = 256;
 bool go_together(const Request& a, const Request& b) {
   return a.kind == b.kind && a.k == b.k && a.candidates == b.candidates &&
          a.exclude_seen == b.exclude_seen;
+}
+
+bool has_history(const Request& request) {
+  return request.kind == Request::Kind::kHistory || request.kind == Request::Kind::kUserWithHistory;
+}
+
+bool has_user(const Request& request) {
+  return request.kind == Request::Kind::kUser || request.kind == Request::Kind::kUserWithHistory;
 }
 
 }  // namespace
@@ -52,6 +61,11 @@ void Recommender::answer_group(const Request* begin, const Request* end,
       ranking = file_.recommend_user(ids, begin->k, exclude, begin->candidates, begin->exclude_seen);
       served = file_.serves_users(ids);
       break;
+    case Request::Kind::kUserWithHistory:
+      ranking = file_.recommend_user(ids, begin->k, exclude, begin->candidates, begin->exclude_seen,
+                                     histories);
+      served = file_.serves_users(ids, histories);
+      break;
     case Request::Kind::kSimilar:
       ranking = file_.similar_items(ids, begin->k);
       break;
@@ -74,37 +88,62 @@ void Recommender::answer_group(const Request* begin, const Request* end,
     out.push_back(std::move(answer));
   }
   note_unknown(begin, end, out.data() + first);
+  if (has_user(*begin)) note_left_out(begin, end, out.data() + first);
 }
 
 void Recommender::note_unknown(const Request* begin, const Request* end,
                                Recommendation* answers) const {
   // One call for all ids of the group: looking them up one by one costs a call each.
   ExportedFile::Ids items, users;
-  std::vector<size_t> item_rows, user_rows;
+  std::vector<size_t> item_rows;
   const auto add = [&](const std::vector<std::string>& ids, size_t row) {
     items.insert(items.end(), ids.begin(), ids.end());
     item_rows.insert(item_rows.end(), ids.size(), row);
   };
   for (const auto* request = begin; request != end; ++request) {
     const auto row = static_cast<size_t>(request - begin);
-    if (request->kind == Request::Kind::kHistory) add(request->history, row);
+    if (has_history(*request)) add(request->history, row);
     if (request->kind == Request::Kind::kSimilar) add({request->id}, row);
     add(request->exclude, row);
-    if (request->kind == Request::Kind::kUser) {
-      users.push_back(request->id);
-      user_rows.push_back(row);
-    }
+    if (has_user(*request)) users.push_back(request->id);
   }
-  const auto note = [&](const std::vector<bool>& known, const ExportedFile::Ids& ids,
-                        const std::vector<size_t>& rows) {
-    for (size_t i = 0; i < ids.size(); ++i) {
-      auto& unknown = answers[rows[i]].unknown;
-      if (!known[i] && std::find(unknown.begin(), unknown.end(), ids[i]) == unknown.end())
-        unknown.push_back(ids[i]);
-    }
+  const auto num_rows = static_cast<size_t>(end - begin);
+  std::vector<std::set<std::string>> noted(num_rows);
+  const auto note = [&](size_t row, const std::string& id) {
+    if (noted[row].insert(id).second) answers[row].unknown.push_back(id);
   };
-  note(file_.known_items(items), items, item_rows);
-  if (!users.empty()) note(file_.known_users(users), users, user_rows);
+  const auto known = file_.known_items(items);
+  for (size_t i = 0; i < items.size(); ++i)
+    if (!known[i]) note(item_rows[i], items[i]);
+  // Requests of a group have their candidates in common.
+  const auto& candidates = begin->candidates;
+  const auto known_candidates = file_.known_items(candidates);
+  const bool none_known = !candidates.empty() && std::find(known_candidates.begin(), known_candidates.end(),
+                                                           true) == known_candidates.end();
+  for (size_t row = 0; row < num_rows; ++row) {
+    for (size_t i = 0; i < candidates.size(); ++i)
+      if (!known_candidates[i]) note(row, candidates[i]);
+    answers[row].no_candidates = none_known;
+  }
+  if (users.empty()) return;
+  const auto user_is_known = file_.known_users(users);
+  for (size_t row = 0; row < num_rows; ++row) {
+    answers[row].unknown_user = !user_is_known[row];
+    // First: the most important of what is unknown, and perhaps called like an item.
+    if (!user_is_known[row]) answers[row].unknown.insert(answers[row].unknown.begin(), users[row]);
+  }
+}
+
+void Recommender::note_left_out(const Request* begin, const Request* end,
+                                Recommendation* answers) const {
+  const auto& d = file_.description();
+  if (d.user_items == 0) return;
+  const bool is_read = begin->kind == Request::Kind::kUser && d.user_items < d.max_length;
+  if (!begin->exclude_seen && !is_read) return;
+  ExportedFile::Ids users;
+  for (const auto* request = begin; request != end; ++request) users.push_back(request->id);
+  const auto counts = file_.items_left_out(users);
+  for (size_t row = 0; row < users.size(); ++row) answers[row].items_left_out = counts[row];
 }
 
 }  // namespace reckon

@@ -30,8 +30,9 @@ class Recommender {
   NamedRanking recommend_user(const ExportedFile::Ids& users, int64_t k,
                               const ExportedFile::IdLists& exclude = {},
                               const ExportedFile::Ids& candidates = {},
-                              bool exclude_seen = false) const {
-    return file_.recommend_user(users, k, exclude, candidates, exclude_seen);
+                              bool exclude_seen = false,
+                              const ExportedFile::IdLists& histories = {}) const {
+    return file_.recommend_user(users, k, exclude, candidates, exclude_seen, histories);
   }
   NamedRanking similar_items(const ExportedFile::Ids& items, int64_t k) const {
     return file_.similar_items(items, k);
@@ -49,6 +50,7 @@ class Recommender {
  private:
   void answer_group(const Request* begin, const Request* end, std::vector<Recommendation>& out) const;
   void note_unknown(const Request* begin, const Request* end, Recommendation* answers) const;
+  void note_left_out(const Request* begin, const Request* end, Recommendation* answers) const;
 
   ExportedFile file_;
 };

@@ -106,19 +106,17 @@ Request parse_request(std::string_view line, const RequestDefaults& defaults,
   out.k = defaults.k;
   out.candidates = defaults.candidates;
   out.exclude_seen = defaults.exclude_seen;
-  int kinds = 0;
+  out.line = line_number;
+  bool history = false, user = false, similar = false;
   for (const auto& [key, value] : object.items()) {
     if (key == "history") {
-      ++kinds;
-      out.kind = Request::Kind::kHistory;
+      history = true;
       out.history = ids_of(value, key, at);
     } else if (key == "user") {
-      ++kinds;
-      out.kind = Request::Kind::kUser;
+      user = true;
       out.id = id_of(value, key, at);
     } else if (key == "similar_to") {
-      ++kinds;
-      out.kind = Request::Kind::kSimilar;
+      similar = true;
       out.id = id_of(value, key, at);
     } else if (key == "k") {
       if (!value.is_number_integer() || (value.is_number_unsigned() && value.get<uint64_t>() > INT32_MAX) ||
@@ -137,22 +135,28 @@ Request parse_request(std::string_view line, const RequestDefaults& defaults,
       at.fail("unknown key '" + key + "'; " + suggest(key, kKeys));
     }
   }
-  if (kinds != 1)
-    at.fail(std::string(kinds == 0 ? "none" : "several") +
-            " of 'history', 'user' and 'similar_to' given; expected one of them");
-  if (out.kind == Request::Kind::kSimilar) {
-    if (object.contains("exclude") || object.contains("candidates") || object.contains("exclude_seen"))
-      at.fail("'similar_to' takes 'k' alone beside it");
+  if (!history && !user && !similar)
+    at.fail("none of 'history', 'user' and 'similar_to' given; expected one of them, or user and "
+            "history");
+  if (similar) {
+    if (object.size() > 1 + object.count("k")) at.fail("'similar_to' takes 'k' alone beside it");
     out.candidates.clear();
     out.exclude_seen = false;
   }
+  out.kind = similar           ? Request::Kind::kSimilar
+             : user && history ? Request::Kind::kUserWithHistory
+             : user            ? Request::Kind::kUser
+                               : Request::Kind::kHistory;
   return out;
 }
 
 std::vector<Request> read_requests(const std::string& path, const RequestDefaults& defaults) {
   std::vector<Request> out;
-  for_each_line(read_file(path), [&](std::string_view line, int64_t number) {
-    out.push_back(parse_request(line, defaults, path, number));
+  const bool is_standard = path == "-";
+  const std::string name = is_standard ? "<standard input>" : path;
+  const auto text = read_file(is_standard ? "/dev/stdin" : path);
+  for_each_line(text, [&](std::string_view line, int64_t number) {
+    out.push_back(parse_request(line, defaults, name, number));
   });
   return out;
 }
@@ -208,6 +212,7 @@ std::string to_json_line(const Recommendation& recommendation) {
     out["items"].push_back(std::move(one));
   }
   if (!recommendation.unknown.empty()) out["unknown"] = recommendation.unknown;
+  if (recommendation.items_left_out > 0) out["items_left_out"] = recommendation.items_left_out;
   if (!recommendation.fallback.empty()) out["fallback"] = recommendation.fallback;
   return out.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

@@ -1,46 +1,19 @@
 #include <gtest/gtest.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <random>
-#include <thread>
 
 #include "core/files.h"
+#include "tests/support/program.h"
 #include "training/checkpoint.h"
 
 namespace reckon {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Runs `reckon` with these arguments; killed after `kill_after` milliseconds when that is positive.
-// Returns the exit code, or -SIGKILL when it was killed in time.
-int run_reckon(const std::vector<std::string>& arguments, int kill_after = 0) {
-  std::vector<char*> argv;
-  std::string program = RECKON_PROGRAM;
-  argv.push_back(program.data());
-  auto copies = arguments;
-  for (auto& argument : copies) argv.push_back(argument.data());
-  argv.push_back(nullptr);
-  const pid_t child = fork();
-  if (child == 0) {
-    if (freopen("/dev/null", "w", stdout) == nullptr || freopen("/dev/null", "w", stderr) == nullptr) _exit(99);
-    execv(program.c_str(), argv.data());
-    _exit(98);
-  }
-  if (kill_after > 0) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(kill_after));
-    kill(child, SIGKILL);
-  }
-  int status = 0;
-  waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-}
 
 struct Case {
   const char* name;

@@ -13,6 +13,7 @@
 #include "core/diagnostics.h"
 #include "core/files.h"
 #include "tests/export/tiny_model.h"
+#include "tests/support/zip_file.h"
 
 namespace reckon {
 namespace {
@@ -36,7 +37,7 @@ class DamagedFile : public ::testing::Test {
     TinyModel model({});
     const TinyData data({});
     const TemporaryPath target("model.pt");
-    export_model(model, data.inputs(), target.path(), {.display = {"title"}, .check = false});
+    export_model(model, data.inputs(), target.path(), {.display = std::vector<std::string>{"title"}, .check = false});
     bytes_ = new std::string(read_file(target.path()));
   }
   static void TearDownTestSuite() { delete bytes_; }
@@ -103,6 +104,15 @@ TEST_F(DamagedFile, IsRefusedWhenItIsSomethingElse) {
   EXPECT_THAT(refusal_of("PK\x03\x04" + std::string(100000, 'x')), HasSubstr("cut short"));
 }
 
+TEST_F(DamagedFile, IsRefusedAsForeignWhenItIsAnOrdinaryZipFile) {
+  EXPECT_THAT(refusal_of(make_zip({{"notes/read me.txt", "hello"}, {"data.csv", "user,item\n1,2\n"}})),
+              HasSubstr("not an exported model: the archive holds no TorchScript module"));
+  // Such as other programs write: with permissions, which archives of LibTorch never have.
+  auto zipped = make_zip({{"data.csv", "user,item\n1,2\n"}});
+  zipped[zipped.find("PK\x01\x02") + 41] = '\x81';
+  EXPECT_THAT(refusal_of(zipped), HasSubstr("not an exported model: the archive holds no TorchScript module"));
+}
+
 TEST_F(DamagedFile, IsRefusedWhenItIsATorchScriptModuleOfSomebodyElse) {
   torch::jit::Module module("Foreign");
   module.define("def forward(self, x: Tensor) -> Tensor:\n    return x + 1\n");
@@ -115,7 +125,7 @@ TEST_F(DamagedFile, IsRefusedWhenItComesFromALaterVersion) {
   module.define("def forward(self, x: Tensor) -> Tensor:\n    return x + 1\n");
   module.save(target_.path(), {{kDescriptionRecord, R"({"format": "reckon", "format_version": 99})"}});
   EXPECT_THAT(refusal(target_.path()),
-              HasSubstr("it has format version 99, this program reads version 1"));
+              HasSubstr("it has format version 99, this program reads version 2"));
   module.save(target_.path(), {{kDescriptionRecord, "not json"}});
   EXPECT_THAT(refusal(target_.path()), HasSubstr("its description is damaged"));
 }
@@ -135,6 +145,44 @@ TEST(ExportedFile, IsRefusedWhenItIsMissingOrAFolder) {
   const TemporaryPath target("model.pt");
   EXPECT_THAT(refusal(target.path()), HasSubstr("cannot be read"));
   EXPECT_THAT(refusal(target.folder()), HasSubstr("is not a file"));
+}
+
+TEST(ExportedFile, RefusesDenseIdsThatTheModelDoesNotHave) {
+  const TinyOptions options{.reads_users = true};
+  TinyModel model(options);
+  const TinyData data(options);
+  const TemporaryPath target("model.pt");
+  export_model(model, data.inputs(), target.path(), {.check = false});
+  const ExportedFile file(target.path());
+  const auto ids = [](std::vector<int64_t> values) { return torch::tensor(values, torch::kLong); };
+  const auto message_of = [&](const std::function<void()>& call) -> std::string {
+    try {
+      call();
+    } catch (const DataError& e) {
+      return e.what();
+    }
+    return "accepted";
+  };
+  const auto history = ids({-2, 22}).unsqueeze(0);
+  EXPECT_EQ(message_of([&] { file.forward({ids({6}), history}); }), "accepted");
+  EXPECT_THAT(message_of([&] { file.forward({ids({7}), history}); }),
+              HasSubstr("users: expected ids from -1 to 6, got 7"));
+  EXPECT_THAT(message_of([&] { file.encode(ids({-2}), history); }),
+              HasSubstr("users: expected ids from -1 to 6, got -2"));
+  EXPECT_THAT(message_of([&] { file.forward({ids({0}), ids({23}).unsqueeze(0)}); }),
+              HasSubstr("history: expected ids from -2 to 22, got 23"));
+  EXPECT_THAT(message_of([&] { file.encode(ids({0}), ids({-3}).unsqueeze(0)); }),
+              HasSubstr("history: expected ids from -2 to 22, got -3"));
+  EXPECT_THAT(message_of([&] { file.encode(ids({0}), ids({1})); }),
+              HasSubstr("history: expected int64 of 2 dimensions, got Long [1]"));
+  EXPECT_THAT(message_of([&] { file.forward({ids({0})}); }),
+              HasSubstr("forward: expected (self, users: Tensor, history: Tensor) -> Tensor, got 1 tensors"));
+  const auto state = file.encode(ids({0}), history);
+  EXPECT_THAT(message_of([&] { file.score_states(state, ids({-1}).unsqueeze(0)); }),
+              HasSubstr("candidates: expected ids from 0 to 22, got -1"));
+  // What LibTorch itself finds wrong: two users and one history.
+  EXPECT_THAT(message_of([&] { file.encode(ids({0, 1, 2}), ids({1, 2}).unsqueeze(1)); }),
+              ::testing::MatchesRegex(".*model.pt: error: LibTorch fails in encode: [^\n]*must match[^\n]*"));
 }
 
 TEST(ExportedFile, ServesSeveralThreadsAtOnce) {

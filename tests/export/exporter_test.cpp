@@ -7,6 +7,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "core/config_node.h"
 #include "core/diagnostics.h"
 #include "core/files.h"
 #include "tests/export/tiny_model.h"
@@ -46,6 +47,10 @@ const Case kCases[] = {
     {"user_ids_alone", {.max_length = 0, .reads_users = true}},
     {"user_ids_and_history", {.reads_users = true}},
     {"mlp_of_user_ids", {.reads_users = true, .inner_product = false}},
+    {"user_bias", {.reads_users = true, .user_bias = true}},
+    {"mlp_with_user_bias", {.reads_users = true, .inner_product = false, .user_bias = true}},
+    {"untrained_users", {.max_length = 0, .reads_users = true, .num_untrained = 3}},
+    {"untrained_users_and_history", {.reads_users = true, .num_untrained = 3}},
     {"history_of_one", {.max_length = 1}},
     {"one_item", {.num_items = 1}},
 };
@@ -108,8 +113,10 @@ TEST(Exporter, RefusesAModelThatBakesTheTracedLength) {
   // Length 5 is the traced one; at length 1 the record is wrong.
   const auto message =
       message_of([&] { export_model(model, data.inputs(), target.path(), {}); });
-  EXPECT_THAT(message, HasSubstr("the reloaded file differs from the model in encode (batch 1, history 1)"));
-  EXPECT_THAT(message, HasSubstr("nothing was written to " + target.path()));
+  EXPECT_THAT(message, HasSubstr(target.path() + ": error: not written: the reloaded file differs from the "
+                                                 "model in encode (batch 1, history 1)"));
+  EXPECT_THAT(message, HasSubstr("hint: a part of the model cannot be exported as it is"));
+  EXPECT_THROW(export_model(model, data.inputs(), target.path(), {}), DataError);
   EXPECT_THAT(target.entries(), IsEmpty());
 }
 
@@ -151,9 +158,9 @@ TEST(Exporter, NamesTheNearestColumnWhenDisplayIsMisspelt) {
   TinyModel model({});
   const TinyData data({});
   const TemporaryPath target("model.pt");
-  const auto call = [&] { export_model(model, data.inputs(), target.path(), {.display = {"titel"}}); };
+  const auto call = [&] { export_model(model, data.inputs(), target.path(), {.display = Ids{"titel"}}); };
   EXPECT_THROW(call(), ConfigError);
-  EXPECT_THAT(message_of(call), HasSubstr("the item table has no column 'titel'"));
+  EXPECT_THAT(message_of(call), HasSubstr("the data keeps no column 'titel' of items"));
   EXPECT_THAT(message_of(call), HasSubstr("did you mean 'title'?"));
   EXPECT_THAT(target.entries(), IsEmpty());
 }
@@ -165,6 +172,64 @@ TEST(Exporter, SaysThatAFolderIsMissing) {
     export_model(model, data.inputs(), "/no/such/folder/model.pt", {});
   };
   EXPECT_THROW(call(), DataError);
+}
+
+TEST(Exporter, RefusesAPathThatNoFileCanTakeBeforeItMakesOne) {
+  TinyModel model({});
+  const TinyData data({});
+  const TemporaryPath target("model.pt");
+  std::filesystem::create_directory(target.path());
+  EXPECT_THAT(message_of([&] { export_model(model, data.inputs(), target.path(), {}); }),
+              HasSubstr("model.pt: error: cannot be written: it is a folder"));
+  EXPECT_THAT(message_of([&] { export_model(model, data.inputs(), target.path() + "/no/model.pt", {}); }),
+              HasSubstr("its folder " + target.path() + "/no is not there"));
+}
+
+TEST(Exporter, KeepsAllColumnsUnlessToldWhich) {
+  TinyModel model({});
+  const TinyData data({});
+  const auto columns_of = [&](const std::optional<Ids>& display) {
+    const TemporaryPath target("model.pt");
+    export_model(model, data.inputs(), target.path(), {.display = display, .check = false});
+    return ExportedFile(target.path()).description().display;
+  };
+  EXPECT_THAT(columns_of(std::nullopt), ElementsAre("title", "year"));
+  EXPECT_THAT(columns_of(Ids{"year"}), ElementsAre("year"));
+  EXPECT_THAT(columns_of(Ids{}), IsEmpty());
+}
+
+TEST(CheckDisplay, SaysWhichColumnIsNotKeptAndWhereItIsAskedFor) {
+  const auto tree = parse_yaml("model: popularity\nexport:\n  display: [title, titel,\n            released]\n", "mine.yaml");
+  const ExportOptions options{.display = Ids{"title", "titel", "released"}};
+  const auto said = [&](const std::vector<std::string>& columns) {
+    Problems problems;
+    check_display(tree, options, columns, problems);
+    return message_of([&] { problems.throw_if_any(); });
+  };
+  const auto message = said({"title", "genre"});
+  EXPECT_THAT(message, HasSubstr("mine.yaml:3:20: error: export.display[1]: the data keeps no column 'titel' of items"));
+  EXPECT_THAT(message, HasSubstr("did you mean 'title'?"));
+  EXPECT_THAT(message, HasSubstr("mine.yaml:4:13: error: export.display[2]: the data keeps no column 'released'"));
+  EXPECT_THAT(message, HasSubstr("kept: title, genre; name it in data.files.items.display"));
+  EXPECT_THAT(said({}), HasSubstr("it keeps none; give an item table under data.files.items"));
+  EXPECT_EQ(said({"title", "titel", "released"}), "");
+}
+
+TEST(Exporter, CountsEveryLargePartOfTheFile) {
+  for (const bool own : {false, true}) {
+    const TinyOptions options{.num_items = 20000, .num_users = 3000, .dim = 32, .reads_users = true, .user_bias = true,
+                              .own_factors = own};
+    TinyModel model(options);
+    const TinyData data(options);
+    const TemporaryPath target("model.pt");
+    const auto report = export_model(model, data.inputs(), target.path(), {.include_users = true, .check = false});
+    const auto counted = report.weight_bytes + report.id_bytes + report.history_bytes;
+    EXPECT_GE(report.file_bytes, counted);
+    EXPECT_LT(report.file_bytes, counted + counted / 50 + 200000);
+    // User u has u + 1 items of four bytes.
+    EXPECT_GT(report.history_bytes, 2999 * 3002 / 2 * 4);
+    EXPECT_EQ(report.weight_bytes >= 2 * 20000 * 32 * 4, own);
+  }
 }
 
 TEST(Exporter, SharesTheItemTableBetweenWeightsFactorsAndVectors) {
@@ -182,7 +247,7 @@ TEST(Exporter, DescribesWhatWasExported) {
   TinyModel model({});
   const TinyData data({});
   const TemporaryPath target("model.pt");
-  export_model(model, data.inputs(), target.path(), {.display = {"title"}, .check = false});
+  export_model(model, data.inputs(), target.path(), {.display = Ids{"title"}, .check = false});
   const ExportedFile file(target.path());
   const auto& d = file.description();
   EXPECT_EQ(d.num_items, 23);

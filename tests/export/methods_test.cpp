@@ -37,7 +37,7 @@ struct Exported {
   explicit Exported(const TinyOptions& options, ExportOptions export_options = {})
       : model(options), data(options), target("model.pt") {
     export_options.check = false;
-    export_options.display = {"title", "year"};
+    export_options.display = Ids{"title", "year"};
     export_model(model, data.inputs(), target.path(), export_options);
     file = std::make_unique<ExportedFile>(target.path());
     model.eval();
@@ -256,23 +256,33 @@ TEST(UserFile, LeavesOutStoredItemsThoughItsModelReadsNone) {
 TEST(StoredHistories, ServeAUserLikeTheHistoryItself) {
   Exported exported({}, {.include_users = true});
   const auto& file = *exported.file;
-  // User 6 chose 6 .. 12, of which the model reads, and the file keeps, the newest five.
+  // User 6 chose 6 .. 12, of which the model reads the newest five.
   const Ids newest = {"item-8", "item-9", "item-10", "item-11", "item-12"};
   EXPECT_EQ(file.recommend_user({"user-6"}, 23).items, file.recommend({newest}, 23).items);
-  EXPECT_EQ(file.recommend_user({"user-6"}, 23, {}, {}, true).items,
-            file.recommend({newest}, 23, {newest}).items);
   EXPECT_EQ(file.recommend_user({"user-2", "user-0", "nobody"}, 9).items,
             file.recommend({{"item-2", "item-3", "item-4"}, {}, {}}, 9).items);
-  EXPECT_EQ(file.description().user_items, 5);
+  EXPECT_EQ(file.description().user_items, 0);
   EXPECT_THAT(file.serves_users({"user-2", "user-0", "nobody"}), ElementsAre(true, false, false));
   EXPECT_THAT(file.known_users({"user-2", "user-0", "nobody"}), ElementsAre(true, true, false));
 }
 
-TEST(StoredHistories, KeepAsManyItemsAsAsked) {
+TEST(StoredHistories, LeaveOutAllThatAUserHasThoughTheModelReadsLess) {
+  Exported exported({}, {.include_users = true});
+  const auto& file = *exported.file;
+  const auto got = file.recommend_user({"user-6"}, 23, {}, {}, true).items[0];
+  EXPECT_EQ(got, best(exported.scores(kUnknownId, {8, 9, 10, 11, 12}), 23, {6, 7, 8, 9, 10, 11, 12}));
+  EXPECT_THAT(file.items_left_out({"user-6", "user-2", "nobody"}), ElementsAre(0, 0, 0));
+}
+
+TEST(StoredHistories, KeepAsManyItemsAsAskedAndSayHowManyTheyLack) {
   Exported exported({}, {.include_users = true, .user_items = 2});
   const auto& file = *exported.file;
   EXPECT_EQ(file.recommend_user({"user-6"}, 23, {}, {}, true).items,
             file.recommend({{"item-11", "item-12"}}, 23, {{"item-11", "item-12"}}).items);
+  EXPECT_THAT(file.items_left_out({"user-6", "user-2", "user-1", "user-0", "nobody"}),
+              ElementsAre(5, 1, 0, 0, 0));
+  EXPECT_THAT(file.description().method("recommend_user")->meaning,
+              HasSubstr("ranked by the newest 2 items that the file holds of each"));
 }
 
 TEST(StoredHistories, GoWithUserVectorsOfTheSameModel) {
@@ -289,6 +299,72 @@ TEST(UserAndHistoryFile, ServesNewUsersByHistoryAndKnownOnesByVector) {
   EXPECT_EQ(exported.file->recommend({{"item-1", "item-2"}}, 8).items[0],
             best(exported.scores(kUnknownId, {1, 2}), 8));
   EXPECT_EQ(exported.file->recommend_user({"user-4"}, 8).items[0], best(exported.scores(4, {}), 8));
+}
+
+TEST(UserAndHistoryFile, RanksByUserAndHistoryTogetherAsItsMetricsWereMeasured) {
+  for (const bool stored : {false, true}) {
+    Exported exported({.reads_users = true}, {.include_users = stored});
+    const auto& file = *exported.file;
+    const IdLists histories = {{"item-1", "item-2"}, {"item-7"}, {}};
+    const auto got = file.recommend_user({"user-4", "nobody", "nobody"}, 8, {}, {}, false, histories);
+    EXPECT_EQ(got.items[0], best(exported.scores(4, {1, 2}), 8));
+    EXPECT_EQ(got.items[1], best(exported.scores(kUnknownId, {7}), 8));
+    EXPECT_EQ(got.items[2][0], "item-3");  // the fallback
+    EXPECT_THAT(file.serves_users({"user-4", "nobody", "nobody"}, histories), ElementsAre(true, true, false));
+    EXPECT_NEAR(file.score_user({"user-4"}, {{"item-9"}}, {{"item-1", "item-2"}})[0][0].item<double>(),
+                exported.scores(4, {1, 2})[9].item<double>(), 1e-5);
+    // User 2 has the items 2, 3 and 4, which only the second file knows.
+    const auto seen = file.recommend_user({"user-2"}, 23, {}, {}, true, {{"item-1", "item-2"}});
+    const std::vector<int64_t> left_out = stored ? std::vector<int64_t>{1, 2, 3, 4} : std::vector<int64_t>{1, 2};
+    EXPECT_EQ(seen.items[0], best(exported.scores(2, {1, 2}), 23, left_out));
+    EXPECT_THAT(message_of([&] { file.recommend_user({"user-2", "user-3"}, 5, {}, {}, false, {{"item-1"}}); }),
+                HasSubstr("histories must have one list for each of the 2 requests, got 1"));
+  }
+}
+
+TEST(UserAndHistoryFile, SaysThatItHoldsNoHistoriesWhereItHoldsNone) {
+  const auto meaning_of = [](bool stored) {
+    Exported exported({.reads_users = true}, {.include_users = stored});
+    return exported.file->description().method("recommend_user")->meaning;
+  };
+  EXPECT_THAT(meaning_of(false), HasSubstr("The file holds no histories"));
+  EXPECT_THAT(meaning_of(true), Not(HasSubstr("holds no histories")));
+}
+
+TEST(UserFile, RefusesAHistoryBesideAUserToo) {
+  Exported exported({.max_length = 0, .reads_users = true});
+  EXPECT_THAT(message_of([&] { exported.file->recommend_user({"user-3"}, 5, {}, {}, false, {{"item-1"}}); }),
+              HasSubstr("this model reads no history"));
+}
+
+TEST(UserFile, GivesTheFallbackToUsersOfWhomNothingWasLearnt) {
+  Exported exported({.max_length = 0, .reads_users = true, .num_untrained = 3}, {.include_users = true});
+  const auto& file = *exported.file;
+  const auto got = file.recommend_user({"user-2", "user-3"}, 5);
+  EXPECT_THAT(got.items[0], ElementsAre("item-3", "item-7", "item-11", "item-15", "item-19"));
+  EXPECT_EQ(got.items[1], best(exported.scores(3, {}), 5));
+  EXPECT_THAT(file.serves_users({"user-2", "user-3"}), ElementsAre(false, true));
+  EXPECT_THAT(file.known_users({"user-2", "user-3"}), ElementsAre(true, true));
+  // What the file holds of such a user is left out all the same.
+  EXPECT_THAT(file.recommend_user({"user-2"}, 2, {}, {}, true).items[0], ElementsAre("item-7", "item-11"));
+  EXPECT_TRUE(torch::equal(file.forward({torch::tensor({2}, torch::kLong)})[0],
+                           exported.data.counts.to(torch::kFloat)));
+}
+
+TEST(UserAndHistoryFile, RanksByTheHistoryAloneWhereNothingWasLearntOfTheUser) {
+  Exported exported({.reads_users = true, .num_untrained = 3}, {.include_users = true});
+  EXPECT_EQ(exported.file->recommend_user({"user-2"}, 8).items[0], best(exported.scores(kUnknownId, {2, 3, 4}), 8));
+  EXPECT_THAT(exported.file->serves_users({"user-2", "user-0"}), ElementsAre(true, false));
+}
+
+TEST(BiasedUserFile, AddsTheBiasOfTheUserOnceToItsScores) {
+  Exported exported({.reads_users = true, .user_bias = true});
+  const auto got = exported.file->recommend_user({"user-4"}, 23, {}, {}, false, {{"item-1"}});
+  const auto scores = exported.scores(4, {1});
+  EXPECT_EQ(got.items[0], best(scores, 23));
+  EXPECT_NEAR(got.scores[0][0].item<double>(), scores.max().item<double>(), 1e-4);
+  EXPECT_NEAR(exported.file->score_user({"user-4"}, {{"item-9"}}, {{"item-1"}})[0][0].item<double>(),
+              scores[9].item<double>(), 1e-4);
 }
 
 TEST(EverybodyFile, RanksForAnyRequestAndBreaksTiesAtTheBorderByIndex) {

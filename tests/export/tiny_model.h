@@ -26,6 +26,9 @@ struct TinyOptions {
   bool reduce_max = false;
   bool inner_product = true;  ///< Else an MLP over user state and item.
   bool bias = true;
+  bool user_bias = false;        ///< Of every score of a user; with reads_users.
+  bool own_factors = false;      ///< Factors that are no view of the weights.
+  int64_t num_untrained = 0;     ///< The first users, of which nothing was learnt.
   bool bakes_length = false;  ///< The mistake that parity must find.
   bool gives_nan = false;
 };
@@ -40,6 +43,8 @@ class TinyModel : public Model {
     positions_ = register_parameter("positions", torch::randn({std::max<int64_t>(options.max_length, 1), dim}));
     if (options.reads_users) users_ = register_parameter("users", torch::randn({2 + options.num_users, dim}));
     bias_ = register_parameter("bias", torch::randn({options.num_items}));
+    if (options.user_bias)
+      user_bias_ = register_parameter("user_bias", torch::randn({2 + options.num_users}) * 5);
     heads_ = register_module("heads", torch::nn::Linear(dim, dim * options.num_queries));
     hidden_ = register_module("hidden", torch::nn::Linear(2 * dim, dim));
     output_ = register_module("output", torch::nn::Linear(dim, 1));
@@ -57,12 +62,18 @@ class TinyModel : public Model {
     torch::Tensor query;
     if (options_.max_length > 0) query = history_state(request.at(batch_key::kHistory));   // [B, D]
     if (options_.reads_users) {
-      const auto users = request.at(batch_key::kUsers);                                    // [B]
+      const auto users = known_users(request.at(batch_key::kUsers));                       // [B]
       const auto rows = users_.index({users + 2}) * users.ge(0).unsqueeze(-1);             // [B, D]
       query = query.defined() ? query + rows : rows;                                       // [B, D]
-      return {{query, users.to(torch::kFloat) * 0.001}};
+      State state{{query, users.to(torch::kFloat) * 0.001}};
+      if (options_.user_bias) state.tensors.push_back(user_bias_.index({users + 2}));      // [B]
+      return state;
     }
     return {{query}};
+  }
+
+  torch::Tensor known_users(const torch::Tensor& users) override {
+    return users.masked_fill(users.lt(options_.num_untrained), kUnknownId);                // [B]
   }
 
   torch::Tensor score(const State& state, const torch::Tensor& candidates) override {
@@ -76,12 +87,13 @@ class TinyModel : public Model {
       const auto query = state.tensors[0].unsqueeze(1).expand_as(items);                   // [B, C, D]
       out = output_(torch::tanh(hidden_(torch::cat({query, items}, -1)))).squeeze(-1);     // [B, C]
     }
+    if (options_.user_bias) out = out + state.tensors[2].unsqueeze(1);                     // [B, C]
     return options_.gives_nan ? out / out.mul(0.0) : out;
   }
 
   std::optional<Factors> factors() override {
     if (!options_.inner_product) return std::nullopt;
-    return Factors{.items = items_.slice(0, 2),
+    return Factors{.items = options_.own_factors ? items_.slice(0, 2) * 1.0 : items_.slice(0, 2),
                    .item_bias = options_.bias ? bias_ : torch::Tensor(),
                    .reduction = options_.reduce_max ? Factors::Reduction::kMax
                                                     : Factors::Reduction::kSum};
@@ -89,6 +101,9 @@ class TinyModel : public Model {
   torch::Tensor queries(const State& state) override {
     if (!options_.inner_product) return Model::queries(state);
     return heads_(state.tensors[0]).unflatten(-1, {options_.num_queries, -1});             // [B, M, D]
+  }
+  torch::Tensor query_bias(const State& state) override {
+    return options_.user_bias ? state.tensors[2] : torch::Tensor();                        // [B]
   }
   std::optional<torch::Tensor> item_vectors() override { return items_.slice(0, 2); }
 
@@ -106,7 +121,7 @@ class TinyModel : public Model {
   }
 
   TinyOptions options_;
-  torch::Tensor items_, positions_, users_, bias_;
+  torch::Tensor items_, positions_, users_, bias_, user_bias_;
   torch::nn::Linear heads_{nullptr}, hidden_{nullptr}, output_{nullptr};
 };
 

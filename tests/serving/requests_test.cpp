@@ -31,10 +31,15 @@ TEST(ParseRequest, ReadsEveryKey) {
                           .k = 5,
                           .exclude = {"7"},
                           .candidates = {"1", "2"},
-                          .exclude_seen = true}));
+                          .exclude_seen = true,
+                          .line = 7}));
   EXPECT_EQ(parse(R"({"user": 12})").id, "12");
   EXPECT_EQ(parse(R"({"user": "12"})").kind, Kind::kUser);
   EXPECT_EQ(parse(R"({"similar_to": "x", "k": 3})").kind, Kind::kSimilar);
+  const auto both = parse(R"({"user": "u", "history": ["a"]})");
+  EXPECT_EQ(both.kind, Kind::kUserWithHistory);
+  EXPECT_EQ(both.id, "u");
+  EXPECT_THAT(both.history, ElementsAre("a"));
 }
 
 TEST(ParseRequest, TakesFromTheDefaultsWhatALineDoesNotSay) {
@@ -74,7 +79,8 @@ TEST(ParseRequest, SaysWhereAndWhatIsWrong) {
       {R"({"user": "u", "candidates": []})", "'candidates': an empty list leaves nothing to choose from"},
       {R"({"user": "u", "user": "v"})", "'user' is given twice"},
       {R"({"k": 5})", "none of 'history', 'user' and 'similar_to' given; expected one of them"},
-      {R"({"user": "u", "history": []})", "several of 'history', 'user' and 'similar_to' given"},
+      {R"({"similar_to": "u", "user": "v"})", "'similar_to' takes 'k' alone beside it"},
+      {R"({"similar_to": "u", "history": []})", "'similar_to' takes 'k' alone beside it"},
       {R"({"similar_to": "u", "exclude": ["v"]})", "'similar_to' takes 'k' alone beside it"},
   };
   for (const auto& bad : cases) {
@@ -101,6 +107,7 @@ TEST(ReadRequests, NamesTheLineCountingBlankOnes) {
   const auto got = read_requests(file.path(), {});
   ASSERT_THAT(got, SizeIs(2));
   EXPECT_EQ(got[1].id, "b");
+  EXPECT_EQ(got[1].line, 3);
 }
 
 TEST(SplitIds, LeavesOutSpaceAndNothing) {
@@ -136,10 +143,12 @@ TEST(ToJsonLine, IsOneLineThatReadsBack) {
   auto noted = kAnswer;
   noted.unknown = {"a\nb"};
   noted.fallback = "the items most popular in training";
+  noted.items_left_out = 7;
   noted.items[0].columns[0].first = "score";
   const auto json = nlohmann::json::parse(to_json_line(noted));
   EXPECT_EQ(json["unknown"][0], "a\nb");
   EXPECT_EQ(json["fallback"], "the items most popular in training");
+  EXPECT_EQ(json["items_left_out"], 7);
   EXPECT_EQ(json["items"][0]["score"], 1.25);
   EXPECT_EQ(json["items"][0]["score_"], "Star \"Wars\"");
 }
