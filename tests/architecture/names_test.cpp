@@ -26,7 +26,11 @@ const std::set<std::string> kRooms = {"core",   "kernels",    "layers",   "datas
 
 /// Tests mirror the rooms; these folders of tests/ belong to none.
 const std::set<std::string> kOtherTests = {"architecture", "consumer", "contract",   "data",
-                                           "fuzz",         "learning", "references", "support"};
+                                           "fuzz",         "learning", "references", "setup",
+                                           "support"};
+
+/// What stands beside the rooms.
+const std::set<std::string> kOtherFolders = {"benchmarks", "cmake", "configs", "docs", "scripts", "tests"};
 
 std::string snake_case(const std::string& name) {
   std::string out;
@@ -91,22 +95,25 @@ Complaints against_file_names(const std::vector<std::string>& files) {
   return complaints;
 }
 
-/// Every room has a README; tests mirror the rooms.
-Complaints against_rooms(const std::vector<std::string>& files) {
+/// Files lie in rooms or in folders beside them, each with a README; tests mirror the rooms.
+Complaints against_folders(const std::vector<std::string>& files) {
   Complaints complaints;
-  std::set<std::string> with_sources;
+  std::set<std::string> folders;
   for (const auto& path : files) {
     const auto folder = folder_of(path);
-    if (kRooms.count(folder) > 0) with_sources.insert(folder);
+    if (folder.empty() || folder[0] == '.') continue;
+    if (kRooms.count(folder) == 0 && kOtherFolders.count(folder) == 0)
+      complaints.push_back(path + " is in no folder that is known");
+    else
+      folders.insert(folder);
     if (folder != "tests") continue;
     const auto below = folder_of(path.substr(6));
     if (!below.empty() && kRooms.count(below) == 0 && kOtherTests.count(below) == 0)
       complaints.push_back(path + " is in no folder that mirrors a room");
   }
-  for (const auto& room : with_sources)
-    if (std::find(files.begin(), files.end(), room + "/README.md") == files.end())
-      complaints.push_back(room + "/README.md is missing");
-  complaints.erase(std::unique(complaints.begin(), complaints.end()), complaints.end());
+  for (const auto& folder : folders)
+    if (std::find(files.begin(), files.end(), folder + "/README.md") == files.end())
+      complaints.push_back(folder + "/README.md is missing");
   return complaints;
 }
 
@@ -180,11 +187,22 @@ TEST(Architecture, FilesAreNamedInSnakeCase) {
               ElementsAre("core/ConfigNode.h is not in snake_case"));
 }
 
-TEST(Architecture, EveryRoomExplainsItselfAndTestsMirrorRooms) {
-  EXPECT_THAT(against_rooms(tracked_files()), IsEmpty());
-  EXPECT_THAT(against_rooms({"core/a.h", "tests/cores/a_test.cpp", "tests/CMakeLists.txt"}),
+TEST(Architecture, EveryFolderExplainsItselfAndTestsMirrorRooms) {
+  EXPECT_THAT(against_folders(tracked_files()), IsEmpty());
+  EXPECT_THAT(against_folders({"core/a.h", "tests/cores/a_test.cpp", "tests/README.md", "util/a.h",
+                               "benchmarks/run", "CMakeLists.txt", ".ci/run"}),
               ElementsAre("tests/cores/a_test.cpp is in no folder that mirrors a room",
-                          "core/README.md is missing"));
+                          "util/a.h is in no folder that is known",
+                          "benchmarks/README.md is missing", "core/README.md is missing"));
+}
+
+TEST(Architecture, AReadmeIsTitledByItsFolder) {
+  for (const auto& path : tracked_files()) {
+    const auto folder = fs::path(path).parent_path();
+    if (fs::path(path).filename() != "README.md" || folder.empty()) continue;
+    const auto title = "# " + folder.filename().string() + "/\n";
+    EXPECT_EQ(read_tracked(path).substr(0, title.size()), title) << path;
+  }
 }
 
 TEST(Architecture, PresetsAndConfigsHaveTheSameNames) {
@@ -209,18 +227,51 @@ TEST(Architecture, NoDataLiesInTheRepository) {
               ElementsAre("a/model.pt is data", "b.json has 500000 bytes"));
 }
 
-TEST(Architecture, NoFileNamesAFolderOfOneMachine) {
-  static const std::regex machine_path("(^|[^a-zA-Z0-9_./:])/(home|root|Users|work)/[a-z]");
-  const auto is_text = [](const std::string& path) {
-    const auto extension = fs::path(path).extension();
-    return extension != ".png" && extension != ".svg";
-  };
+/// Texts that a pattern is found in; pictures aside.
+Complaints files_with(const std::regex& pattern, const SourceTree& texts) {
   Complaints complaints;
-  for (const auto& path : tracked_files())
-    if (is_text(path) && std::regex_search(read_tracked(path), machine_path))
-      complaints.push_back(path);
-  EXPECT_THAT(complaints, IsEmpty());
-  EXPECT_TRUE(std::regex_search(std::string("cd /") + "home/me", machine_path));
+  for (const auto& [path, text] : texts) {
+    const auto extension = fs::path(path).extension();
+    if (extension == ".png" || extension == ".svg") continue;
+    std::smatch found;
+    if (std::regex_search(text, found, pattern)) complaints.push_back(path + " has " + found.str());
+  }
+  return complaints;
+}
+
+SourceTree all_texts() {
+  SourceTree texts;
+  for (const auto& path : tracked_files()) texts[path] = read_tracked(path);
+  return texts;
+}
+
+TEST(Architecture, NoFileNamesAFolderOfOneMachine) {
+  // What stands before tells a path from the root from the rest of another one, or of a URL.
+  static const std::regex machine_path(
+      "(^|[^a-zA-Z0-9_./:\\]})])/(home|root|Users|work|opt|tmp|mnt|srv|media)/[a-zA-Z]");
+  EXPECT_THAT(files_with(machine_path, all_texts()), IsEmpty());
+  for (const std::string folder : {"home", "root", "Users", "work", "opt", "tmp", "mnt", "srv", "media"})
+    EXPECT_EQ(files_with(machine_path, {{"a.sh", "cd /" + folder + "/me\n"}}).size(), 1U) << folder;
+  EXPECT_THAT(files_with(machine_path, {{"a", "x/tmp/y ${folder}/tmp/y http://a/work/b folder + \"/tmp\""}}),
+              IsEmpty());
+}
+
+// Packages come from where the person who builds has set up pip and apt to get them.
+TEST(Architecture, NoFileNamesARegistryHost) {
+  static const std::regex host(
+      "(pypi\\.(org|io)|pythonhosted\\.org|anaconda\\.(org|com)|conda\\.io|docker\\.(io|com)|ghcr\\.io|quay\\.io|"
+      "gcr\\.io|npmjs\\.(org|com)|crates\\.io|rubygems\\.org|repo\\.maven|(deb|archive|ports|security)\\."
+      "(debian|ubuntu)\\.(org|com)|mirrors?\\.[a-z]+\\.(org|com|cn|net)|pytorch\\.org/whl|artifactory)",
+      std::regex::icase);
+  auto texts = all_texts();
+  // This list.
+  texts.erase("tests/architecture/names_test.cpp");
+  // The one place that has LibTorch for processors alone, asked when pip's own sources do not have it.
+  EXPECT_THAT(files_with(host, texts), ElementsAre("scripts/setup.sh has pytorch.org/whl"));
+  EXPECT_THAT(files_with(host, {{"a.sh", "pip install -i https://pypi.org/simple x"},
+                                {"b.md", "docker pull ghcr.io/a/b"},
+                                {"c.md", "https://files.grouplens.org/datasets"}}),
+              ElementsAre("a.sh has pypi.org", "b.md has ghcr.io"));
 }
 
 }  // namespace

@@ -9,7 +9,7 @@ namespace reckon {
 /// Paths below the project's folder, with the text of each file.
 using SourceTree = std::map<std::string, std::string>;
 
-/// The files of the project that are tracked (all there are, outside a git checkout).
+/// The files of the project: tracked, or new and not ignored (all there are, outside a git checkout).
 std::vector<std::string> tracked_files();
 
 /// Every tracked .h and .cpp file, without comments.

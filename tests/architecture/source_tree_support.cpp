@@ -5,6 +5,7 @@
 #include <iterator>
 #include <memory>
 #include <regex>
+#include <set>
 #include <stdexcept>
 
 #include "tests/architecture/source_tree.h"
@@ -26,17 +27,17 @@ std::vector<std::string> split(const std::string& text, char separator) {
 }
 
 std::vector<std::string> files_of_git() {
-  const std::string command = "git -C '" + kRoot.string() + "' ls-files -z";
+  const std::string command = "git -C '" + kRoot.string() + "' ls-files -z --cached --others --exclude-standard";
   const std::unique_ptr<FILE, int (*)(FILE*)> pipe(::popen(command.c_str(), "r"), ::pclose);
   if (!pipe) throw std::runtime_error("git cannot be started");
   std::string output;
   std::array<char, 4096> block;
   for (size_t got; (got = std::fread(block.data(), 1, block.size(), pipe.get())) > 0;)
     output.append(block.data(), got);
-  std::vector<std::string> files;
+  std::set<std::string> files;
   for (const auto& file : split(output, '\0'))
-    if (fs::exists(kRoot / file)) files.push_back(file);
-  return files;
+    if (fs::exists(kRoot / file)) files.insert(file);
+  return {files.begin(), files.end()};
 }
 
 std::vector<std::string> files_of_folder() {

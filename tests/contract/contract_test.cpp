@@ -1,17 +1,20 @@
 // One suite over every name in the catalogs: what each component and each preset must be able to do.
+#include <ATen/CPUGeneratorImpl.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/autograd.h>
 #include <torch/utils.h>
-
 #include <unistd.h>
 
 #include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <ostream>
+#include <set>
 
 #include "cli/default_catalog.h"
 #include "cli/experiment.h"
+#include "core/describe.h"
 #include "core/experiment_tree.h"
 #include "datasets/batch_builder.h"
 #include "datasets/prepare.h"
@@ -20,75 +23,226 @@
 #include "layers/position.h"
 #include "layers/sequence_encoder.h"
 #include "training/checkpoint.h"
+#include "training/optimizer.h"
+#include "training/schedule.h"
 
 namespace reckon {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::IsEmpty;
 
+constexpr int64_t kUsers = 12, kItems = 20, kLength = 7;
+
+/// A whole experiment around one name of a catalog.
 struct Case {
   std::string name;
-  std::string model;  ///< YAML of the section `model`.
-  double floor = 0.0;  ///< What nobody can get below: a user with several targets must share among them.
+  std::string model;
+  std::string training = "{type: supervised, early_stopping: null, batch_size: 12, optimizer: {type: adam, lr: 2e-2}}";
+  std::string split = "leave_one_out";
 
   friend std::ostream& operator<<(std::ostream& out, const Case& c) { return out << c.name; }
 };
 
+const Catalog& catalog() {
+  static const auto catalog = default_catalog();
+  return catalog;
+}
+
+template <class Base>
+std::vector<std::string> names() {
+  return catalog().of<Base>().names();
+}
+
+std::string around(const std::string& user, const std::string& scorer, const std::string& objective) {
+  return "{family: retrieval, dim: 16, user: " + user + ", scorer: " + scorer + ", objectives: [" + objective + "]}";
+}
+
+std::string history(const std::string& encoder, const std::string& position = "learned") {
+  return "{history: {max_length: 8, dropout: 0.0, position: {type: " + position + "}, encoder: {type: " + encoder + "}}}";
+}
+
+const std::string kClosedForm = "{type: fit}";
+
 // A model around one component of each kind, and every preset, all tiny.
 std::vector<Case> every_model() {
-  const auto catalog = default_catalog();
   std::vector<Case> cases;
-  const auto around = [](const std::string& user, const std::string& scorer, const std::string& objective) {
-    return "{family: retrieval, dim: 16, user: " + user + ", scorer: " + scorer + ", objectives: [" + objective + "]}";
-  };
-  const std::string history = "{history: {max_length: 8, dropout: 0.0, encoder: {type: ";
-  for (const auto& name : catalog.of<SequenceEncoder>().names())
-    cases.push_back({"encoder_" + name, around(history + name + "}}}", "{type: dot}", "{type: softmax}")});
-  for (const auto& name : catalog.of<Position>().names())
-    cases.push_back({"position_" + name,
-                     around("{history: {max_length: 8, dropout: 0.0, position: {type: " + name +
-                                "}, encoder: {type: transformer, num_blocks: 1, dropout: 0.0}}}",
-                            "{type: dot}", "{type: softmax}")});
-  for (const auto& name : catalog.of<Scorer>().names())
+  for (const auto& name : names<SequenceEncoder>())
+    cases.push_back({"encoder_" + name, around(history(name), "{type: dot}", "{type: softmax}")});
+  for (const auto& name : names<Position>())
+    cases.push_back({"position_" + name, around(history("transformer, num_blocks: 1, dropout: 0.0", name),
+                                                "{type: dot}", "{type: softmax}")});
+  for (const auto& name : names<Scorer>())
     cases.push_back({"scorer_" + name, around("{id: {}}", "{type: " + name + "}", "{type: bce}")});
-  for (const auto& name : catalog.of<Objective>().names()) {
-    // Each user has five targets in training, which one vector of the user scores alike.
-    const double floor = name == "softmax"           ? std::log(5.0)
-                         : name == "sampled_softmax" ? std::log(1.0 + 256 * 4 / 20.0)
-                                                     : 0.0;
-    cases.push_back({"objective_" + name + "_of_users",
-                     around("{id: {}}", "{type: dot}", "{type: " + name + "}"), floor});
+  for (const auto& name : names<Objective>()) {
+    const auto objective = "{type: " + name + "}";
+    cases.push_back({"objective_" + name + "_of_users", around("{id: {}}", "{type: dot}", objective)});
     cases.push_back({"objective_" + name + "_of_histories",
-                     around(history + "mean_pooling}}}", "{type: dot, item_bias: true}", "{type: " + name + "}")});
+                     around(history("mean_pooling"), "{type: dot, item_bias: true}", objective)});
   }
-  for (const auto& name : catalog.preset_names())
-    cases.push_back({"preset_" + name, name == "popularity" || name == "random" ? "{preset: " + name + "}"
-                                                                               : "{preset: " + name + ", dim: 16}"});
+  for (const auto& name : catalog().preset_names()) {
+    if (name == "popularity" || name == "random")
+      cases.push_back({"preset_" + name, "{preset: " + name + "}", kClosedForm});
+    else
+      cases.push_back({"preset_" + name, "{preset: " + name + ", dim: 16}"});
+  }
   return cases;
 }
 
-class EveryModel : public ::testing::TestWithParam<Case> {
+// Each procedure with all that it has.
+std::vector<Case> every_procedure() {
+  const std::map<std::string, Case> cases = {
+      {"fit", {"procedure_fit", "{preset: popularity}", kClosedForm}},
+      {"supervised",
+       {"procedure_supervised", around(history("gru"), "{type: dot}", "{type: softmax}"),
+        "{type: supervised, batch_size: 12, accumulate: 2, shards: 3, clip_norm: 1.0, "
+        "optimizer: {type: adamw, lr: 1e-1, no_decay: [biases, norms], groups: [{parameters: ['items.*'], lr_scale: 0.5}]}, "
+        "schedule: {type: cosine, end: 0.1}, early_stopping: {metric: ndcg@5, patience: 1000}}"}}};
+  std::vector<Case> all;
+  for (const auto& name : names<Procedure>())
+    if (cases.contains(name)) all.push_back(cases.at(name));
+  return all;
+}
+
+// Every optimiser on dense and on sparse tables, every schedule, every procedure.
+std::vector<Case> every_way_of_learning() {
+  const std::map<std::string, std::string> of_optimizer = {
+      {"adam", "lr: 2e-2"}, {"adamw", "lr: 2e-2"}, {"adagrad", "lr: 0.3"}, {"sgd", "lr: 1.0, momentum: 0.8"}};
+  const std::map<std::string, std::string> of_schedule = {{"step", ", every: 40"}};
+  const auto model = [](const std::string& sparse) {
+    const auto id = "{sparse: " + sparse + "}";
+    return "{family: retrieval, dim: 16, item: {id: " + id + "}, user: {id: " + id + "}, objectives: [{type: bpr}]}";
+  };
+  const auto training = [](const std::string& optimizer, const std::string& more) {
+    return "{type: supervised, batch_size: 12, optimizer: " + optimizer + more + "}";
+  };
+  const std::string alone = ", early_stopping: null";
+  std::vector<Case> cases;
+  for (const auto& name : names<Optimizer>())
+    for (const auto* sparse : {"false", "true"}) {
+      const auto found = of_optimizer.find(name);
+      const auto optimizer = "{type: " + name + (found == of_optimizer.end() ? "" : ", " + found->second) + "}";
+      cases.push_back({"optimizer_" + name + (sparse == std::string("true") ? "_sparse" : "_dense"), model(sparse),
+                       training(optimizer, alone)});
+    }
+  for (const auto& name : names<Schedule>()) {
+    const auto found = of_schedule.find(name);
+    const auto schedule = ", schedule: {type: " + name + ", warmup_steps: 7" +
+                          (found == of_schedule.end() ? "" : found->second) + "}";
+    cases.push_back({"schedule_" + name, model("false"), training("{type: adam, lr: 5e-2}", alone + schedule)});
+  }
+  for (auto& c : every_procedure()) cases.push_back(c);
+  return cases;
+}
+
+std::vector<Case> every_split() {
+  // Of each user the last interaction is the test and the one before it the validation.
+  const std::map<std::string, std::string> options = {{"time", ", validation_from: 500, test_from: 600"}};
+  std::vector<Case> cases;
+  for (const auto& name : names<Splitter>()) {
+    const auto found = options.find(name);
+    cases.push_back({"split_" + name, "{preset: popularity}", kClosedForm,
+                     "{type: " + name + (found == options.end() ? "" : found->second) + "}"});
+  }
+  return cases;
+}
+
+// What each case must get its loss below in 150 epochs without dropout; whoever learns in closed form is
+// not here. The next item follows from the history, so that hardly anything is left. What cannot be told
+// stays: a user's vector scores five targets alike, among which a softmax has to share (ln 5 = 1.61, or
+// more where negatives hide targets), and three users with one history give three ratings.
+const std::map<std::string, double>& losses_learnt_by_heart() {
+  static const std::map<std::string, double> losses = {
+      {"encoder_transformer", 0.01},
+      {"encoder_gru", 0.02},
+      {"encoder_lstm", 0.03},
+      {"encoder_mean_pooling", 0.03},
+      {"position_learned", 0.01},
+      {"position_sinusoidal", 0.01},
+      {"position_none", 0.01},
+      {"scorer_dot", 0.01},
+      {"scorer_mlp", 0.001},
+      {"objective_bpr_of_users", 0.001},
+      {"objective_bpr_of_histories", 0.001},
+      {"objective_bce_of_users", 0.01},
+      {"objective_bce_of_histories", 0.02},
+      {"objective_softmax_of_users", 1.65},
+      {"objective_softmax_of_histories", 0.03},
+      {"objective_sampled_softmax_of_users", 4.1},
+      {"objective_sampled_softmax_of_histories", 0.05},
+      {"objective_in_batch_softmax_of_users", 1.2},
+      {"objective_in_batch_softmax_of_histories", 0.04},
+      {"objective_squared_error_of_users", 1e-6},
+      {"objective_squared_error_of_histories", 1.51},
+      {"preset_bpr_mf", 0.01},
+      {"preset_esasrec", 0.01},
+      {"preset_gru4rec", 0.02},
+      {"preset_mf", 0.3},
+      {"preset_sasrec", 0.01},
+      {"preset_sasrec_softmax", 0.01},
+      {"optimizer_adam_dense", 0.001},
+      {"optimizer_adam_sparse", 0.001},
+      {"optimizer_adamw_dense", 0.001},
+      {"optimizer_adamw_sparse", 0.001},
+      {"optimizer_adagrad_dense", 0.001},
+      {"optimizer_adagrad_sparse", 0.001},
+      {"optimizer_sgd_dense", 0.001},
+      {"optimizer_sgd_sparse", 0.001},
+      {"schedule_constant", 0.001},
+      {"schedule_linear", 0.001},
+      {"schedule_cosine", 0.001},
+      {"schedule_step", 0.001},
+      {"schedule_exponential", 0.001},
+      {"procedure_supervised", 0.1},
+  };
+  return losses;
+}
+
+std::vector<Case> by_gradients(const std::vector<Case>& cases) {
+  std::vector<Case> kept;
+  for (const auto& c : cases)
+    if (c.training != kClosedForm) kept.push_back(c);
+  return kept;
+}
+
+/// Twelve users with seven ratings each: item 3 s + 5 u (modulo 20) at step s, so that the next item
+/// follows from the last.
+class Contract : public ::testing::TestWithParam<Case> {
  protected:
   static void SetUpTestSuite() {
     folder_ = fs::temp_directory_path() / ("reckon-contract-" + std::to_string(getpid()));
     fs::create_directories(folder_);
-    std::ofstream data(folder_ / "sequences.txt");
-    for (int user = 0; user < 12; ++user) {
-      data << "u" << user;
-      for (int step = 0; step < 7; ++step) data << " i" << (user * 5 + step * 3) % 20;
-      data << "\n";
-    }
+    std::ofstream all(folder_ / "all.tsv"), train(folder_ / "train.tsv"), validation(folder_ / "validation.tsv"),
+        test(folder_ / "test.tsv");
+    for (auto* file : {&all, &train, &validation, &test}) *file << "user\titem\trating\ttimestamp\n";
+    for (int64_t user = 0; user < kUsers; ++user)
+      for (int64_t step = 0; step < kLength; ++step)
+        for (auto* file : {&all, step < kLength - 2 ? &train : step == kLength - 2 ? &validation : &test})
+          *file << "u" << user << "\ti" << item_of(user, step) << "\t" << 1 + (user + step) % 5 << "\t"
+                << 100 * step + user << "\n";
   }
   static void TearDownTestSuite() { fs::remove_all(folder_); }
+  static int64_t item_of(int64_t user, int64_t step) { return (user * 5 + step * 3) % kItems; }
 
-  void SetUp() override {
+  void SetUp() override { read({}); }
+
+  void read(const std::vector<std::string>& overrides, bool with_dropout = true) {
+    const auto& c = GetParam();
+    const bool of_files = c.split.find("files") != std::string::npos;
     const auto tree = assemble_experiment(
         parse_yaml("data:\n  directory: '" + folder_.string() + "'\n  cache: '" + (folder_ / "cache").string() +
-                       "'\n  files: {interactions: {path: sequences.txt, format: sequences}}\n"
-                       "  split: {type: leave_one_out}\nmodel: " + GetParam().model + "\n",
+                       "'\n  files: " +
+                       (of_files ? "{interactions: {path: train.tsv}, validation: {path: validation.tsv}, test: {path: test.tsv}}"
+                                 : "{interactions: {path: all.tsv}}") +
+                       "\n  split: " + c.split + "\nmodel: " + c.model + "\ntraining: " + c.training + "\n",
                    "contract.yaml"),
-        {}, catalog_);
-    experiment_ = read_experiment(tree, catalog_);
+        overrides, catalog());
+    experiment_ = read_experiment(tree, catalog());
+    if (!with_dropout) {
+      auto resolved = emit_config(experiment_, catalog());
+      switch_dropout_off(resolved);
+      experiment_ = read_experiment(resolved, catalog());
+    }
     dataset_ = prepare_dataset(experiment_.data).dataset;
     train_ = dataset_.part(Split::kTrain);
   }
@@ -100,43 +254,71 @@ class EveryModel : public ::testing::TestWithParam<Case> {
   }
 
   struct Losses : TrainingObserver {
-    std::vector<double> all;
-    void on_epoch(const EpochRecord& record) override { all.push_back(record.loss); }
+    std::vector<double> of_steps, of_epochs;
+    void on_step(const StepReport& report) override { of_steps.push_back(report.loss); }
+    void on_epoch(const EpochRecord& record) override { of_epochs.push_back(record.loss); }
   };
 
-  std::vector<double> fit(const std::shared_ptr<Model>& model, int64_t epochs, int64_t threads = 1) const {
-    Losses losses;
+  /// A model and what trains it, at the beginning of a run.
+  struct Learner {
+    std::shared_ptr<Model> model;
+    std::shared_ptr<Losses> losses = std::make_shared<Losses>();
+    std::shared_ptr<Procedure> procedure;
+
+    void run(int64_t until_step = std::numeric_limits<int64_t>::max()) const {
+      while (!procedure->is_finished() && procedure->num_steps() < until_step) procedure->step();
+    }
+  };
+
+  Learner learner(uint64_t seed = 1) const {
+    Learner out;
+    out.model = build(seed);
     Procedure::Deps deps;
-    deps.model = model.get();
+    deps.model = out.model.get();
     deps.dataset = &dataset_;
     deps.seed = 1;
-    deps.observer = &losses;
-    struct Slot {
-      Component<Procedure> training;
-      static void describe(Schema<Slot>& schema) { schema.field("training", &Slot::training).required(); }
+    deps.observer = out.losses.get();
+    deps.validate = [this, model = out.model.get()](const std::vector<MetricName>& also) {
+      EvaluationOptions options;
+      options.split = Split::kValidation;
+      options.metrics = {MetricName::parse("auc")};
+      options.metrics.insert(options.metrics.end(), also.begin(), also.end());
+      return evaluate(*model, dataset_, options);
     };
-    const auto slot = read_config<Slot>(
-        parse_yaml(model->learnable() == nullptr
-                       ? std::string("training: {type: fit}\n")
-                       : "training: {type: supervised, epochs: " + std::to_string(epochs) + ", batch_size: 12, threads: " +
-                             std::to_string(threads) + ", optimizer: {type: adam, lr: 2e-2}}\n",
-                   "training.yaml"),
-        catalog_);
-    const auto procedure = slot.training.build(deps);
-    while (!procedure->is_finished()) procedure->step();
-    model->eval();
-    return losses.all;
+    out.procedure = experiment_.training.build(deps);
+    return out;
   }
 
+  std::shared_ptr<Model> fitted() const {
+    const auto one = learner();
+    one.run(9);
+    one.model->eval();
+    return one.model;
+  }
+
+  std::string file(const std::string& name) const { return (folder_ / name).string(); }
+
   static fs::path folder_;
-  Catalog catalog_ = default_catalog();
   Experiment experiment_;
   Dataset dataset_;
   Interactions train_;
-};
-fs::path EveryModel::folder_;
 
-TEST_P(EveryModel, EveryParameterGetsAGradient) {
+ private:
+  static void switch_dropout_off(ConfigNode& node) {
+    for (auto& entry : node.entries()) {
+      if (entry.key == "dropout" || entry.key == "attention_dropout") entry.value = ConfigNode::plain("0");
+      else switch_dropout_off(entry.value);
+    }
+    for (auto& item : node.items()) switch_dropout_off(item);
+  }
+};
+fs::path Contract::folder_;
+
+class EveryModel : public Contract {};
+
+TEST_P(EveryModel, EveryParameterGetsAGradientThatIsNotZero) {
+  // "case parameter" of those that have none, each with the reason. There is no such today.
+  const std::map<std::string, std::string> exceptions;
   const auto model = build();
   auto* learnable = model->learnable();
   if (learnable == nullptr) {
@@ -158,38 +340,21 @@ TEST_P(EveryModel, EveryParameterGetsAGradient) {
   for (const auto& item : named) parameters.push_back(item.value());
   const auto gradients = torch::autograd::grad({loss.sum}, parameters, {}, false, false, /*allow_unused=*/true);
   for (size_t i = 0; i < parameters.size(); ++i) {
-    ASSERT_TRUE(gradients[i].defined()) << named[i].key();
-    EXPECT_TRUE(gradients[i].isfinite().all().item<bool>()) << named[i].key();
+    const auto& name = named[i].key();
+    ASSERT_TRUE(gradients[i].defined()) << name;
+    EXPECT_TRUE(gradients[i].isfinite().all().item<bool>()) << name;
+    EXPECT_NE(gradients[i].ne(0).any().item<bool>(), exceptions.contains(GetParam().name + " " + name)) << name;
   }
 }
 
-TEST_P(EveryModel, OverfitsAFewRows) {
-  const auto model = build();
-  if (model->learnable() == nullptr) return;
-  const auto losses = fit(model, 150);
-  // What is learnt by heart costs less than half of the beginning, counted from what is possible.
-  const double floor = GetParam().floor;
-  EXPECT_LT(losses.back() - floor, 0.5 * (losses.front() - floor));
-}
-
-TEST_P(EveryModel, TheSameSeedGivesTheSameLossesOnAnyNumberOfThreads) {
-  if (build()->learnable() == nullptr) return;
-  const auto losses = fit(build(), 5);
-  EXPECT_EQ(fit(build(), 5), losses);
-  EXPECT_EQ(fit(build(), 5, 2), losses);
-  EXPECT_NE(fit(build(2), 5), losses);
-}
-
 TEST_P(EveryModel, SavedAndLoadedItRanksTheSame) {
-  const auto model = build();
-  fit(model, 3);
+  const auto model = fitted();
   Checkpoint checkpoint;
   checkpoint.procedure = "test";
   checkpoint.model = model_tensors(*model);
-  const auto path = (folder_ / "model.ckpt").string();
-  save_checkpoint(path, checkpoint);
+  save_checkpoint(file("model.ckpt"), checkpoint);
   const auto other = build(77);
-  load_model(*other, load_checkpoint(path).model, path);
+  load_model(*other, load_checkpoint(file("model.ckpt")).model, file("model.ckpt"));
   other->eval();
   EvaluationOptions options;
   options.metrics = {MetricName::parse("ndcg@5"), MetricName::parse("auc")};
@@ -198,40 +363,270 @@ TEST_P(EveryModel, SavedAndLoadedItRanksTheSame) {
 }
 
 TEST_P(EveryModel, ExportsAndServesEachKindOfUserThatItsContractNames) {
-  const auto model = build();
-  fit(model, 3);
+  const auto model = fitted();
   ExportInputs inputs;
   inputs.items = &dataset_.items();
   inputs.users = &dataset_.users();
   inputs.item_counts = item_counts(train_);
   inputs.user_offsets = dataset_.interactions().user_offsets;
   inputs.user_items = dataset_.interactions().items;
-  const auto path = (folder_ / "model.pt").string();
   // Compares file and model by itself, and throws where they differ.
-  const auto report = export_model(*model, inputs, path, ExportOptions{.include_users = true});
+  const auto report = export_model(*model, inputs, file("model.pt"), ExportOptions{.include_users = true});
   EXPECT_GT(report.num_comparisons, 0);
-  const ExportedFile file(path);
+  const ExportedFile exported(file("model.pt"));
   const auto contract = model->contract();
+  EXPECT_TRUE(contract.known_user || contract.new_user_with_history) << "it serves nobody";
+  // Whoever adds such a model says here how it is asked.
+  EXPECT_FALSE(contract.user_features || contract.new_item_with_content);
+
+  const auto expect_lists = [&](const NamedRanking& ranking, size_t num_lists, size_t length) {
+    ASSERT_EQ(ranking.items.size(), num_lists);
+    for (size_t i = 0; i < num_lists; ++i) {
+      const auto& list = ranking.items[i];
+      EXPECT_EQ(std::set<std::string>(list.begin(), list.end()).size(), length);
+      for (const auto& id : list) EXPECT_GE(dataset_.items().find(id), 0) << id;
+      const auto scores = ranking.scores[static_cast<int64_t>(i)];
+      EXPECT_TRUE(scores.isfinite().all().item<bool>());
+      EXPECT_TRUE(scores.diff().le(0).all().item<bool>()) << "not in the order of the scores";
+    }
+  };
   if (contract.known_user) {
-    const auto lists = file.recommend_user({"u1", "u5"}, 4).items;
-    ASSERT_EQ(lists.size(), 2U);
-    EXPECT_EQ(lists[0].size(), 4U);
+    const auto ranking = exported.recommend_user({"u1", "u5", "u11"}, 4);
+    expect_lists(ranking, 3, 4);
+    for (const auto& seen : exported.recommend_user({"u1"}, kItems, {}, {}, /*exclude_seen=*/true).items)
+      EXPECT_EQ(seen.size(), static_cast<size_t>(kItems - kLength));
   }
   if (contract.new_user_with_history) {
-    const auto lists = file.recommend({{"i1", "i4"}, {}, {"nobody knows this"}}, 4).items;
-    ASSERT_EQ(lists.size(), 3U);
-    for (const auto& list : lists) EXPECT_EQ(list.size(), 4U);
+    const auto ranking = exported.recommend({{"i1", "i4"}, {"i4"}, {}, {"nobody knows this"}}, 4);
+    expect_lists(ranking, 4, 4);
+    EXPECT_EQ(ranking.items[2], ranking.items[3]) << "neither has anything usable";
+    if (!exported.description().ranks_for_everybody) {
+      const auto most = exported.serves_histories({{}, {"i4"}});
+      EXPECT_FALSE(most[0]);
+      EXPECT_TRUE(most[1]);
+    }
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(Contract, EveryModel, ::testing::ValuesIn(every_model()),
                          [](const auto& info) { return info.param.name; });
 
+class EveryRun : public Contract {};
+
+// Between any two steps, all that a run is lies in the model, the procedure's state and torch's generator.
+TEST_P(EveryRun, StoppedInTheMiddleAndTakenUpByAnotherItEndsBitIdentical) {
+  if (GetParam().training != kClosedForm) read({"training.epochs=3", "training.batch_size=4"});
+  const auto whole = learner();
+  whole.run();
+  const int64_t total = whole.procedure->num_steps();
+  for (const int64_t moment : {total / 2, total}) {
+    const auto first = learner();
+    first.run(moment);
+    Checkpoint saved;
+    saved.procedure = experiment_.training.type();
+    saved.model = model_tensors(*first.model);
+    saved.state = first.procedure->state();
+    saved.generator = at::detail::getDefaultCPUGenerator().get_state();
+    save_checkpoint(file("run.ckpt"), saved);
+
+    const auto second = learner(77);
+    const auto loaded = load_checkpoint(file("run.ckpt"));
+    load_model(*second.model, loaded.model, file("run.ckpt"));
+    second.procedure->load(loaded.state);
+    auto generator = at::detail::getDefaultCPUGenerator();
+    generator.set_state(loaded.generator);
+    EXPECT_EQ(second.procedure->num_steps(), moment);
+    second.run();
+
+    auto losses = first.losses->of_steps;
+    losses.insert(losses.end(), second.losses->of_steps.begin(), second.losses->of_steps.end());
+    EXPECT_EQ(losses, whole.losses->of_steps) << "stopped after " << moment << " of " << total;
+    const auto expected = model_tensors(*whole.model), got = model_tensors(*second.model);
+    ASSERT_EQ(got.size(), expected.size());
+    for (const auto& [name, tensor] : expected) EXPECT_TRUE(torch::equal(got.at(name), tensor)) << name;
+    const auto state = second.procedure->state(), expected_state = whole.procedure->state();
+    EXPECT_EQ(state.json, expected_state.json);
+    ASSERT_EQ(state.tensors.size(), expected_state.tensors.size());
+    for (const auto& [name, tensor] : expected_state.tensors)
+      EXPECT_TRUE(torch::equal(state.tensors.at(name), tensor)) << name;
+  }
+}
+
+std::vector<Case> every_run() {
+  auto cases = every_model();
+  for (auto& c : every_way_of_learning()) cases.push_back(c);
+  return cases;
+}
+
+INSTANTIATE_TEST_SUITE_P(Contract, EveryRun, ::testing::ValuesIn(every_run()),
+                         [](const auto& info) { return info.param.name; });
+
+class EveryProcedure : public Contract {};
+
+TEST_P(EveryProcedure, RefusesTheStateOfAnother) {
+  const auto one = learner();
+  one.run(1);
+  const auto own = one.procedure->state();
+  EXPECT_THROW(one.procedure->load({own.tensors, "{}"}), std::invalid_argument);
+  EXPECT_THROW(one.procedure->load({own.tensors, "nothing"}), std::invalid_argument);
+  auto more = own;
+  more.tensors["of nobody"] = torch::ones({2});
+  EXPECT_THROW(one.procedure->load(more), std::invalid_argument);
+  EXPECT_NO_THROW(one.procedure->load(own));
+}
+
+TEST_P(EveryProcedure, CountsItsStepsAndTellsWhenItIsFinished) {
+  if (GetParam().training != kClosedForm) read({"training.epochs=2"});
+  const auto one = learner();
+  int64_t steps = 0;
+  for (; !one.procedure->is_finished(); ++steps) {
+    EXPECT_EQ(one.procedure->num_steps(), steps);
+    one.procedure->step();
+  }
+  EXPECT_GT(steps, 0);
+  EXPECT_EQ(one.procedure->num_steps(), steps);
+  EXPECT_EQ(one.procedure->history().size(), one.losses->of_epochs.size());
+  EXPECT_FALSE(one.procedure->history().back().validation.empty());
+}
+
+INSTANTIATE_TEST_SUITE_P(Contract, EveryProcedure, ::testing::ValuesIn(every_procedure()),
+                         [](const auto& info) { return info.param.name; });
+
+class EveryLearner : public Contract {};
+
+TEST_P(EveryLearner, LearnsAFewRowsByHeart) {
+  read({"training.epochs=150"}, /*with_dropout=*/false);
+  const auto one = learner();
+  one.run();
+  const auto& losses = one.losses->of_epochs;
+  const auto stated = losses_learnt_by_heart().find(GetParam().name);
+  ASSERT_TRUE(stated != losses_learnt_by_heart().end()) << "say what its loss comes to: " << losses.back() << " here";
+  EXPECT_LT(losses.back(), stated->second);
+  EXPECT_GT(losses.front(), 1.2 * stated->second) << "it begins with what it should learn";
+}
+
+TEST_P(EveryLearner, WithTheSameSeedHasTheSameLossesOnAnyNumberOfThreads) {
+  const auto losses = [&](uint64_t seed, const std::string& threads) {
+    read({"training.epochs=5", "training.threads=" + threads});
+    const auto one = learner(seed);
+    one.run();
+    return one.losses->of_steps;
+  };
+  const auto once = losses(1, "1");
+  EXPECT_EQ(losses(1, "1"), once);
+  EXPECT_EQ(losses(1, "2"), once);
+  EXPECT_NE(losses(2, "1"), once);
+}
+
+INSTANTIATE_TEST_SUITE_P(Contract, EveryLearner, ::testing::ValuesIn(by_gradients(every_run())),
+                         [](const auto& info) { return info.param.name; });
+
+class EverySchedule : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(EverySchedule, BeginsAtTheWholeRateAndNeverGoesAboveIt) {
+  struct Slot {
+    Component<Schedule> schedule;
+    static void describe(Schema<Slot>& schema) { schema.field("schedule", &Slot::schedule).required(); }
+  };
+  const auto slot = read_config<Slot>(
+      parse_yaml("schedule: {type: " + GetParam() + ", warmup_steps: 5}", "schedule.yaml"), catalog());
+  const Schedule::Deps run{.total_steps = 105, .steps_per_epoch = 10};
+  double last = 0.0;
+  for (int64_t step = 0; step < 5; ++step) {
+    const double factor = scheduled_factor(slot.schedule, run, step);
+    EXPECT_GT(factor, last) << "no warm-up at step " << step;
+    last = factor;
+  }
+  EXPECT_LT(last, 1.0);
+  EXPECT_DOUBLE_EQ(scheduled_factor(slot.schedule, run, 5), 1.0);
+  for (int64_t step = 5; step < 200; ++step) {
+    const double factor = scheduled_factor(slot.schedule, run, step);
+    EXPECT_GE(factor, 0.0) << step;
+    EXPECT_LE(factor, 1.0) << step;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Contract, EverySchedule, ::testing::ValuesIn(names<Schedule>()),
+                         [](const auto& info) { return info.param; });
+
+class EverySplit : public Contract {};
+
+TEST_P(EverySplit, GivesEveryInteractionOnePartAndTheSameOneWhenPreparedAgain) {
+  const auto& data = dataset_.interactions();
+  EXPECT_EQ(data.size(), kUsers * kLength);
+  std::vector<int64_t> sizes;
+  for (const auto part : {Split::kTrain, Split::kValidation, Split::kTest})
+    sizes.push_back(dataset_.part(part).size());
+  const bool holds_out = GetParam().name != "split_none";
+  EXPECT_EQ(sizes, holds_out ? (std::vector<int64_t>{kUsers * (kLength - 2), kUsers, kUsers})
+                             : (std::vector<int64_t>{kUsers * kLength, 0, 0}));
+  const auto again = prepare_dataset(experiment_.data, /*rebuild=*/true).dataset;
+  EXPECT_TRUE(torch::equal(again.split_of(), dataset_.split_of()));
+  EXPECT_TRUE(torch::equal(again.interactions().items, data.items));
+}
+
+TEST_P(EverySplit, WhatItHoldsOutIsUnknownToTrainingAndCanBeMeasured) {
+  const auto held_out = dataset_.evaluation(Split::kTest);
+  if (GetParam().name == "split_none") {
+    EXPECT_EQ(held_out.users.numel(), 0);
+    return;
+  }
+  EXPECT_EQ(held_out.users.numel(), kUsers);
+  const auto of_training = item_counts(train_), of_all = item_counts(dataset_.interactions());
+  EXPECT_EQ((of_all - of_training).sum().item<int64_t>(), 2 * kUsers);
+  EvaluationOptions options;
+  options.metrics = {MetricName::parse("auc")};
+  const auto result = evaluate(*fitted(), dataset_, options);
+  EXPECT_EQ(result.metrics.at(0).num_users, kUsers);
+  EXPECT_GE(result.metrics.at(0).mean, 0.0);
+  EXPECT_LE(result.metrics.at(0).mean, 1.0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Contract, EverySplit, ::testing::ValuesIn(every_split()),
+                         [](const auto& info) { return info.param.name; });
+
+// "kind name" of every component that a resolved experiment holds.
+std::set<std::string> components_of(const ConfigNode& resolved) {
+  std::set<std::string> found;
+  const auto add = [&](const std::string& kind, const ConfigNode& value) {
+    const auto* registry = catalog().find(kind);
+    const auto* name = registry ? value.find(registry->selector()) : nullptr;
+    if (name) found.insert(kind + " " + name->scalar_text());
+  };
+  walk_schema(Schema<Experiment>::instance(), resolved, catalog(),
+              [&](const std::string&, const SchemaBase::Field& field, const ConfigNode& value) {
+                if (field.doc.kind.empty()) return;
+                add(field.doc.kind, value);
+                for (const auto& item : value.items()) add(field.doc.kind, item);
+              });
+  return found;
+}
+
+TEST(Catalog, EveryNameInItStandsInAnExperimentOfThisSuite) {
+  std::set<std::string> found, presets;
+  auto cases = every_run();
+  for (auto& c : every_split()) cases.push_back(c);
+  for (const auto& c : cases) {
+    const auto tree = parse_yaml("data: {files: {interactions: {path: x.tsv}, test: {path: y.tsv}}, split: files}\nmodel: " +
+                                     c.model + "\ntraining: " + c.training + "\n", "case.yaml");
+    if (const auto* preset = tree.at_path("model.preset")) presets.insert(preset->scalar_text());
+    found.merge(components_of(emit_config(read_experiment(assemble_experiment(tree, {}, catalog()), catalog()), catalog())));
+    const auto split = c.split.substr(0, c.split.find_first_of(",}"));
+    found.insert("split " + split.substr(split.rfind(' ') + 1));
+  }
+  std::vector<std::string> missing;
+  for (const auto* registry : catalog().kinds())
+    for (const auto& name : registry->names())
+      if (!found.contains(registry->kind() + " " + name)) missing.push_back(registry->kind() + " " + name);
+  for (const auto& name : catalog().preset_names())
+    if (!presets.contains(name)) missing.push_back("preset " + name);
+  EXPECT_THAT(missing, IsEmpty());
+}
+
 TEST(Catalog, EveryComponentOfEveryKindBuildsItsDefaultsIntoYamlThatReadsBack) {
-  const auto catalog = default_catalog();
-  for (const auto* registry : catalog.kinds()) {
+  for (const auto* registry : catalog().kinds()) {
     for (const auto& name : registry->names()) {
-      const auto defaults = registry->emit_defaults(name, catalog);
+      const auto defaults = registry->emit_defaults(name, catalog());
       EXPECT_EQ(emit_yaml(parse_yaml(emit_yaml(defaults), "defaults.yaml")), emit_yaml(defaults))
           << registry->kind() << " " << name;
       EXPECT_NE(registry->summary(name), "") << registry->kind() << " " << name;
