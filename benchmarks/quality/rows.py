@@ -1,0 +1,37 @@
+"""The published rows that reckon reproduces: configs, data and figures."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Row:
+    name: str
+    config: str                 # from the root of the project
+    data: str                   # name of the data set's folder
+    file: str                   # a file that must lie in it
+    published: dict             # metric -> value, as printed
+    source: str
+    seeds: tuple = (1,)
+    exact: bool = False         # else at least 0.98 of the published value
+    labels: dict = field(default_factory=lambda: {"recall@10": "R@10", "ndcg@10": "N@10"})
+
+
+def _ranking(cutoff, recall, ndcg):
+    return {f"recall@{cutoff}": recall, f"ndcg@{cutoff}": ndcg}
+
+
+ROWS = [
+    Row("popularity/beauty", "configs/popularity/beauty.yaml", "beauty", "sequences.txt",
+        _ranking(10, ".0115", ".0055"), "counted by hand on the training part", exact=True),
+    Row("sasrec/beauty", "configs/sasrec/beauty.yaml", "beauty", "sequences.txt",
+        _ranking(10, ".0605", ".0318"), "S3-Rec, CIKM 2020", seeds=(1, 2, 3)),
+    Row("sasrec_softmax/beauty", "configs/sasrec_softmax/beauty.yaml", "beauty", "sequences.txt",
+        _ranking(10, ".0921", ".0531"), "eSASRec, RecSys 2025", seeds=(1, 2, 3)),
+    Row("esasrec/beauty", "configs/esasrec/beauty.yaml", "beauty", "sequences.txt",
+        _ranking(10, ".0928", ".0523"), "eSASRec, RecSys 2025", seeds=(1, 2, 3)),
+    Row("sasrec/ml-1m", "configs/sasrec/ml-1m.yaml", "ml-1m", "sequences.txt",
+        _ranking(10, ".3181", ".1902"), "LRURec, WSDM 2024"),
+    Row("bpr_mf/gowalla", "configs/bpr_mf/gowalla.yaml", "gowalla", "train.txt",
+        _ranking(20, ".1627", ".1378"), "SimpleX, CIKM 2021",
+        seeds=(1, 2, 3), labels={"recall@20": "R@20", "ndcg@20": "N@20"}),
+]

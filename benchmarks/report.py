@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+"""Writes docs/results.md from the recorded results in benchmarks/results.
+
+  benchmarks/report.py            writes the page
+  benchmarks/report.py --check    fails when the page is not what the results give
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import common  # noqa: E402
+from quality.rows import ROWS  # noqa: E402
+from quality_summary import closing_line, result_path, summary  # noqa: E402
+
+PAGE = common.ROOT / "docs" / "results.md"
+
+
+def table(head, rows):
+    return ["| " + " | ".join(head) + " |", "|" + "---|" * len(head),
+            *("| " + " | ".join(str(cell) for cell in row) + " |" for row in rows), ""]
+
+
+def measured_at(record):
+    return f"{record['date']}, {record['commit']}"
+
+
+def quality():
+    lines = ["## Published quality", "",
+             "Each model is trained from its file in `configs/` and evaluated on the test split; early stopping "
+             "looks at the validation split alone. Reproduced: a closed form to the last printed digit, else the "
+             "mean of the seeds at least 0.98 of every published figure. `benchmarks/quality/run ROW --data DIR`", ""]
+    rows = []
+    for row in ROWS:
+        record = common.read_json(result_path(common.PUBLISHED_RESULTS, row), {})
+        seeds = record.get("seeds", {})
+        if not seeds:
+            rows.append([f"`{row.name}`", "not measured yet", "", "", "", "", ""])
+            continue
+        names = list(row.published)
+        outcome = summary(row, record)
+        means = {n: sum(s["metrics"][n] for s in seeds.values()) / len(seeds) for n in names}
+        spread = " / ".join(f"{min(s['metrics'][n] for s in seeds.values()):.4f}-"
+                            f"{max(s['metrics'][n] for s in seeds.values()):.4f}" for n in names)
+        last = seeds[max(seeds, key=int)]
+        minutes = sum(s["train_seconds"] for s in seeds.values()) / len(seeds) / 60
+        rows.append([
+            f"`{row.name}`", " / ".join(f"{row.labels[n]} {means[n]:.4f}" for n in names),
+            " / ".join(f"{float(v):.4f}" for v in row.published.values()) + f" ({row.source})",
+            ("yes" if outcome["reproduced"] else "no") if outcome else f"{len(seeds)} of {len(row.seeds)} seeds",
+            f"{', '.join(sorted(seeds, key=int))}" + (f": {spread}" if len(seeds) > 1 else ""),
+            f"{minutes:.1f} min", measured_at(last)])
+    return lines + table(["row", "measured", "published", "reproduced", "seeds: range", "training, per seed",
+                          "measured at"], rows)
+
+
+def peers():
+    lines = ["## Beside other programs", "",
+             "Both sides take turns on the same machine, each with two threads and its own best settings; the median "
+             "of the rounds counts, and a row counts only where reckon's quality is at least 0.99 of the peer's. "
+             "`benchmarks/peers/run ROW --data DIR`", ""]
+    rows = []
+    for path in sorted((common.PUBLISHED_RESULTS / "peers").glob("*.json")):
+        record = common.read_json(path, {})
+        sides = record["seconds"]
+
+        def shown(side, sides=sides):
+            value = sides[side]
+            return f"{value['median']:.2f} s ({value['min']:.2f}-{value['max']:.2f})"
+        if record["peer"] is None:
+            rows.append([f"`{record['row']}`", record["work"], shown("reckon"), "",
+                         f"at most {record['at_most']:.0f} s", record["note"], measured_at(record)])
+            continue
+        both = {side: " / ".join(f"{v:.4f}" for v in q.values()) for side, q in record["quality"].items()}
+        names = ", ".join(next(iter(record["quality"].values())))
+        rows.append([f"`{record['row']}`", record["work"], shown("reckon"),
+                     f"{record['peer']} {shown(record['peer'])}",
+                     f"**{record['ratio']:.2f}** (wanted {record['wanted_ratio']})" if record["as_good"]
+                     else "quality below the peer's",
+                     f"{names}: {both['reckon']} beside {both[record['peer']]}", measured_at(record)])
+    return lines + table(["row", "work", "reckon", "peer", "ratio", "quality", "measured at"], rows)
+
+
+def micro():
+    record = common.read_json(common.PUBLISHED_RESULTS / "micro.json", {})
+    if not record:
+        return []
+    limits = record["limits"]
+    lines = ["## Kernels and the machine's limits", "",
+             f"Measured in the same process, with {limits['threads']} threads and {limits['simd']}: "
+             f"{float(limits['limit_gflops']):.0f} GFLOP/s of a float32 product of 2048 squared, "
+             f"{float(limits['limit_read_gb']):.1f} GB/s read front to back, "
+             f"{float(limits['limit_gather_gb']):.1f} GB/s of rows of 256 bytes anywhere. The limit of a kernel is the "
+             "time that its least work takes at these rates; small working sets lie in a cache, so that a share may "
+             f"exceed one. `benchmarks/micro/run`, {measured_at(record)}", ""]
+    rows = [[f"`{k['name']}`", f"{k['time']:.3g} {k['unit']}", f"{k['limit_ms']:.3g} ms", f"{k['of_limit']:.2f}"]
+            for k in record["kernels"]]
+    return lines + table(["kernel", "time", "limit", "share of the limit"], rows)
+
+
+def data():
+    record = common.read_json(common.PUBLISHED_RESULTS / "data.json", {})
+    if not record:
+        return []
+    lines = ["## From a file to the cache", "",
+             "`reckon prepare`, whole process without a cache, on made power-law interactions. "
+             f"`benchmarks/data/run`, {measured_at(record)}", ""]
+    rows = [[f"{r['millions']} M", r["format"], f"{r['seconds']:.2f} s",
+             f"{r['seconds'] / r['millions']:.2f} s", f"{r['peak_bytes'] / 2**30:.2f} GiB"] for r in record["rows"]]
+    return lines + table(["interactions", "format", "time", "per million", "peak memory"], rows)
+
+
+def page():
+    lines = ["# Results", "",
+             "Generated by `benchmarks/report.py` from the files in `benchmarks/results`; a test holds it current. "
+             "Every figure says on which day and at which commit it was measured.", ""]
+    first = next(iter(sorted(common.PUBLISHED_RESULTS.rglob("*.json"))), None)
+    if first:
+        record = common.read_json(first, {})
+        facts = next(iter(record.get("seeds", {}).values()), record)
+        lines += [f"Machine: {facts['cores']} cores of {facts['cpu']}, {facts['memory_gib']} GiB, no GPU; LibTorch "
+                  f"{facts['libtorch']}.", ""]
+    return "\n".join(lines + quality() + peers() + micro() + data() + notes()).rstrip() + "\n"
+
+
+def notes():
+    path = common.ROOT / "benchmarks" / "notes.md"
+    return [path.read_text()] if path.exists() else []
+
+
+def main():
+    if "--check" in sys.argv[1:]:
+        if not PAGE.exists() or PAGE.read_text() != page():
+            raise common.Failure("docs/results.md is not what benchmarks/results gives: run benchmarks/report.py")
+        return 0
+    PAGE.write_text(page())
+    return 0
+
+
+if __name__ == "__main__":
+    common.main(main)
