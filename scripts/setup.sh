@@ -5,7 +5,8 @@
 #   scripts/setup.sh             all, with what tests, lint and benchmarks need
 #   scripts/setup.sh --program   only what the program `reckon` needs
 #
-# CMAKE_PREFIX_PATH or Torch_DIR may name a LibTorch (2.12 or newer) to use instead of a download.
+# CMAKE_PREFIX_PATH, Torch_DIR or Arrow_ROOT may name a LibTorch and an Arrow: what CMake finds by itself is
+# used, before what .deps/ has.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -56,9 +57,9 @@ install_packages() {
       fail "packages are missing and there is no sudo. As root, run: apt-get install ${missing[*]}"
     as_root=(sudo)
   fi
-  local options=(-qq -o Acquire::Retries=2 -o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20)
-  "${as_root[@]}" apt-get "${options[@]}" update ||
-    say "the package lists could not be refreshed; going on with those there are"
+  local options=(-qq -o Acquire::Retries=1 -o Acquire::http::Timeout=8 -o Acquire::https::Timeout=8)
+  "${as_root[@]}" apt-get "${options[@]}" -o APT::Update::Error-Mode=any update ||
+    say "the package lists could not be refreshed (does the source of packages answer?); going on with those there are"
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get "${options[@]}" install -y \
     --no-install-recommends "${missing[@]}" ||
     fail "apt-get could not install them. Run it by hand to see why: apt-get install ${missing[*]}"
@@ -70,7 +71,8 @@ scratch=
 clean_up() { [ -z "$scratch" ] || rm -rf "$scratch"; }
 trap clean_up EXIT
 
-# Whether CMake finds a package outside .deps/; prints where.
+# cmake_finds CMAKE-LINE: whether CMake finds a package outside .deps/ by the line that the build has for it;
+# prints where and, on the next line, what it says of one that does not serve.
 cmake_finds() {
   local probe
   probe=$(mktemp -d)
@@ -79,16 +81,16 @@ cmake_minimum_required(VERSION 3.22)
 project(probe LANGUAGES C CXX)
 list(APPEND CMAKE_MODULE_PATH "$root/cmake")
 set(RECKON_DEPS "$probe/none")
-find_package($1 QUIET)
-if(${1%% *}_FOUND)
-  file(WRITE "$probe/found" "\${TORCH_INSTALL_PREFIX}\${Arrow_LIBRARY}")
-endif()
+$1
+file(WRITE "$probe/found" "\${TORCH_INSTALL_PREFIX}\${Arrow_LIBRARY}")
 END
-  cmake -S "$probe" -B "$probe/build" > /dev/null 2>&1 || true
+  cmake -S "$probe" -B "$probe/build" > "$probe/log" 2>&1 || true
   local status=1
   if [ -f "$probe/found" ]; then
     cat "$probe/found"
     status=0
+  else
+    sed -n 's/.*\(\(LibTorch\|Arrow\) at .* is not used\)/\1/p; s/.*: \(.* is too old or not whole\).*/Arrow at \1/p' "$probe/log" | head -n 1
   fi
   rm -rf "$probe"
   return $status
@@ -103,6 +105,11 @@ pip_install() {
     --target "$target" "$@" 2> "$scratch/errors"
 }
 
+# What pip says when a source cannot be reached, in its versions: a connection refused, broken or too slow,
+# a proxy that is dead or refuses, a name that does not resolve, a certificate that is not trusted.
+no_answer='connection broken|NewConnectionError|ConnectionError|ProxyError|SSLError|Max retries'
+no_answer+='|timed out|Could not fetch URL|Name or service not known|Temporary failure in name'
+
 # fetch_wheel FOLDER CHECK REQUIREMENT [PIP-OPTION...]: installs into a folder beside, looks for the
 # file CHECK there, then renames: an interrupted run leaves nothing half-made.
 fetch_wheel() {
@@ -112,10 +119,13 @@ fetch_wheel() {
   scratch=$(mktemp -d "$deps/.partial.XXXXXX")
   local python=()
   until pip_install "$scratch/wheels" "${python[@]}" "$requirement" "$@"; do
-    sed -n 's/^ERROR: /setup:   /p' "$scratch/errors" | tail -n 2
-    if [ ${#python[@]} -gt 0 ] || grep -q 'NewConnectionError\|timed out\|Max retries' "$scratch/errors"; then
+    # "No matching distribution", which pip says then too, would mislead.
+    if grep -qE "$no_answer" "$scratch/errors"; then
+      say "  a source does not answer ($(grep -oE "$no_answer" "$scratch/errors" | tail -n 1))"
       return 1
     fi
+    sed -n 's/^ERROR: /setup:   /p' "$scratch/errors" | tail -n 2
+    [ ${#python[@]} -eq 0 ] || return 1
     say "perhaps there is none for this Python; trying the one for Python $WHEEL_PYTHON"
     python=("--python-version=$WHEEL_PYTHON")
   done
@@ -134,13 +144,14 @@ fetch_wheel() {
 set_up_libtorch() {
   local version=$TORCH_VERSION+$TORCH_BUILD
   local check=torch-$version.dist-info
-  if [ -e "$deps/libtorch/$check" ]; then
-    say "LibTorch $version: there, in .deps/libtorch"
+  local found
+  if found=$(cmake_finds "include(ReckonTorch)"); then
+    say "LibTorch: CMake finds one in $found"
     return
   fi
-  local found
-  if found=$(cmake_finds "Torch 2.12"); then
-    say "LibTorch: CMake finds one in $found"
+  [ -z "$found" ] || say "$found"
+  if [ -e "$deps/libtorch/$check" ]; then
+    say "LibTorch $version: there, in .deps/libtorch"
     return
   fi
   say "LibTorch $version: from pip's own sources (about 200 MB)"
@@ -157,13 +168,14 @@ set_up_libtorch() {
 
 set_up_arrow() {
   local check=pyarrow-$PYARROW_VERSION.dist-info
-  if [ -e "$deps/pyarrow/$check" ]; then
-    say "Arrow $PYARROW_VERSION: there, in .deps/pyarrow"
+  local found
+  if found=$(cmake_finds "find_package(Arrow REQUIRED)"); then
+    say "Arrow: CMake finds one, $found"
     return
   fi
-  local found
-  if found=$(cmake_finds Arrow); then
-    say "Arrow: CMake finds one, $found"
+  [ -z "$found" ] || say "$found"
+  if [ -e "$deps/pyarrow/$check" ]; then
+    say "Arrow $PYARROW_VERSION: there, in .deps/pyarrow"
     return
   fi
   say "Arrow $PYARROW_VERSION: the pyarrow wheel from pip's own sources (about 50 MB)"
