@@ -252,10 +252,9 @@ void SchemaBase::read(const Cursor& at, const std::vector<Part>& parts,
 
   for (const auto& part : parts) {
     for (const auto& field : part.schema->fields()) {
-      if (at.node().find(field.doc.name)) continue;
+      if (at.node().find(field.doc.name) || misspelt.contains(field.doc.name)) continue;
       if (field.doc.required) {
-        if (!misspelt.contains(field.doc.name))
-          at.fail("missing required key '" + field.doc.name + "'", field.doc.doc);
+        at.fail("missing required key '" + field.doc.name + "'", field.doc.doc);
       } else if (field.read_absent) {
         field.read_absent(at.absent(field.doc.name).with_slot(field.doc.default_type, false),
                           part.target);

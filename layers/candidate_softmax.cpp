@@ -27,16 +27,17 @@ torch::Tensor fused_sum(const ObjectiveInput& input, const SoftmaxCandidates& ca
     correction = -candidates.log_q;             // [C]
   }
   const auto form = input.scorer->item_form(candidates.items);  // [C, D'], [C]
-  return shared_sampled_softmax(queries, form.vectors, sum_of(scaled(form.bias), correction), chosen,
-                                input.targets.ids, candidates.items.ids, input.weights);  // []
+  return shared_sampled_softmax(queries, form.vectors, sum_of(scaled(form.bias), correction),
+                                chosen, input.targets.ids, candidates.items.ids,
+                                input.weights);  // []
 }
 
 torch::Tensor chunked_sum(const ObjectiveInput& input, const SoftmaxCandidates& candidates) {
   const double inverse = 1.0 / candidates.temperature;
   const auto& items = candidates.items;
   const bool is_shared = items.ids.dim() == 1;
-  auto chosen = target_scores(input) * inverse;                                           // [P]
-  if (candidates.log_q.defined()) chosen = chosen - candidates.target_log_q;              // [P]
+  auto chosen = target_scores(input) * inverse;                               // [P]
+  if (candidates.log_q.defined()) chosen = chosen - candidates.target_log_q;  // [P]
 
   ChunkedSum sum;
   sum.rows = {input.users.vectors, chosen};
@@ -52,13 +53,14 @@ torch::Tensor chunked_sum(const ObjectiveInput& input, const SoftmaxCandidates& 
     auto others =
         input.scorer->forward(users, {is_shared ? whole[0] : rows[2], ids}) * inverse;  // [P, C]
     if (candidates.log_q.defined())
-      others = others - (is_shared ? candidates.log_q : cut(candidates.log_q));          // [P, C]
-    const auto hits = ids.eq(cut(input.targets.ids).unsqueeze(1));                       // [P, C]
-    others = others.masked_fill(hits, kExcludedScore);                                   // [P, C]
+      others = others - (is_shared ? candidates.log_q : cut(candidates.log_q));  // [P, C]
+    const auto hits = ids.eq(cut(input.targets.ids).unsqueeze(1));               // [P, C]
+    others = others.masked_fill(hits, kExcludedScore);                           // [P, C]
     // log(e^a + sum e^b) - a = softplus(log sum e^b - a): stable, and without joining the two.
     return weighted_sum(at::softplus(others.logsumexp(1) - rows[1]), cut(input.weights)).sum;
   };
-  return sum_in_chunks(sum, std::max<int64_t>(1, kPairsPerChunk / std::max<int64_t>(1, items.ids.size(-1))));
+  const auto num_candidates = std::max<int64_t>(1, items.ids.size(-1));
+  return sum_in_chunks(sum, std::max<int64_t>(1, kPairsPerChunk / num_candidates));  // []
 }
 
 }  // namespace

@@ -59,7 +59,8 @@ void describe_negatives(Schema<Options>& schema) {
   schema.field("exclude_positives", &Options::exclude_positives)
       .doc("Never draw what the user has in training; left out, true but with `sharing: step`.");
   schema.invariant("exclude_positives",
-                   "cannot be true with `sharing: step`: one draw serves users who have different items",
+                   "cannot be true with `sharing: step`: one draw serves users who have different "
+                   "items",
                    [](const Options& options) {
                      return options.sharing != ObjectiveNeeds::Sharing::kStep ||
                             !options.exclude_positives.value_or(false);

@@ -47,7 +47,7 @@ LossParts SampledSoftmaxObjective::loss_from_table(const ObjectiveInput& input) 
     correction = -input.negative_log_q;    // [P, N]
   }
   const auto& ids = input.negative_ids;
-  const auto table = input.scorer->item_form(input.all_items());                        // [I, D'], [I]
+  const auto table = input.scorer->item_form(input.all_items());                       // [I, D']
   const auto bias = table.bias.defined() ? table.bias.index({ids}) : torch::Tensor();  // [P, N]
   return {.sum = position_sampled_softmax(queries, table.vectors, sum_of(scaled(bias), correction),
                                           chosen, input.targets.ids, ids, input.weights),  // []

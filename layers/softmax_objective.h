@@ -7,7 +7,8 @@ namespace reckon {
 /// Cross-entropy over all items.
 ///
 ///   sum_p w_p * ( log sum_j exp(s(u, j) / temperature) - s(u, i) / temperature )
-/// Inner-product scorers take the fused kernel, others score chunks of positions: [P, I] is never held.
+/// Inner-product scorers take the fused kernel, others score chunks of positions, so that [P, I] is
+/// never held.
 class SoftmaxObjective : public Objective {
  public:
   struct Options {

@@ -19,8 +19,8 @@ struct ChunkedSum {
       part;
 };
 
-/// Makes the sum chunk by chunk, each with its gradients, so that memory is what one chunk needs and
-/// the gradients of `rows`, `whole` and `parameters`; nothing is computed twice.
+/// Makes the sum chunk by chunk, each with its gradients, so that memory is what one chunk and the
+/// gradients need; nothing is computed twice.
 ///
 /// Differentiable once; with no more than one chunk, as often as `part` is.
 /// Shapes   -> []

@@ -11,9 +11,9 @@ namespace reckon {
 
 namespace {
 
-// Positions in Represented::fixed; a tensor that nobody needs is left out of the batch and is undefined
-// here. Behind them three of each stream of negatives follow; those that a whole step shares have two
-// positions of Represented::step instead.
+// Positions in Represented::fixed; a tensor that nobody needs is not in the batch, and undefined here.
+// Behind them stand three of each stream of negatives; of those that a whole step shares, two are in
+// Represented::step instead.
 enum Fixed { kTargetIds, kUserIds, kLabelValues, kWeightValues, kTargetFrequency };
 constexpr size_t kFirstOfStreams = kTargetFrequency + 1;
 enum FixedOfStream { kTargetQ, kNegativeIds, kNegativeQ };

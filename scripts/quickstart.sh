@@ -5,9 +5,13 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 
+# run COMMAND...: shows it as one types it, quoted only where a shell needs that, and runs it.
 run() {
+  local word
   printf '\n$'
-  printf ' %q' "$@"
+  for word in "$@"; do
+    if [[ $word =~ ^[A-Za-z0-9_./,:=+-]+$ ]]; then printf ' %s' "$word"; else printf ' %q' "$word"; fi
+  done
   printf '\n'
   "$@"
 }

@@ -101,7 +101,8 @@ INSTANTIATE_TEST_SUITE_P(Ml100k, EveryConfig, ::testing::ValuesIn(models_of_ml_1
 
 TEST_F(Program, KnowsAConfigOfMl100kForEveryModelThatHasConfigs) {
   std::vector<std::string> folders;
-  for (const auto& folder : fs::directory_iterator(kConfigs)) folders.push_back(folder.path().filename().string());
+  for (const auto& folder : fs::directory_iterator(kConfigs))
+    if (folder.is_directory()) folders.push_back(folder.path().filename().string());
   EXPECT_THAT(models_of_ml_100k(), ::testing::UnorderedElementsAreArray(folders));
 }
 
@@ -264,9 +265,9 @@ TEST_F(Program, DescribesWhatAConfigMayName) {
 }
 
 TEST_F(Program, SaysWhatIsWrongWithAnExperimentAndTrainsNothing) {
-  const auto wrong = train("sasrec", {"--set", "training.epoks=3"});
+  const auto wrong = train("sasrec", {"--set", "training.epoch=3"});
   EXPECT_EQ(wrong.code, 1);
-  EXPECT_EQ(wrong.err, "<command line>: error: training.epoks: unknown key\n    hint: did you mean 'epochs'?\n");
+  EXPECT_EQ(wrong.err, "<command line>: error: training.epoch: unknown key\n    hint: did you mean 'epochs'?\n");
   EXPECT_FALSE(fs::exists(folder_.file("sasrec")));
   EXPECT_EQ(ask({"train"}).code, 2);
 }

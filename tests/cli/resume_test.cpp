@@ -68,7 +68,9 @@ TEST_P(Resume, KilledAtAnyMomentARunEndsBitIdenticalToAnUninterruptedOne) {
   for (int attempt = 0; attempt < 40; ++attempt) {
     // From before the first checkpoint to shortly before the end.
     const int moment = duration / 4 + static_cast<int>(random() % (duration * 2 / 3));
-    const int code = run_reckon(train("killed", attempt > 0), kills < 6 ? moment : 0);
+    // A run that was killed before its folder was made is begun again.
+    const bool resume = fs::exists(folder_ / "killed");
+    const int code = run_reckon(train("killed", resume), kills < 6 ? moment : 0);
     if (code == 0) break;
     ASSERT_EQ(code, -SIGKILL) << "a resumed run failed by itself";
     ++kills;

@@ -42,7 +42,7 @@ class CommandLine : public ::testing::Test {
       for (int step = 0; step < 8; ++step)
         ratings << "u" << user << "\ti" << (user * 3 + step * 5) % 30 << "\t" << 100 + user * 8 + step << "\n";
     for (int step = 0; step < 3; ++step) ratings << "late\ti" << step << "\t" << 900 + step << "\n";
-    ratings << "u3\ti29\t950\n";
+    ratings << "u3\ti29\t950\nu4\ti29\t600\n";
     ratings.close();
     std::ofstream items(file("items.tsv"));
     items << "item\ttitle\treleased\n";

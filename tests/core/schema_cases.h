@@ -141,11 +141,7 @@ inline std::vector<SchemaCase> schema_cases(const SchemaBase& schema, const Conf
     const auto prefix = path.substr(0, path.size() - last_key(path).size());
     cases.push_back({path + ": misspelt", prefix + misspelt + ": unknown key (did you mean '",
                      with_key(resolved, path, misspelt)});
-    // Of words, a wrong one is the nearest that there is to a wrong type.
-    const bool is_word = field.doc.type.find(" | ") != std::string::npos &&
-                         field.doc.container == FieldDoc::Container::kNone && field.wrong.is_scalar();
-    cases.push_back({path + ": a wrong type", path + (is_word ? ": must be one of " : ": expected "),
-                     with_value(resolved, path, field.wrong)});
+    cases.push_back({path + ": a wrong type", path + ": ", with_value(resolved, path, field.wrong)});
     for (const auto& constraint : field.constraints)
       if (constraint.violation)
         cases.push_back({path + ": not " + constraint.limits, path + ": must be " + constraint.limits + ", got ",

@@ -225,5 +225,21 @@ TEST(EmitConfig, KeepsEveryDoubleToTheLastBit) {
   }
 }
 
+struct Inner {
+  int64_t value = 0;
+  static void describe(Schema<Inner>& schema) { schema.field("value", &Inner::value).required(); }
+};
+struct Outer {
+  Inner inner;
+  static void describe(Schema<Outer>& schema) { schema.field("inner", &Outer::inner); }
+};
+
+TEST(ReadConfig, OfAMappingWhoseKeyIsMisspeltNothingIsMissingBesides) {
+  Problems problems;
+  read_config<Outer>(parse_yaml("iner: {value: 3}", "f"), Catalog(), problems);
+  ASSERT_EQ(problems.size(), 1U);
+  EXPECT_EQ(problems.diagnostics()[0].message, "iner: unknown key");
+}
+
 }  // namespace
 }  // namespace reckon

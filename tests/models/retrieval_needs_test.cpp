@@ -40,8 +40,8 @@ std::shared_ptr<Model> make(const std::string& user, const std::string& objectiv
                  "test.yaml"),
       catalog);
   torch::manual_seed(3);
-  auto model = slot.model.build(
-      {.num_users = kUsers, .num_items = kItems, .has_ratings = has_ratings});
+  auto model =
+      slot.model.build({.num_users = kUsers, .num_items = kItems, .has_ratings = has_ratings});
   model->eval();
   return model;
 }
@@ -52,7 +52,8 @@ const char* const kHistories =
 
 Batch first_batch(Model& model) {
   const auto train = some_interactions();
-  const BatchBuilder builder(train, model.learnable()->needs(), {.batch_size = 64, .num_shards = 1});
+  const BatchBuilder builder(train, model.learnable()->needs(),
+                             {.batch_size = 64, .num_shards = 1});
   return builder.build(0, 0).shards[0];
 }
 
@@ -64,8 +65,8 @@ TEST(RetrievalNeeds, AnObjectiveThatCountsNothingChangesNothingForTheOneBesideIt
   for (const auto* user : {kIds, kHistories}) {
     for (const std::string type : {"bpr", "bce", "sampled_softmax"}) {
       const auto alone = make(user, "{type: in_batch_softmax}");
-      const auto beside = make(user, "{type: in_batch_softmax}, {type: " + type +
-                                         ", weight: 1e-12, negatives: 2}");
+      const auto beside =
+          make(user, "{type: in_batch_softmax}, {type: " + type + ", weight: 1e-12, negatives: 2}");
       const auto expected = loss_of(*alone, first_batch(*alone));
       const auto found = loss_of(*beside, first_batch(*beside));
       EXPECT_NEAR(found.item<double>(), expected.item<double>(), 1e-4) << user << type;
@@ -107,12 +108,14 @@ TEST(RetrievalNeeds, NegativesAreDrawnOnceForAllWhoWantTheSame) {
   const auto needs_of = [](const std::string& objectives) {
     return make(kIds, objectives)->learnable()->needs();
   };
-  const auto same = needs_of("{type: bpr}, {type: sampled_softmax, negatives: 1, sharing: position, "
-                             "log_q: true}, {type: bce}");
+  const auto same = needs_of(
+      "{type: bpr}, {type: sampled_softmax, negatives: 1, sharing: position, "
+      "log_q: true}, {type: bce}");
   ASSERT_EQ(same.negatives.size(), 1);
   EXPECT_TRUE(same.negatives[0].log_q);
   EXPECT_FALSE(same.log_frequency);
-  const auto different = needs_of("{type: bpr}, {type: in_batch_softmax}, {type: bce, negatives: 3}");
+  const auto different =
+      needs_of("{type: bpr}, {type: in_batch_softmax}, {type: bce, negatives: 3}");
   ASSERT_EQ(different.negatives.size(), 2);
   EXPECT_EQ(different.negatives[0].count, 1);
   EXPECT_EQ(different.negatives[1].count, 3);
@@ -130,8 +133,9 @@ TEST(RetrievalNeeds, AnObjectiveOfRatingsIsRefusedWhereThereAreNone) {
     FAIL() << "built";
   } catch (const ConfigError& error) {
     EXPECT_THAT(std::string(error.what()),
-                ::testing::HasSubstr("test.yaml:4:6: error: model.objectives[1]: learns ratings, and "
-                                     "the data has none"));
+                ::testing::HasSubstr(
+                    "test.yaml:4:6: error: model.objectives[1]: learns ratings, and "
+                    "the data has none"));
   }
 }
 
@@ -147,8 +151,9 @@ TEST(RetrievalNeeds, NegativesWhoseVectorsFitNowhereAreRefusedWithTheirSize) {
     FAIL() << "made them";
   } catch (const ConfigError& error) {
     EXPECT_THAT(std::string(error.what()),
-                ::testing::HasSubstr("model.objectives[0]: the vectors of 1,000,000,000 negatives of "
-                                     "one step would take 29.8 GiB"));
+                ::testing::HasSubstr(
+                    "model.objectives[0]: the vectors of 1,000,000,000 negatives of "
+                    "one step would take 29.8 GiB"));
   }
 }
 
