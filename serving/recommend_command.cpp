@@ -72,9 +72,8 @@ std::vector<std::string> read_candidates(const std::string& path, const Exported
     throw DataError(path, 0, "the model knows none of its " + count + " ids: " + some_of(unknown),
                     "give the ids of items, as the training data has them, one on each line");
   if (!unknown.empty())
-    warn(path + ": the model does not know " +
-         format_count(static_cast<int64_t>(unknown.size())) + " of " + count +
-         " candidates: " + some_of(unknown));
+    warn(path + ": the model does not know " + format_count(static_cast<int64_t>(unknown.size())) +
+         " of " + count + " candidates: " + some_of(unknown));
   return out;
 }
 
@@ -85,7 +84,8 @@ struct Refusal {
 // Why the file does not serve `request`, and how else to ask; the file's own words speak of methods.
 std::optional<Refusal> refusal_of(const Description& d, const Request& request) {
   const bool is_line = request.line > 0;
-  const std::string history = is_line ? "'history'" : "--history", user = is_line ? "'user'" : "--user";
+  const std::string history = is_line ? "'history'" : "--history",
+                    user = is_line ? "'user'" : "--user";
   const std::string again = "export the run again with --set export.include_users=true";
   const bool by_history = d.new_user_with_history;
   const bool has_user =
@@ -94,18 +94,22 @@ std::optional<Refusal> refusal_of(const Description& d, const Request& request) 
     return Refusal{"this model cannot use a history, it knows users by their ids",
                    "give " + user + " instead"};
   if (has_user && !d.user_ids) {
-    if (d.known_user) return Refusal{"this file holds no users; it was exported without their ids", ""};
+    if (d.known_user)
+      return Refusal{"this file holds no users; it was exported without their ids", ""};
     const bool is_alone = request.kind == Request::Kind::kUser;
     return Refusal{"this file holds no users, and the model has no user ids",
-                   (is_alone ? "give " + history + " instead" : "leave out " + user) + ", or " + again};
+                   (is_alone ? "give " + history + " instead" : "leave out " + user) + ", or " +
+                       again};
   }
   if (request.kind == Request::Kind::kUserWithHistory && !by_history)
-    return Refusal{"this model reads no history, it knows users by their ids", "leave out " + history};
+    return Refusal{"this model reads no history, it knows users by their ids",
+                   "leave out " + history};
   if (request.kind == Request::Kind::kUser && request.exclude_seen && !d.user_histories)
     return Refusal{"the items that users have seen are not in this file",
                    (by_history && d.max_length > 0 ? "give " + history + " too, or "
                     : is_line                      ? "name them in 'exclude', or "
-                                                   : "") + again};
+                                                   : "") +
+                       again};
   if (request.kind == Request::Kind::kSimilar && !d.item_vectors)
     return Refusal{"this model has no item vectors to compare", ""};
   return std::nullopt;
@@ -124,14 +128,18 @@ void check_requests(const std::vector<Request>& requests, const RecommendOptions
 
 std::string name_of(const Request& request) {
   switch (request.kind) {
-    case Request::Kind::kUser: return "user " + request.id;
-    case Request::Kind::kSimilar: return "similar to " + request.id;
+    case Request::Kind::kUser:
+      return "user " + request.id;
+    case Request::Kind::kSimilar:
+      return "similar to " + request.id;
     case Request::Kind::kUserWithHistory:
-    case Request::Kind::kHistory: break;
+    case Request::Kind::kHistory:
+      break;
   }
   const auto history =
       request.history.empty() ? "an empty history" : "history " + join(request.history, ",");
-  return request.kind == Request::Kind::kHistory ? history : "user " + request.id + " with " + history;
+  return request.kind == Request::Kind::kHistory ? history
+                                                 : "user " + request.id + " with " + history;
 }
 
 std::vector<std::string> warnings_of(const Request& request, const Recommendation& answer,
@@ -154,9 +162,10 @@ std::vector<std::string> warnings_of(const Request& request, const Recommendatio
   if (answer.items_left_out > 0) {
     const auto held = "of the items of user " + request.id + " the file holds the newest " +
                       format_count(d.user_items);
-    out.push_back((request.exclude_seen ? held + "; the " + format_count(answer.items_left_out) +
-                                              " before them may stand in the list"
-                                        : held + ", and the model reads " + format_count(d.max_length)) +
+    out.push_back((request.exclude_seen
+                       ? held + "; the " + format_count(answer.items_left_out) +
+                             " before them may stand in the list"
+                       : held + ", and the model reads " + format_count(d.max_length)) +
                   " (export.user_items)");
   }
   if (!answer.fallback.empty())
@@ -186,7 +195,8 @@ std::string metric_lines(const nlohmann::json& evaluation) {
   if (!metrics.is_object()) return out;
   for (const auto& [name, value] : metrics.items()) {
     const auto& mean = value.is_object() && value.contains("mean") ? value["mean"] : value;
-    if (mean.is_number()) out += "  " + name + "  " + format_significant(mean.get<double>(), 4) + "\n";
+    if (mean.is_number())
+      out += "  " + name + "  " + format_significant(mean.get<double>(), 4) + "\n";
   }
   return out;
 }
@@ -233,6 +243,7 @@ void run_recommend(const RecommendOptions& options, std::ostream& out,
     }
     out << std::flush;
     for (const auto& warning : warnings) warn(warning);
+    if (!out) return;  // a full disk takes no further answers; who owns the stream says so
   }
 }
 
@@ -251,7 +262,8 @@ std::string inspect_model(const std::string& path, bool as_json) {
   out += "\nserves\n";
   out += "  a known user by id           " + known_user_line(d);
   out += std::string("\n  a new user with a history    ") + yes_or_no(d.new_user_with_history);
-  if (d.max_length > 0) out += ", of which the newest " + format_count(d.max_length) + " items are read";
+  if (d.max_length > 0)
+    out += ", of which the newest " + format_count(d.max_length) + " items are read";
   out += std::string("\n  a user with features only    ") + yes_or_no(d.user_features);
   out += std::string("\n  a new item with content      ") + yes_or_no(d.new_item_with_content);
   out += "\n  anything else                " +
@@ -259,7 +271,8 @@ std::string inspect_model(const std::string& path, bool as_json) {
   out += "\nmethods\n";
   for (const auto& method : d.methods) {
     out += "  " + method.name + method.signature + "\n";
-    out += "      " + (method.refusal.empty() ? method.meaning : "refused: " + method.refusal) + "\n";
+    out +=
+        "      " + (method.refusal.empty() ? method.meaning : "refused: " + method.refusal) + "\n";
   }
   if (!d.display.empty()) out += "\nshown beside items: " + join(d.display) + "\n";
   if (!d.metrics_json.empty()) {
