@@ -43,7 +43,8 @@ void check_pretrained(const ConfigNode& tree, const DataOptions& data, Model& mo
   for (const auto& request : model.pretrained()) {
     const auto path = data.resolve(request.path);
     if (!std::filesystem::is_regular_file(path))
-      problems.add(place_of(tree, request.option), request.option + ": there is no file '" + path + "'",
+      problems.add(place_of(tree, request.option),
+                   request.option + ": there is no file '" + path + "'",
                    "a relative path is taken below data.directory");
   }
 }

@@ -31,7 +31,8 @@ std::function<void(int64_t, int64_t)> fetch_progress(bool is_terminal) {
   };
 }
 
-int fetch(const std::string& name, const std::string& directory, bool force, const std::string& archive) {
+int fetch(const std::string& name, const std::string& directory, bool force,
+          const std::string& archive) {
   if (name.empty()) {
     for (const auto& dataset : known_datasets())
       std::printf("%-12s %s\n", dataset.name.c_str(), dataset.description.c_str());
@@ -47,7 +48,8 @@ int fetch(const std::string& name, const std::string& directory, bool force, con
   const auto result = fetch_dataset(dataset, directory, options);
   if (is_terminal && !result.was_there) std::fputc('\n', stderr);
   std::printf("%s\n\n%s: %s in %s\n", dataset.terms.c_str(), name.c_str(),
-              result.was_there ? "already there, verified" : ("fetched from " + result.source).c_str(),
+              result.was_there ? "already there, verified"
+                               : ("fetched from " + result.source).c_str(),
               result.directory.c_str());
   for (const auto& file : result.files) std::printf("  %s\n", file.c_str());
   return 0;
@@ -75,9 +77,11 @@ void add_data_commands(CLI::App& app, const Catalog& catalog, Action& action) {
 
   auto* data = app.add_subcommand("data", "Get data sets");
   data->require_subcommand(1);
-  auto* fetch_command = data->add_subcommand("fetch", "Fetch a public data set; without NAME, list them");
+  auto* fetch_command =
+      data->add_subcommand("fetch", "Fetch a public data set; without NAME, list them");
   fetch_command->add_option("NAME", options->name, "Such as ml-100k");
-  fetch_command->add_option("--directory", options->directory, "Folder to put it into")->capture_default_str();
+  fetch_command->add_option("--directory", options->directory, "Folder to put it into")
+      ->capture_default_str();
   fetch_command->add_option("--archive", options->archive, "A file that was downloaded by hand");
   fetch_command->add_flag("--force", options->force, "Fetch again what is there");
   fetch_command->callback([options, &action] {
@@ -86,7 +90,8 @@ void add_data_commands(CLI::App& app, const Catalog& catalog, Action& action) {
     };
   });
 
-  auto* prepare_command = app.add_subcommand("prepare", "Read, clean and split the data of an experiment");
+  auto* prepare_command =
+      app.add_subcommand("prepare", "Read, clean and split the data of an experiment");
   add_source_options(*prepare_command, options->source);
   prepare_command->add_flag("--rebuild", options->rebuild, "Make it anew even when it is prepared");
   prepare_command->callback([options, &catalog, &action] {

@@ -52,7 +52,8 @@ int check(const ExperimentSource& source, const std::string& sizes_text, const C
     print_lines("columns  not checked: the data files are not there");
   }
   if (sizes)
-    print_lines("sizes    " + format_count(sizes->num_users) + " users, " + format_count(sizes->num_items) + " items");
+    print_lines("sizes    " + format_count(sizes->num_users) + " users, " +
+                format_count(sizes->num_items) + " items");
   else
     print_lines("sizes    not known");
   print_lines("");
@@ -73,8 +74,10 @@ void add_describe_commands(CLI::App& app, const Catalog& catalog, Action& action
   };
   auto options = std::make_shared<Options>();
 
-  auto* describe_command = app.add_subcommand("describe", "Explain components, presets and configs");
-  describe_command->add_option("NAME", options->name, "A component, a kind of components, or a preset");
+  auto* describe_command =
+      app.add_subcommand("describe", "Explain components, presets and configs");
+  describe_command->add_option("NAME", options->name,
+                               "A component, a kind of components, or a preset");
   describe_command->add_flag("--markdown", options->markdown, "Print the whole option reference");
   describe_command->add_option("--resolved", options->resolved,
                                "Print this experiment with every value and where it came from");
@@ -87,7 +90,8 @@ void add_describe_commands(CLI::App& app, const Catalog& catalog, Action& action
       } else if (!options->resolved.empty()) {
         const auto tree = experiment_tree({options->resolved, options->overrides, ""}, catalog);
         const auto experiment = read_experiment(tree, catalog);
-        print_lines(describe_resolved(with_origins(Codec<Experiment>::emit(experiment, &catalog), tree)));
+        print_lines(
+            describe_resolved(with_origins(Codec<Experiment>::emit(experiment, &catalog), tree)));
       } else if (options->name.empty()) {
         print_lines(describe_catalog(catalog));
       } else {
@@ -99,7 +103,8 @@ void add_describe_commands(CLI::App& app, const Catalog& catalog, Action& action
 
   auto* check_command = app.add_subcommand("check", "Check an experiment without training it");
   add_source_options(*check_command, options->source);
-  check_command->add_option("--sizes", options->sizes, "users=100,items=200 where no data is prepared");
+  check_command->add_option("--sizes", options->sizes,
+                            "users=100,items=200 where no data is prepared");
   check_command->callback([options, &catalog, &action] {
     action = [options, &catalog] { return check(options->source, options->sizes, catalog); };
   });

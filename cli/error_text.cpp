@@ -30,7 +30,8 @@ std::optional<std::string> memory_asked_for(const std::string& what) {
   }
   const std::string on_gpu = "Tried to allocate ";
   const auto at = what.find(on_gpu);
-  if (what.find("out of memory") == std::string::npos || at == std::string::npos) return std::nullopt;
+  if (what.find("out of memory") == std::string::npos || at == std::string::npos)
+    return std::nullopt;
   const auto begin = at + on_gpu.size();
   return what.substr(begin, what.find("iB", begin) + 2 - begin);
 }
@@ -41,8 +42,10 @@ std::string error_text(const std::exception& error) {
   const std::string what = first_part(error.what());
   const auto asked_for = memory_asked_for(what);
   if (!asked_for && dynamic_cast<const std::bad_alloc*>(&error) == nullptr) return what;
-  return "out of memory" + (asked_for ? ": " + *asked_for + " were asked for at once" : std::string()) +
-         "; what a step needs grows with training.batch_size, the length of histories and the number of "
+  return "out of memory" +
+         (asked_for ? ": " + *asked_for + " were asked for at once" : std::string()) +
+         "; what a step needs grows with training.batch_size, the length of histories and the "
+         "number of "
          "negatives, and `reckon check FILE` estimates what the model itself takes";
 }
 

@@ -37,12 +37,13 @@ std::vector<std::string> with_split(const EvaluateOptions& options) {
 
 void print(const std::string& text) { std::fputs(text.c_str(), stdout); }
 
-void check_has_split(const Dataset& dataset, const EvaluationOptions& options, const ConfigNode& tree) {
+void check_has_split(const Dataset& dataset, const EvaluationOptions& options,
+                     const ConfigNode& tree) {
   if (dataset.split_of().eq(static_cast<int64_t>(options.split)).any().item<bool>()) return;
-  throw ConfigError({{place_of(tree, "evaluation.split"),
-                      "evaluation.split: the data has no " + split_name(options.split) +
-                          " part to measure on",
-                      "data.split decides which parts there are"}});
+  throw ConfigError(
+      {{place_of(tree, "evaluation.split"),
+        "evaluation.split: the data has no " + split_name(options.split) + " part to measure on",
+        "data.split decides which parts there are"}});
 }
 
 // Results of another protocol are other results: they never take a place silently.
@@ -66,15 +67,17 @@ void evaluate_foreign(const EvaluateOptions& options, const Catalog& catalog) {
   const auto experiment = read_experiment(tree, catalog);
   const auto prepared = prepare_dataset(experiment.data);
   check_has_split(prepared.dataset, experiment.evaluation, tree);
-  const auto foreign = read_lists(options.lists, prepared.dataset.users(), prepared.dataset.items());
+  const auto foreign =
+      read_lists(options.lists, prepared.dataset.users(), prepared.dataset.items());
   if (foreign.num_unknown_users > 0)
     log_warning(options.lists + ": " + format_count(foreign.num_unknown_users) +
                 " users are not in the data and left out: " + join(foreign.unknown_users));
   if (foreign.num_unknown_items > 0)
     log_warning(options.lists + ": " + format_count(foreign.num_unknown_items) +
                 " places hold items that are not in the data: " + join(foreign.unknown_items));
-  const auto result = evaluate_lists(
-      foreign.lists, evaluation_input(prepared.dataset, experiment.evaluation), experiment.evaluation);
+  const auto result =
+      evaluate_lists(foreign.lists, evaluation_input(prepared.dataset, experiment.evaluation),
+                     experiment.evaluation);
   print(to_text(result));
   if (!options.output.empty()) {
     fs::create_directories(options.output);
@@ -110,7 +113,8 @@ std::vector<std::string> runs_of(const std::string& directory) {
   std::vector<std::string> seeds;
   if (fs::is_directory(directory) && !fs::exists(fs::path(directory) / "config.yaml"))
     for (const auto& entry : fs::directory_iterator(directory))
-      if (entry.path().filename().string().rfind("seed-", 0) == 0) seeds.push_back(entry.path().string());
+      if (entry.path().filename().string().rfind("seed-", 0) == 0)
+        seeds.push_back(entry.path().string());
   std::sort(seeds.begin(), seeds.end());
   return seeds.empty() ? std::vector{directory} : seeds;
 }
@@ -126,13 +130,16 @@ int compare(const CompareOptions& options) {
     for (const auto& one : is_file ? std::vector{run} : runs_of(run)) {
       const auto path = is_file ? one : per_user_path(one, options.split);
       if (!fs::exists(path))
-        throw ConfigError({{{one, 0, 0}, "no per-user results of the split '" + options.split + "' here",
-                            "make them with: reckon evaluate " + one + " --split " + options.split}});
+        throw ConfigError(
+            {{{one, 0, 0},
+              "no per-user results of the split '" + options.split + "' here",
+              "make them with: reckon evaluate " + one + " --split " + options.split}});
       seeds.push_back(read_per_user(path, called));
     }
-    results.push_back(seeds.size() == 1
-                          ? seeds.front()
-                          : mean_of_seeds(seeds, called + " (" + std::to_string(seeds.size()) + " seeds)"));
+    results.push_back(
+        seeds.size() == 1
+            ? seeds.front()
+            : mean_of_seeds(seeds, called + " (" + std::to_string(seeds.size()) + " seeds)"));
   }
   const auto comparison = compare_runs(results, options.comparison);
   print(options.format == "json" ? to_json(comparison) + "\n" : to_text(comparison));
@@ -144,37 +151,56 @@ int compare(const CompareOptions& options) {
 void add_evaluate_commands(CLI::App& app, const Catalog& catalog, Action& action) {
   auto evaluate_options = std::make_shared<EvaluateOptions>();
   auto* evaluate_command = app.add_subcommand("evaluate", "Measure a run, or lists made elsewhere");
-  evaluate_command->add_option("RUN", evaluate_options->target, "Folder of a run (with --lists also an experiment)")
+  evaluate_command
+      ->add_option("RUN", evaluate_options->target,
+                   "Folder of a run (with --lists also an experiment)")
       ->required();
-  evaluate_command->add_option("--split", evaluate_options->split, "What to measure on; default: the experiment's")
+  evaluate_command
+      ->add_option("--split", evaluate_options->split,
+                   "What to measure on; default: the experiment's")
       ->check(CLI::IsMember({"test", "validation"}));
-  evaluate_command->add_option("--lists", evaluate_options->lists, "A TREC run or Parquet file to measure instead");
-  evaluate_command->add_option("--output", evaluate_options->output, "Folder for the results; default: the run");
-  evaluate_command->add_flag("--force", evaluate_options->force, "Take the place of results of another protocol");
+  evaluate_command->add_option("--lists", evaluate_options->lists,
+                               "A TREC run or Parquet file to measure instead");
+  evaluate_command->add_option("--output", evaluate_options->output,
+                               "Folder for the results; default: the run");
+  evaluate_command->add_flag("--force", evaluate_options->force,
+                             "Take the place of results of another protocol");
   evaluate_command->add_option("--data", evaluate_options->data, "Folder with the data files");
-  evaluate_command->add_option("--set", evaluate_options->overrides, "Change a value: --set evaluation.top_k_lists=100")
+  evaluate_command
+      ->add_option("--set", evaluate_options->overrides,
+                   "Change a value: --set evaluation.top_k_lists=100")
       ->allow_extra_args(false);
   evaluate_command->callback([evaluate_options, &catalog, &action] {
     action = [evaluate_options, &catalog] { return evaluate_run(*evaluate_options, catalog); };
   });
 
   auto options = std::make_shared<CompareOptions>();
-  auto* compare_command = app.add_subcommand("compare", "Runs side by side, with paired tests against the first");
+  auto* compare_command =
+      app.add_subcommand("compare", "Runs side by side, with paired tests against the first");
   compare_command
-      ->add_option("RUN", options->runs,
-                   "Folders of runs (of several seeds: their mean for each user), or per-user files")->required()->expected(2, -1);
+      ->add_option(
+          "RUN", options->runs,
+          "Folders of runs (of several seeds: their mean for each user), or per-user files")
+      ->required()
+      ->expected(2, -1);
   compare_command->add_option("--split", options->split, "Whose results are compared")
       ->check(CLI::IsMember({"test", "validation"}))
       ->capture_default_str();
-  compare_command->add_option("--samples", options->comparison.bootstrap_samples, "Bootstrap samples")
-      ->check(CLI::Range(int64_t{100}, int64_t{1000000}))->capture_default_str();
-  compare_command->add_option("--permutations", options->comparison.permutations, "Of the randomisation test")
-      ->check(CLI::Range(int64_t{100}, int64_t{1000000}))->capture_default_str();
-  compare_command->add_option("--seed", options->comparison.seed, "Of samples and permutations")->capture_default_str();
+  compare_command
+      ->add_option("--samples", options->comparison.bootstrap_samples, "Bootstrap samples")
+      ->check(CLI::Range(int64_t{100}, int64_t{1000000}))
+      ->capture_default_str();
+  compare_command
+      ->add_option("--permutations", options->comparison.permutations, "Of the randomisation test")
+      ->check(CLI::Range(int64_t{100}, int64_t{1000000}))
+      ->capture_default_str();
+  compare_command->add_option("--seed", options->comparison.seed, "Of samples and permutations")
+      ->capture_default_str();
   compare_command->add_option("--format", options->format, "A table, or JSON")
       ->check(CLI::IsMember({"table", "json"}))
       ->capture_default_str();
-  compare_command->callback([options, &action] { action = [options] { return compare(*options); }; });
+  compare_command->callback(
+      [options, &action] { action = [options] { return compare(*options); }; });
 }
 
 }  // namespace reckon

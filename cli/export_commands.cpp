@@ -30,11 +30,13 @@ std::vector<std::string> with_data(const ExportFlags& options) {
 }
 
 // The last check before the file gets its name: the test split, ranked by the file itself.
-void compare_metrics(const EvaluationResult& eager, const EvaluationResult& exported, const std::string& path) {
+void compare_metrics(const EvaluationResult& eager, const EvaluationResult& exported,
+                     const std::string& path) {
   for (size_t i = 0; i < eager.metrics.size(); ++i) {
     const double a = eager.metrics[i].mean, b = exported.metrics[i].mean;
     // Equal up to what rounding can do to ties of scores: well under one user in ten thousand.
-    if (std::abs(a - b) <= 1e-4 * std::max(1.0, std::abs(a)) || (std::isnan(a) && std::isnan(b))) continue;
+    if (std::abs(a - b) <= 1e-4 * std::max(1.0, std::abs(a)) || (std::isnan(a) && std::isnan(b)))
+      continue;
     throw DataError(path, 0,
                     "not written: " + eager.metrics[i].name.to_string() + " of the test split is " +
                         format_fixed(a, 6) + " with the model and " + format_fixed(b, 6) +
@@ -86,8 +88,9 @@ int export_run(const ExportFlags& options, const Catalog& catalog) {
   staged.commit();
 
   const auto& report = staged.report();
-  const auto histories =
-      report.history_bytes > 0 ? ", items of users " + format_bytes(report.history_bytes) : std::string();
+  const auto histories = report.history_bytes > 0
+                             ? ", items of users " + format_bytes(report.history_bytes)
+                             : std::string();
   std::printf("%s  %s (weights %s, ids %s%s), loads in %s\n", options.output.c_str(),
               format_bytes(report.file_bytes).c_str(), format_bytes(report.weight_bytes).c_str(),
               format_bytes(report.id_bytes).c_str(), histories.c_str(),
@@ -112,12 +115,14 @@ int write_embeddings(const ExportFlags& options, const Catalog& catalog) {
   torch::NoGradGuard no_grad;
   const auto vectors = options.users ? run.model->user_vectors() : run.model->item_vectors();
   if (!vectors)
-    throw ConfigError({{{options.run, 0, 0},
-                        std::string("this model has no vectors of ") + (options.users ? "users" : "items"), ""}});
+    throw ConfigError(
+        {{{options.run, 0, 0},
+          std::string("this model has no vectors of ") + (options.users ? "users" : "items"),
+          ""}});
   const auto& ids = options.users ? run.dataset.users() : run.dataset.items();
   write_vectors(options.output, ids, vectors->contiguous());
-  std::printf("%s: %s vectors of width %s\n", options.output.c_str(), format_count(vectors->size(0)).c_str(),
-              format_count(vectors->size(1)).c_str());
+  std::printf("%s: %s vectors of width %s\n", options.output.c_str(),
+              format_count(vectors->size(0)).c_str(), format_count(vectors->size(1)).c_str());
   return 0;
 }
 
@@ -128,19 +133,24 @@ void add_export_commands(CLI::App& app, const Catalog& catalog, Action& action) 
   const auto add_common = [options](CLI::App& command) {
     command.add_option("RUN", options->run, "Folder of a run")->required();
     command.add_option("--data", options->data, "Folder with the data files");
-    command.add_option("--set", options->overrides, "Change a value: --set export.include_users=true")
+    command
+        .add_option("--set", options->overrides, "Change a value: --set export.include_users=true")
         ->allow_extra_args(false);
   };
-  auto* export_command = app.add_subcommand("export", "Write a run as one TorchScript file, checked against it");
+  auto* export_command =
+      app.add_subcommand("export", "Write a run as one TorchScript file, checked against it");
   add_common(*export_command);
-  export_command->add_option("--output,-o", options->output, "The file, such as model.pt")->required();
+  export_command->add_option("--output,-o", options->output, "The file, such as model.pt")
+      ->required();
   export_command->callback([options, &catalog, &action] {
     action = [options, &catalog] { return export_run(*options, catalog); };
   });
 
-  auto* embeddings_command = app.add_subcommand("embeddings", "Write the vectors of items or users");
+  auto* embeddings_command =
+      app.add_subcommand("embeddings", "Write the vectors of items or users");
   add_common(*embeddings_command);
-  embeddings_command->add_option("--output,-o", options->output, "A .parquet, .tsv or .npy file")->required();
+  embeddings_command->add_option("--output,-o", options->output, "A .parquet, .tsv or .npy file")
+      ->required();
   embeddings_command->add_flag("--users", options->users, "Vectors of users instead of items");
   embeddings_command->callback([options, &catalog, &action] {
     action = [options, &catalog] { return write_embeddings(*options, catalog); };

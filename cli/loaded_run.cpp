@@ -19,9 +19,8 @@ namespace fs = std::filesystem;
 std::shared_ptr<Model> build_model(const Experiment& experiment, const Dataset& dataset,
                                    const Interactions& train, int64_t seed) {
   torch::manual_seed(static_cast<uint64_t>(seed));
-  auto model = experiment.model.build({.num_users = dataset.num_users(),
-                                       .num_items = dataset.num_items(),
-                                       .train = &train});
+  auto model = experiment.model.build(
+      {.num_users = dataset.num_users(), .num_items = dataset.num_items(), .train = &train});
   for (const auto& request : model->pretrained()) {
     const auto path = experiment.data.resolve(request.path);
     const auto& ids = request.items ? dataset.items() : dataset.users();
@@ -31,8 +30,8 @@ std::shared_ptr<Model> build_model(const Experiment& experiment, const Dataset& 
                       "has no vector for any of the " + format_count(ids.size()) +
                           (request.items ? " items" : " users") + " of the data, only for " +
                           format_count(vectors.num_unknown) + " other ids",
-                      "ids are compared as text; the first of the data is '" + std::string(ids.raw(0)) +
-                          "'");
+                      "ids are compared as text; the first of the data is '" +
+                          std::string(ids.raw(0)) + "'");
     if (vectors.num_missing > 0)
       log_warning(path + ": no vector for " + format_count(vectors.num_missing) + " of " +
                   format_count(ids.size()) + " ids; " +
@@ -57,17 +56,22 @@ LoadedRun load_run(const std::string& directory, const std::vector<std::string>&
     const bool are_seeds = std::all_of(runs.begin(), runs.end(), [](const auto& run) {
       return fs::path(run).filename().string().rfind("seed-", 0) == 0;
     });
-    throw ConfigError({{{directory, 0, 0}, "this is no folder of a run: it has no config.yaml",
-                        runs.empty() ? "give a folder that `reckon train` made"
-                        : are_seeds  ? "it holds runs of several seeds, give one of them: " + join(runs)
-                                     : "it holds runs, give one of them: " + join(runs)}});
+    throw ConfigError(
+        {{{directory, 0, 0},
+          "this is no folder of a run: it has no config.yaml",
+          runs.empty() ? "give a folder that `reckon train` made"
+          : are_seeds  ? "it holds runs of several seeds, give one of them: " + join(runs)
+                       : "it holds runs, give one of them: " + join(runs)}});
   }
   for (const auto& override : overrides) {
     const bool allowed = override.rfind("evaluation", 0) == 0 || override.rfind("export", 0) == 0 ||
-                         override.rfind("data.directory", 0) == 0 || override.rfind("data.cache", 0) == 0;
+                         override.rfind("data.directory", 0) == 0 ||
+                         override.rfind("data.cache", 0) == 0;
     if (!allowed)
-      throw ConfigError({{{"<command line>", 0, 0}, "'" + override + "' would change what was trained",
-                          "of a finished run only evaluation, export and data.directory may change"}});
+      throw ConfigError(
+          {{{"<command line>", 0, 0},
+            "'" + override + "' would change what was trained",
+            "of a finished run only evaluation, export and data.directory may change"}});
   }
   LoadedRun run;
   run.directory = directory;
@@ -77,15 +81,17 @@ LoadedRun load_run(const std::string& directory, const std::vector<std::string>&
   if (!fs::exists(run.checkpoint))
     run.checkpoint = (fs::path(directory) / "checkpoints" / "last.ckpt").string();
   if (!fs::exists(run.checkpoint))
-    throw ConfigError({{{directory, 0, 0}, "this run has no checkpoint: its training was interrupted before the first",
+    throw ConfigError({{{directory, 0, 0},
+                        "this run has no checkpoint: its training was interrupted before the first",
                         "train it again with --resume"}});
   const auto checkpoint = load_checkpoint(run.checkpoint);
   auto prepared = prepare_dataset(run.experiment.data);
   run.dataset = prepared.dataset;
   if (checkpoint.data_fingerprint != run.dataset.fingerprint())
     throw DataError(run.checkpoint, 0,
-                    "trained on other data (fingerprint " + checkpoint.data_fingerprint.substr(0, 12) +
-                        ") than these files give (" + run.dataset.fingerprint().substr(0, 12) + ")");
+                    "trained on other data (fingerprint " +
+                        checkpoint.data_fingerprint.substr(0, 12) + ") than these files give (" +
+                        run.dataset.fingerprint().substr(0, 12) + ")");
   run.train = run.dataset.part(Split::kTrain);
   run.model = run.experiment.model.build({.num_users = run.dataset.num_users(),
                                           .num_items = run.dataset.num_items(),
@@ -107,12 +113,14 @@ void write_evaluation(const std::string& directory, const EvaluationResult& resu
                       const Dataset& dataset) {
   const auto split = split_name(result.split);
   write_file_atomic(result_path(directory, split), to_json(result));
-  if (result.per_user.defined()) write_per_user(per_user_path(directory, split), result, dataset.users());
+  if (result.per_user.defined())
+    write_per_user(per_user_path(directory, split), result, dataset.users());
   if (!result.lists) return;
   const auto base = fs::path(directory) / (split + "-lists");
   write_lists_parquet(base.string() + ".parquet", *result.lists, dataset.users(), dataset.items());
   try {
-    write_lists_trec(base.string() + ".run", *result.lists, dataset.users(), dataset.items(), "reckon");
+    write_lists_trec(base.string() + ".run", *result.lists, dataset.users(), dataset.items(),
+                     "reckon");
   } catch (const DataError& error) {
     // The format cannot carry ids with blanks; the Parquet file has the same lists.
     log_warning(error.what());

@@ -55,18 +55,20 @@ std::string summarize_model(const Component<Model>& model, const std::optional<D
   const std::vector<DataSizes> probes = {{kBase, kBase}, {kBase + 1, kBase}, {kBase, kBase + 1}};
   std::vector<Part> parts;
   for (size_t probe = 0; probe < probes.size(); ++probe) {
-    const auto built = model.build(
-        {.num_users = probes[probe].num_users, .num_items = probes[probe].num_items});
+    const auto built =
+        model.build({.num_users = probes[probe].num_users, .num_items = probes[probe].num_items});
     size_t index = 0;
     collect(*built, "model", 0, probe, parts, index);
   }
   std::vector<std::string> head = {"part", "parameters"};
   if (sizes) head.push_back("here");
-  TextTable table(head, {TextTable::Align::kLeft, TextTable::Align::kRight, TextTable::Align::kRight});
+  TextTable table(head,
+                  {TextTable::Align::kLeft, TextTable::Align::kRight, TextTable::Align::kRight});
   for (const auto& part : parts) {
     const auto formula = solve(part.counts, kBase);
     std::vector<std::string> row = {std::string(2 * part.depth, ' ') +
-                                        (part.depth == 0 ? "model (" + model.type() + ")" : part.name),
+                                        (part.depth == 0 ? "model (" + model.type() + ")"
+                                                         : part.name),
                                     formula.to_string()};
     if (sizes) row.push_back(format_count(formula.at(sizes->num_users, sizes->num_items)));
     table.add_row(row);
@@ -75,9 +77,12 @@ std::string summarize_model(const Component<Model>& model, const std::optional<D
   if (sizes) {
     const auto bytes = 4 * solve(parts[0].counts, kBase).at(sizes->num_users, sizes->num_items);
     out += "memory: " + format_bytes(bytes) + " of weights; training holds at least " +
-           format_bytes(4 * bytes) + " (weights, gradients, two moments), activations not counted\n";
+           format_bytes(4 * bytes) +
+           " (weights, gradients, two moments), activations not counted\n";
   } else {
-    out += "U users and I items are not known yet: prepare the data, or give --sizes users=..,items=..\n";
+    out +=
+        "U users and I items are not known yet: prepare the data, or give --sizes "
+        "users=..,items=..\n";
   }
   return out;
 }
@@ -85,23 +90,28 @@ std::string summarize_model(const Component<Model>& model, const std::optional<D
 DataSizes parse_sizes(const std::string& text) {
   DataSizes sizes;
   const auto fail = [&]() -> ConfigError {
-    return ConfigError({{{"--sizes", 0, 0}, "'" + text + "' is not of the form users=100,items=200", ""}});
+    return ConfigError(
+        {{{"--sizes", 0, 0}, "'" + text + "' is not of the form users=100,items=200", ""}});
   };
   size_t begin = 0;
   while (begin < text.size()) {
     const auto end = std::min(text.find(',', begin), text.size());
     const auto part = text.substr(begin, end - begin);
     const auto equals = part.find('=');
-    if (equals == std::string::npos || equals + 1 == part.size() || part.size() - equals > 12) throw fail();
+    if (equals == std::string::npos || equals + 1 == part.size() || part.size() - equals > 12)
+      throw fail();
     int64_t value = 0;
     for (size_t i = equals + 1; i < part.size(); ++i) {
       if (part[i] < '0' || part[i] > '9') throw fail();
       value = value * 10 + (part[i] - '0');
     }
     const auto name = part.substr(0, equals);
-    if (name == "users") sizes.num_users = value;
-    else if (name == "items") sizes.num_items = value;
-    else throw fail();
+    if (name == "users")
+      sizes.num_users = value;
+    else if (name == "items")
+      sizes.num_items = value;
+    else
+      throw fail();
     begin = end + 1;
   }
   if (sizes.num_users < 1 || sizes.num_items < 1) throw fail();

@@ -22,15 +22,23 @@ void add_recommend_commands(CLI::App& app, const Catalog&, Action& action) {
       "--user and --history go together: the history then takes the place of the stored one.\n"
       "A line of --input:\n"
       "  {\"history\": [\"50\", \"181\"], \"k\": 10, \"exclude\": [\"7\"]}\n"
-      "Its keys: history and user (one or both) or similar_to; k, exclude, candidates, exclude_seen.");
+      "Its keys: history and user (one or both) or similar_to; k, exclude, candidates, "
+      "exclude_seen.");
   command->add_option("MODEL", options->recommend.model_path, "The exported file")->required();
-  auto* history = command->add_option("--history", options->history, "Item ids, oldest first: 50,181,172");
+  auto* history =
+      command->add_option("--history", options->history, "Item ids, oldest first: 50,181,172");
   auto* user = command->add_option("--user", options->user, "A user of the training data");
-  auto* similar = command->add_option("--similar-to", options->similar_to, "An item: the items most like it");
-  auto* input = command->add_option("--input", options->input, "A file with one JSON request a line; - is standard input");
-  command->add_option("-k", options->recommend.k, "How many")->check(at_least_one())->capture_default_str();
-  command->add_flag("--exclude-seen", options->recommend.exclude_seen, "Leave out what the user has");
-  command->add_option("--candidates", options->recommend.candidates_path, "A file with one item id a line");
+  auto* similar =
+      command->add_option("--similar-to", options->similar_to, "An item: the items most like it");
+  auto* input = command->add_option("--input", options->input,
+                                    "A file with one JSON request a line; - is standard input");
+  command->add_option("-k", options->recommend.k, "How many")
+      ->check(at_least_one())
+      ->capture_default_str();
+  command->add_flag("--exclude-seen", options->recommend.exclude_seen,
+                    "Leave out what the user has");
+  command->add_option("--candidates", options->recommend.candidates_path,
+                      "A file with one item id a line");
   command->add_option("--format", options->format, "A table, or one line of JSON for each request")
       ->check(CLI::IsMember({"table", "json"}))
       ->capture_default_str();
@@ -47,7 +55,8 @@ void add_recommend_commands(CLI::App& app, const Catalog&, Action& action) {
     };
   });
 
-  auto* inspect_command = app.add_subcommand("inspect", "Say what an exported file holds and whom it serves");
+  auto* inspect_command =
+      app.add_subcommand("inspect", "Say what an exported file holds and whom it serves");
   inspect_command->add_option("MODEL", options->model, "The exported file")->required();
   inspect_command->add_flag("--json", options->as_json, "The description as the file has it");
   inspect_command->callback([options, &action] {

@@ -11,7 +11,8 @@ std::string reference_text(const Catalog& catalog) {
        {"data", "Files, cleaning and splits.", &Schema<DataOptions>::instance()},
        {"evaluation", "What is measured; formulas stand in [metrics.md](metrics.md).",
         &Schema<EvaluationOptions>::instance()},
-       {"export", "What an exported file holds beside the model.", &Schema<ExportOptions>::instance()}},
+       {"export", "What an exported file holds beside the model.",
+        &Schema<ExportOptions>::instance()}},
       catalog);
 }
 

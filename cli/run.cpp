@@ -72,7 +72,8 @@ std::vector<std::string> option_names(const CLI::App& command) {
 
 // `reckon data fetch`
 std::string name_of(const CLI::App& command) {
-  return (command.get_parent() != nullptr ? name_of(*command.get_parent()) + " " : "") + command.get_name();
+  return (command.get_parent() != nullptr ? name_of(*command.get_parent()) + " " : "") +
+         command.get_name();
 }
 
 // What is wrong with a command line, with the word that was perhaps meant.
@@ -91,9 +92,11 @@ std::string usage_error(CLI::App& app, const CLI::ParseError& error) {
   for (const auto& word : rest)
     if (word.size() > 1 && word[0] == '-')
       return name + ": unknown option '" + word + "'; " + suggest(word, option_names(*command));
-  if (!commands.empty() && rest.empty()) return name + ": a command is missing; known: " + join(commands);
+  if (!commands.empty() && rest.empty())
+    return name + ": a command is missing; known: " + join(commands);
   if (!commands.empty())
-    return name + ": there is no command '" + rest.front() + "'; " + suggest(rest.front(), commands);
+    return name + ": there is no command '" + rest.front() + "'; " +
+           suggest(rest.front(), commands);
   if (required != nullptr) return name + ": " + error.what() + help;
   return name + ": unexpected argument '" + rest.front() + "'" + help;
 }
@@ -102,7 +105,8 @@ std::string usage_error(CLI::App& app, const CLI::ParseError& error) {
 void refuse_options_as_values(CLI::App& command) {
   const CLI::Validator no_option(
       [](std::string& text) {
-        return text.rfind("--", 0) == 0 ? "the value is missing: '" + text + "' is an option" : std::string();
+        return text.rfind("--", 0) == 0 ? "the value is missing: '" + text + "' is an option"
+                                        : std::string();
       },
       "");
   for (auto* option : command.get_options())
@@ -118,21 +122,25 @@ CLI::Validator at_least_one() {
         int64_t value = 0;
         const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
         const bool is_read = code == std::errc() && end == text.data() + text.size();
-        return is_read && value >= 1 ? std::string() : "must be a whole number of at least 1, got '" + text + "'";
+        return is_read && value >= 1 ? std::string()
+                                     : "must be a whole number of at least 1, got '" + text + "'";
       },
       "");
 }
 
 void add_source_options(CLI::App& command, ExperimentSource& source) {
   command.add_option("FILE", source.path, "Experiment (YAML)")->required();
-  command.add_option("--set", source.overrides, "Change a value: --set training.epochs=5 (repeatable)")
+  command
+      .add_option("--set", source.overrides, "Change a value: --set training.epochs=5 (repeatable)")
       ->allow_extra_args(false);
-  command.add_option("--data", source.data_directory, "Folder with the data files (data.directory)");
+  command.add_option("--data", source.data_directory,
+                     "Folder with the data files (data.directory)");
 }
 
 int run(int argc, char** argv, const Catalog& catalog) {
   tune_allocator();
-  CLI::App app("reckon: train, evaluate, export and serve recommenders described in YAML.", "reckon");
+  CLI::App app("reckon: train, evaluate, export and serve recommenders described in YAML.",
+               "reckon");
   app.set_version_flag("--version", std::string("reckon ") + kVersion);
   app.require_subcommand(1);
   Action action;

@@ -103,10 +103,13 @@ int train_command(const TrainFlags& options, const Catalog& catalog) {
   std::vector<EvaluationResult> results;
   const auto& seeds = experiment.seeds;
   for (const auto seed : seeds) {
-    const auto seed_path = seeds.size() == 1 ? path : (fs::path(path) / ("seed-" + std::to_string(seed))).string();
-    const auto run = run_seed(options, experiment, tree, prepared.dataset, seed_path, seed, catalog);
-    std::printf("%s: %s after %s steps in %s\n", seed_path.c_str(), to_string(run.outcome.end).c_str(),
-                format_count(run.outcome.num_steps).c_str(), format_duration(run.outcome.seconds).c_str());
+    const auto seed_path =
+        seeds.size() == 1 ? path : (fs::path(path) / ("seed-" + std::to_string(seed))).string();
+    const auto run =
+        run_seed(options, experiment, tree, prepared.dataset, seed_path, seed, catalog);
+    std::printf("%s: %s after %s steps in %s\n", seed_path.c_str(),
+                to_string(run.outcome.end).c_str(), format_count(run.outcome.num_steps).c_str(),
+                format_duration(run.outcome.seconds).c_str());
     if (run.outcome.end == TrainOutcome::End::kInterrupted) {
       std::printf("go on with: %s%s\n", options.command.c_str(), options.resume ? "" : " --resume");
       return kInterruptedExit;
@@ -134,9 +137,13 @@ void add_train_command(CLI::App& app, const Catalog& catalog, Action& action) {
   auto* command = app.add_subcommand("train", "Train an experiment and measure it");
   add_source_options(*command, options->source);
   command->add_option("--run", options->run, "Folder of the run; default: runs/<model>-<dataset>");
-  auto* force = command->add_flag("--force", options->force, "Take the place of a run that is there");
-  command->add_flag("--resume", options->resume, "Go on from the last checkpoint of the run")->excludes(force);
-  command->add_option("--limit-batches", options->limit_batches, "End after so many steps: a smoke run")
+  auto* force =
+      command->add_flag("--force", options->force, "Take the place of a run that is there");
+  command->add_flag("--resume", options->resume, "Go on from the last checkpoint of the run")
+      ->excludes(force);
+  command
+      ->add_option("--limit-batches", options->limit_batches,
+                   "End after so many steps: a smoke run")
       ->check(CLI::PositiveNumber);
   command->add_flag("--profile", options->profile,
                     "Write trace.json of 20 steps into the run, for Perfetto or chrome://tracing");
@@ -144,8 +151,10 @@ void add_train_command(CLI::App& app, const Catalog& catalog, Action& action) {
   command->callback([options, &catalog, &action] {
     action = [options, &catalog] {
       options->command = "reckon train " + options->source.path;
-      for (const auto& override : options->source.overrides) options->command += " --set '" + override + "'";
-      if (!options->source.data_directory.empty()) options->command += " --data '" + options->source.data_directory + "'";
+      for (const auto& override : options->source.overrides)
+        options->command += " --set '" + override + "'";
+      if (!options->source.data_directory.empty())
+        options->command += " --data '" + options->source.data_directory + "'";
       if (!options->run.empty()) options->command += " --run '" + options->run + "'";
       return train_command(*options, catalog);
     };

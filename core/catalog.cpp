@@ -49,14 +49,16 @@ void RegistryBase::add_item(Item item) {
 
 std::optional<size_t> RegistryBase::choose(const Cursor& at) const {
   const auto& node = at.node();
-  const auto choices = items_.empty() ? "no " + kind_ + " is registered" : "one of: " + join(names());
+  const auto choices =
+      items_.empty() ? "no " + kind_ + " is registered" : "one of: " + join(names());
   const auto* entry = node.find_entry(selector_);
   std::string name;
   if (node.is_scalar()) {
     name = node.scalar_text();
   } else if (entry) {
     if (!entry->value.is_scalar()) {
-      at.entry(*entry).fail("expected the name of a component, got " + entry->value.describe(), choices);
+      at.entry(*entry).fail("expected the name of a component, got " + entry->value.describe(),
+                            choices);
       return std::nullopt;
     }
     name = entry->value.scalar_text();
@@ -128,7 +130,8 @@ const Preset* Catalog::find_preset(const std::string& name) const {
 
 ConfigNode Catalog::preset(const std::string& name) const {
   const auto* found = find_preset(name);
-  if (!found) throw ConfigError("no preset is called '" + name + "'", suggest(name, preset_names()));
+  if (!found)
+    throw ConfigError("no preset is called '" + name + "'", suggest(name, preset_names()));
   return parse_yaml(found->text, "<preset " + name + ">");
 }
 

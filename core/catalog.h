@@ -23,8 +23,10 @@ namespace catalog_detail {
 /// The key by which a config names an implementation of Base: `type`, or Base::kSelector.
 template <class Base>
 constexpr const char* selector_of() {
-  if constexpr (requires { Base::kSelector; }) return Base::kSelector;
-  else return "type";
+  if constexpr (requires { Base::kSelector; })
+    return Base::kSelector;
+  else
+    return "type";
 }
 
 /// Keys that every implementation of a kind takes beside its own; Base::Common, if it has one.
@@ -169,8 +171,10 @@ class Registry : public RegistryBase {
     std::shared_ptr<Base> (*build)(const void* options, const typename Base::Deps& deps);
   };
   static const SchemaBase* common_schema() {
-    if constexpr (catalog_detail::kHasCommon<Base>) return &Schema<typename Base::Common>::instance();
-    else return nullptr;
+    if constexpr (catalog_detail::kHasCommon<Base>)
+      return &Schema<typename Base::Common>::instance();
+    else
+      return nullptr;
   }
 
   template <class Impl>
@@ -212,7 +216,8 @@ class Catalog {
 
   /// Without a summary, the first comment line of the text is it.
   /// Throws   std::logic_error when the name is taken.
-  void add_preset(const std::string& name, const std::string& text, const std::string& summary = "");
+  void add_preset(const std::string& name, const std::string& text,
+                  const std::string& summary = "");
   const std::vector<Preset>& presets() const { return presets_; }
   std::vector<std::string> preset_names() const;
   const Preset* find_preset(const std::string& name) const;
@@ -247,14 +252,16 @@ template <class Base>
 template <class Impl>
 void Registry<Base>::add(const std::string& name, const std::string& summary) {
   static_assert(std::is_base_of_v<Base, Impl>, "a component must derive from the base of its kind");
-  static_assert(requires { typename Impl::Options; },
-                "a component needs a `struct Options` with what a config may say about it");
+  static_assert(
+      requires { typename Impl::Options; },
+      "a component needs a `struct Options` with what a config may say about it");
   static_assert(Described<typename Impl::Options>,
                 "Options needs `static void describe(Schema<Options>&)`");
-  static_assert(std::is_constructible_v<Impl, const typename Impl::Options&,
-                                        const typename Base::Deps&>,
-                "a component needs a constructor (const Options&, const Deps&)");
-  static_assert(!std::is_abstract_v<Impl>, "a component must override every pure function of its base");
+  static_assert(
+      std::is_constructible_v<Impl, const typename Impl::Options&, const typename Base::Deps&>,
+      "a component needs a constructor (const Options&, const Deps&)");
+  static_assert(!std::is_abstract_v<Impl>,
+                "a component must override every pure function of its base");
   add_item({name, summary, &Schema<typename Impl::Options>::instance()});
   makers_.push_back(maker<Impl>());
 }
@@ -354,8 +361,9 @@ const Registry<Base>& Catalog::of() const {
 
 template <class Impl>
 void Catalog::add(const std::string& name, const std::string& summary) {
-  static_assert(requires { typename Impl::Kind::Deps; },
-                "a component inherits `using Kind = Base;` from the base of its kind");
+  static_assert(
+      requires { typename Impl::Kind::Deps; },
+      "a component inherits `using Kind = Base;` from the base of its kind");
   of<typename Impl::Kind>().template add<Impl>(name, summary);
 }
 

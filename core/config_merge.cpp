@@ -28,7 +28,8 @@ ConfigNode merge_entries(const ConfigNode& base, const ConfigNode& overlay);
 
 // What stands at `key`, with what is laid over it.
 ConfigNode merge_at(const std::string& key, const ConfigNode& base, const ConfigNode& overlay) {
-  if (holds_user_names(key) && base.is_map() && overlay.is_map()) return merge_entries(base, overlay);
+  if (holds_user_names(key) && base.is_map() && overlay.is_map())
+    return merge_entries(base, overlay);
   return merge(base, overlay);
 }
 
@@ -36,7 +37,8 @@ bool names_another(const ConfigNode& base, const ConfigNode& overlay) {
   const auto* old = selector_entry(base);
   const auto* chosen = selector_entry(overlay);
   if (!chosen) return false;
-  return old && (old->key != chosen->key || old->value.scalar_text() != chosen->value.scalar_text());
+  return old &&
+         (old->key != chosen->key || old->value.scalar_text() != chosen->value.scalar_text());
 }
 
 ConfigNode named(const std::string& selector, const ConfigNode& name) {
@@ -75,8 +77,8 @@ std::optional<std::vector<Step>> split_path(std::string_view path) {
       continue;
     }
     const bool in_quotes = path[i] == '"';
-    const auto end = in_quotes ? path.find('"', i + 1)
-                               : std::min(path.find_first_of(".[", i), path.size());
+    const auto end =
+        in_quotes ? path.find('"', i + 1) : std::min(path.find_first_of(".[", i), path.size());
     if (end == std::string_view::npos) return std::nullopt;
     const auto begin = in_quotes ? i + 1 : i;
     if (end == begin) return std::nullopt;
@@ -128,8 +130,10 @@ void set_at(ConfigNode& node, const std::vector<Step>& steps, size_t depth, std:
   set_at(slot, steps, depth + 1, here, value);
   if (node.is_map() && depth + 1 < steps.size()) {
     // What is below was merged already, and must replace what was there.
-    if (auto* place = node.find(step.key)) *place = std::move(slot);
-    else node.set(step.key, std::move(slot));
+    if (auto* place = node.find(step.key))
+      *place = std::move(slot);
+    else
+      node.set(step.key, std::move(slot));
     return;
   }
   node = depth > 0 ? merge_at(steps[depth - 1].key, node, overlay) : merge(node, overlay);
@@ -160,10 +164,12 @@ struct Assignment {
 Assignment read_assignment(const std::string& assignment) {
   const auto equals = find_assignment(assignment);
   if (equals == std::string::npos)
-    fail("'" + assignment + "' is no assignment", "write path=value, as in training.optimizer.lr=3e-4");
+    fail("'" + assignment + "' is no assignment",
+         "write path=value, as in training.optimizer.lr=3e-4");
   const auto path = assignment.substr(0, equals);
   const auto steps = split_path(path);
-  if (!steps) fail("'" + path + "' is no path", "write keys with dots, as in model.objectives[0].weight");
+  if (!steps)
+    fail("'" + path + "' is no path", "write keys with dots, as in model.objectives[0].weight");
   ConfigNode value;
   try {
     value = parse_yaml(assignment.substr(equals + 1), kCommandLineOrigin);
@@ -181,7 +187,8 @@ Assignment read_assignment(const std::string& assignment) {
 
 ConfigNode merge(const ConfigNode& base, const ConfigNode& overlay) {
   if (base.is_map() && overlay.is_scalar()) {
-    if (const auto* selector = selector_entry(base)) return merge(base, named(selector->key, overlay));
+    if (const auto* selector = selector_entry(base))
+      return merge(base, named(selector->key, overlay));
   }
   if (base.is_scalar() && overlay.is_map() && !base.is_quoted() && !selector_entry(overlay))
     return merge(named("type", base), overlay);
@@ -223,8 +230,9 @@ SourceLocation place_of(const ConfigNode& root, std::string_view path) {
       if (node->is_scalar() && is_written(node->location())) return node->location();
       const bool is_item = !is_outermost && path[cut] == '[';
       const auto* parent = root.at_path(above);
-      const auto* entry =
-          is_item || !parent ? nullptr : parent->find_entry(path.substr(is_outermost ? 0 : cut + 1));
+      const auto* entry = is_item || !parent
+                              ? nullptr
+                              : parent->find_entry(path.substr(is_outermost ? 0 : cut + 1));
       const auto& where = entry ? entry->key_location : node->location();
       if (is_written(where)) return where;
     }

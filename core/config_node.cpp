@@ -87,10 +87,14 @@ bool ConfigNode::erase(std::string_view key) {
 
 std::string ConfigNode::describe() const {
   switch (kind_) {
-    case Kind::kNull: return "nothing";
-    case Kind::kList: return "a list";
-    case Kind::kMap: return "a mapping";
-    case Kind::kScalar: break;
+    case Kind::kNull:
+      return "nothing";
+    case Kind::kList:
+      return "a list";
+    case Kind::kMap:
+      return "a mapping";
+    case Kind::kScalar:
+      break;
   }
   constexpr size_t kLongestShown = 60;
   auto shown = text_.substr(0, kLongestShown);

@@ -13,7 +13,8 @@ std::string type_text(const FieldDoc& doc) {
   std::string text = doc.kind.empty() ? doc.type : "";
   if (!doc.kind.empty()) {
     text = doc.kind;
-    if (doc.container == FieldDoc::Container::kList) text = "list of " + schema_detail::plural(text);
+    if (doc.container == FieldDoc::Container::kList)
+      text = "list of " + schema_detail::plural(text);
     if (doc.container == FieldDoc::Container::kMap) text = doc.type;
   }
   return doc.nullable ? text + " or null" : text;
@@ -22,14 +23,17 @@ std::string type_text(const FieldDoc& doc) {
 // "integer, default 64, must be positive"
 std::string facts(const FieldDoc& doc) {
   auto text = type_text(doc);
-  if (doc.required) text += ", required";
-  else if (!doc.default_value.empty() && doc.default_value != "null") text += ", default " + doc.default_value;
+  if (doc.required)
+    text += ", required";
+  else if (!doc.default_value.empty() && doc.default_value != "null")
+    text += ", default " + doc.default_value;
   if (!doc.limits.empty()) text += ", must be " + doc.limits;
   return text;
 }
 
 std::string heading(const RegistryBase& registry, const RegistryBase::Item& item) {
-  return registry.kind() + " '" + item.name + "'" + (item.summary.empty() ? "" : ": " + item.summary);
+  return registry.kind() + " '" + item.name + "'" +
+         (item.summary.empty() ? "" : ": " + item.summary);
 }
 
 void append_schema(std::string& text, const SchemaBase& schema, size_t indent,
@@ -50,7 +54,8 @@ void append_schema(std::string& text, const SchemaBase& schema, size_t indent,
     append_schema(text, doc.nested(), indent + (named ? 4 : 2), above);
   }
   for (const auto& invariant : schema.invariants())
-    text += spaces + "rule: " + (invariant.key.empty() ? "" : invariant.key + " ") + invariant.message + "\n";
+    text += spaces + "rule: " + (invariant.key.empty() ? "" : invariant.key + " ") +
+            invariant.message + "\n";
 }
 
 std::string component_text(const RegistryBase& registry, const RegistryBase::Item& item) {
@@ -66,7 +71,8 @@ std::string kind_text(const RegistryBase& registry) {
   size_t width = 0;
   for (const auto& item : registry.items()) width = std::max(width, item.name.size());
   for (const auto& item : registry.items())
-    text += "  " + item.name + std::string(width - item.name.size(), ' ') + "  " + item.summary + "\n";
+    text +=
+        "  " + item.name + std::string(width - item.name.size(), ' ') + "  " + item.summary + "\n";
   if (registry.items().empty()) text += "  (none registered)\n";
   return text;
 }
@@ -102,7 +108,8 @@ void walk_value(const std::string& path, const SchemaBase::Field& field, const C
   const auto& doc = field.doc;
   if (!doc.nested && doc.kind.empty()) return;
   switch (doc.container) {
-    case FieldDoc::Container::kNone: return walk_one(path, doc, value, catalog, visit);
+    case FieldDoc::Container::kNone:
+      return walk_one(path, doc, value, catalog, visit);
     case FieldDoc::Container::kList:
       for (size_t i = 0; i < value.items().size(); ++i)
         walk_one(path + "[" + std::to_string(i) + "]", doc, value.items()[i], catalog, visit);
@@ -135,13 +142,13 @@ std::string describe(const std::string& name, const Catalog& catalog) {
   for (const auto& preset : catalog.presets()) {
     known.push_back(preset.name);
     if (preset.name == name)
-      parts.push_back("preset '" + preset.name + "', used as model: {preset: " + preset.name + "}\n\n" +
-                      preset.text);
+      parts.push_back("preset '" + preset.name + "', used as model: {preset: " + preset.name +
+                      "}\n\n" + preset.text);
   }
   if (parts.empty())
-    throw ConfigError("nothing is called '" + name + "'",
-                      nearest(name, known).empty() ? "reckon describe lists everything"
-                                                   : suggest(name, known));
+    throw ConfigError("nothing is called '" + name + "'", nearest(name, known).empty()
+                                                              ? "reckon describe lists everything"
+                                                              : suggest(name, known));
   return join(parts, "\n");
 }
 
@@ -152,7 +159,8 @@ std::string describe_catalog(const Catalog& catalog) {
     size_t width = 0;
     for (const auto& preset : catalog.presets()) width = std::max(width, preset.name.size());
     for (const auto& preset : catalog.presets())
-      text += "  " + preset.name + std::string(width - preset.name.size(), ' ') + "  " + preset.summary + "\n";
+      text += "  " + preset.name + std::string(width - preset.name.size(), ' ') + "  " +
+              preset.summary + "\n";
     parts.push_back(text);
   }
   for (const auto* registry : catalog.kinds()) parts.push_back(kind_text(*registry));
@@ -185,8 +193,10 @@ ConfigNode with_origins(const ConfigNode& resolved, const ConfigNode& tree) {
     }
   }
   for (size_t i = 0; i < out.items().size(); ++i) {
-    if (i < tree.items().size()) out.items()[i] = with_origins(out.items()[i], tree.items()[i]);
-    else out.items()[i].set_locations({kDefaultOrigin, 0, 0});
+    if (i < tree.items().size())
+      out.items()[i] = with_origins(out.items()[i], tree.items()[i]);
+    else
+      out.items()[i].set_locations({kDefaultOrigin, 0, 0});
   }
   return out;
 }
@@ -203,8 +213,9 @@ std::string describe_resolved(const ConfigNode& with_origins) {
     if (line.value) {
       const auto& where = line.value->location();
       const auto origin = where.file == kDefaultOrigin ? "default"
-                          : where.file == kCommandLineOrigin ? "command line"
-                          : SourceLocation{where.file, where.line, 0}.to_string();
+                          : where.file == kCommandLineOrigin
+                              ? "command line"
+                              : SourceLocation{where.file, where.line, 0}.to_string();
       text += std::string(width - std::min(width, line.text.size()), ' ') + "  # " + origin;
     }
     text += '\n';

@@ -28,7 +28,8 @@ struct ReferenceSection {
 };
 
 /// The whole reference as Markdown: the sections, then every kind with every component, then presets.
-std::string reference_markdown(const std::vector<ReferenceSection>& sections, const Catalog& catalog);
+std::string reference_markdown(const std::vector<ReferenceSection>& sections,
+                               const Catalog& catalog);
 
 /// A resolved config whose values have the places they have in `tree`, the config as it was assembled;
 /// what stands there not at all came from a default and says so.
@@ -39,8 +40,8 @@ std::string describe_resolved(const ConfigNode& with_origins);
 
 /// Calls `visit` for each key of a resolved config that a schema knows, outer keys first; components
 /// are followed by the implementation that the config chose.
-using SchemaVisitor =
-    std::function<void(const std::string& path, const SchemaBase::Field& field, const ConfigNode& value)>;
+using SchemaVisitor = std::function<void(const std::string& path, const SchemaBase::Field& field,
+                                         const ConfigNode& value)>;
 void walk_schema(const SchemaBase& schema, const ConfigNode& resolved, const Catalog& catalog,
                  const SchemaVisitor& visit);
 

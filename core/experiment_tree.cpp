@@ -28,7 +28,8 @@ void check_parts(const ConfigNode& preset, const std::string& name) {
   Problems problems;
   const std::vector<std::string> known(kPresetParts.begin(), kPresetParts.end());
   if (!preset.is_map())
-    problems.add(preset.location(), "preset '" + name + "': expected a mapping, got " + preset.describe());
+    problems.add(preset.location(),
+                 "preset '" + name + "': expected a mapping, got " + preset.describe());
   for (const auto& entry : preset.entries())
     if (std::find(known.begin(), known.end(), entry.key) == known.end())
       problems.add(entry.key_location, entry.key + ": a preset may hold " + join(known),
@@ -36,13 +37,15 @@ void check_parts(const ConfigNode& preset, const std::string& name) {
   problems.throw_if_any();
 }
 
-ConfigNode load_preset(const std::string& name, const SourceLocation& where, const Catalog& catalog) {
+ConfigNode load_preset(const std::string& name, const SourceLocation& where,
+                       const Catalog& catalog) {
   try {
     return is_path(name) ? load_yaml(name) : catalog.preset(name);
   } catch (const ConfigError& error) {
     Problems problems;
     for (auto diagnostic : error.diagnostics()) {
-      if (diagnostic.where.file.empty()) diagnostic = {where, "model.preset: " + diagnostic.message, diagnostic.hint};
+      if (diagnostic.where.file.empty())
+        diagnostic = {where, "model.preset: " + diagnostic.message, diagnostic.hint};
       problems.add(diagnostic);
     }
     problems.throw_if_any();
@@ -65,7 +68,8 @@ ConfigNode resolve(ConfigNode tree, const Catalog& catalog, std::vector<std::str
          "known: " + join(catalog.preset_names()));
   // Else the family would replace all that the preset says, and nobody would hear of it.
   if (const auto* family = model->find_entry("family"))
-    throw ConfigError({{family->key_location, "model.family: stands beside `preset`, which has a family of its own",
+    throw ConfigError({{family->key_location,
+                        "model.family: stands beside `preset`, which has a family of its own",
                         "leave one of them out"}});
   auto name = entry->value.scalar_text();
   if (is_path(name) && std::filesystem::path(name).is_relative() && where.file[0] != '<')
@@ -75,7 +79,8 @@ ConfigNode resolve(ConfigNode tree, const Catalog& catalog, std::vector<std::str
     fail("presets that build on each other: " + join(chain, " -> "), "");
   if (chain.size() > kMaxPresetDepth)
     fail("presets build on each other more than " + std::to_string(kMaxPresetDepth) +
-             " levels deep: " + join(chain, " -> "), "");
+             " levels deep: " + join(chain, " -> "),
+         "");
 
   auto preset = load_preset(name, where, catalog);
   check_parts(preset, name);
@@ -94,7 +99,8 @@ ConfigNode assemble_experiment(const ConfigNode& file, const std::vector<std::st
                                const Catalog& catalog) {
   auto tree = file.is_null() ? ConfigNode::map(file.location()) : file;
   if (!tree.is_map())
-    throw ConfigError({{tree.location(), "an experiment is a mapping, got " + tree.describe(), ""}});
+    throw ConfigError(
+        {{tree.location(), "an experiment is a mapping, got " + tree.describe(), ""}});
   Problems problems;
   const auto apply = [&](bool about_preset) {
     for (const auto& assignment : overrides) {

@@ -73,7 +73,7 @@ std::string read_file(const std::string& path) {
   if (file.number() < 0) throw DataError(path, 0, "cannot be read: " + reason());
   constexpr size_t kBlock = 1 << 16;
   std::string bytes;
-  struct stat status {};
+  struct stat status{};
   if (::fstat(file.number(), &status) == 0 && status.st_size > 0)
     bytes.reserve(static_cast<size_t>(status.st_size) + 1);
   for (;;) {
@@ -134,16 +134,18 @@ void remove_temporary_files() noexcept {
 }
 
 void check_can_write(const std::string& path) {
-  struct stat status {};
+  struct stat status{};
   if (::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode))
     throw DataError(path, 0, "cannot be written: it is a folder", "give the name of a file in it");
   const auto folder = folder_of(path);
   if (::stat(folder.c_str(), &status) != 0)
-    throw DataError(path, 0, "cannot be written: its folder " + folder + " is not there", "make it first");
+    throw DataError(path, 0, "cannot be written: its folder " + folder + " is not there",
+                    "make it first");
   if (!S_ISDIR(status.st_mode))
     throw DataError(path, 0, "cannot be written: " + folder + " is no folder");
   if (::access(folder.c_str(), W_OK | X_OK) != 0)
-    throw DataError(path, 0, "cannot be written: its folder " + folder + " does not allow it: " + reason());
+    throw DataError(path, 0,
+                    "cannot be written: its folder " + folder + " does not allow it: " + reason());
 }
 
 void write_file_atomic(const std::string& path, std::string_view bytes) {

@@ -104,7 +104,9 @@ std::string sha256_hex(std::string_view bytes) {
 }
 
 std::string sha256_file(const std::string& path) {
-  const auto fail = [&] { throw DataError(path, 0, std::string("cannot be read: ") + std::strerror(errno)); };
+  const auto fail = [&] {
+    throw DataError(path, 0, std::string("cannot be read: ") + std::strerror(errno));
+  };
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) fail();
   constexpr size_t kChunk = 1 << 20;
@@ -122,7 +124,8 @@ std::string sha256_file(const std::string& path) {
 
 uint64_t hash64(std::string_view bytes, uint64_t seed) {
   // Four lanes, so that the multiplications of a long text do not wait for each other.
-  std::array<uint64_t, 4> lanes = {mix64(seed + 1), mix64(seed + 2), mix64(seed + 3), mix64(seed + 4)};
+  std::array<uint64_t, 4> lanes = {mix64(seed + 1), mix64(seed + 2), mix64(seed + 3),
+                                   mix64(seed + 4)};
   constexpr uint64_t kOdd = 0x9e3779b97f4a7c15ULL;
   const auto size = bytes.size();
   const auto take = [&bytes](uint64_t& state, size_t taken) {

@@ -31,7 +31,9 @@ class Sink : public google::LogSink {
   void send(google::LogSeverity severity, const char*, const char*, int,
             const google::LogMessageTime& time, const char* message, size_t length) override {
     const std::string text(message, length);
-    const auto* word = severity == google::INFO ? "" : severity == google::WARNING ? "warning: " : "error: ";
+    const auto* word = severity == google::INFO      ? ""
+                       : severity == google::WARNING ? "warning: "
+                                                     : "error: ";
     const std::lock_guard lock(mutex_);
     if (!quiet_ || severity > google::INFO) std::fprintf(stderr, "%s%s\n", word, text.c_str());
     if (!file_) return;

@@ -24,7 +24,8 @@ std::string anchor(const std::string& title) {
   for (const char c : title) {
     if (std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-')
       out += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    else if (c == ' ') out += '-';
+    else if (c == ' ')
+      out += '-';
   }
   return out;
 }
@@ -61,8 +62,8 @@ void append_rules(std::string& text, const SchemaBase& schema, const std::string
                   std::set<const SchemaBase*> above) {
   above.insert(&schema);
   for (const auto& invariant : schema.invariants()) {
-    const auto place = invariant.key.empty() ? prefix.substr(0, prefix.find_last_of('.'))
-                                             : prefix + invariant.key;
+    const auto place =
+        invariant.key.empty() ? prefix.substr(0, prefix.find_last_of('.')) : prefix + invariant.key;
     text += "- " + (place.empty() ? "" : code(place) + ": ") + invariant.message + "\n";
   }
   for (const auto& field : schema.fields())
@@ -89,7 +90,8 @@ std::string reference_markdown(const std::vector<ReferenceSection>& sections,
                                const Catalog& catalog) {
   std::string text =
       "# Reference of all options\n\n"
-      "Generated from the declarations in the code by `reckon describe --markdown`; a test holds it "
+      "Generated from the declarations in the code by `reckon describe --markdown`; a test holds "
+      "it "
       "current.\n\n";
   for (const auto& section : sections) {
     text += "## " + section.title + "\n\n";

@@ -38,9 +38,12 @@ void fail_number(const Cursor& at, const std::string& expected) {
     std::erase_if(without, [](char c) { return c == '_' || c == ','; });
     auto with_point = text;
     std::replace(with_point.begin(), with_point.end(), ',', '.');
-    if (node.is_quoted() && is_number(text)) hint = "remove the quotes";
-    else if (is_number(text)) hint = "";
-    else if (text.find('_') != std::string::npos && is_number(without)) hint = "write " + without;
+    if (node.is_quoted() && is_number(text))
+      hint = "remove the quotes";
+    else if (is_number(text))
+      hint = "";
+    else if (text.find('_') != std::string::npos && is_number(without))
+      hint = "write " + without;
     else if (std::count(text.begin(), text.end(), ',') == 1 && is_number(with_point))
       hint = "write " + with_point;
   }
@@ -62,8 +65,8 @@ std::optional<Int> read_integer(const Cursor& at, Int low, Int high) {
     fail_number(at, "an integer");
     return std::nullopt;
   }
-  const auto limits = "must be in [" + std::to_string(low) + ", " + std::to_string(high) + "], got '" +
-                      at.node().scalar_text() + "'";
+  const auto limits = "must be in [" + std::to_string(low) + ", " + std::to_string(high) +
+                      "], got '" + at.node().scalar_text() + "'";
   Int value = 0;
   const auto* end = text->data() + text->size();
   const auto [stop, error] = std::from_chars(text->data(), end, value);
@@ -77,8 +80,10 @@ std::optional<Int> read_integer(const Cursor& at, Int low, Int high) {
     const auto [number_stop, number_error] = std::from_chars(text->data(), end, number);
     const bool whole = number_error == std::errc() && number_stop == end &&
                        std::abs(number) < 1e15 && number == std::floor(number);
-    if (!whole) fail_number(at, "an integer");
-    else if (number < 0 && low == 0) at.fail(limits);
+    if (!whole)
+      fail_number(at, "an integer");
+    else if (number < 0 && low == 0)
+      at.fail(limits);
     else
       at.fail("expected an integer, got " + at.node().describe(),
               "write " + std::to_string(static_cast<int64_t>(number)));
@@ -267,8 +272,10 @@ void SchemaBase::read(const Cursor& at, const std::vector<Part>& parts,
     for (const auto& invariant : part.schema->invariants()) {
       if (invariant.holds(part.target)) continue;
       const auto* entry = at.node().find_entry(invariant.key);
-      if (entry) at.entry(*entry).fail(invariant.message);
-      else at.fail((invariant.key.empty() ? "" : invariant.key + " ") + invariant.message);
+      if (entry)
+        at.entry(*entry).fail(invariant.message);
+      else
+        at.fail((invariant.key.empty() ? "" : invariant.key + " ") + invariant.message);
     }
   }
 }
@@ -320,8 +327,8 @@ void Codec<double>::read(const Cursor& at, double& value) {
   auto word = std::string(*text);
   if (!word.empty() && word[0] == '-') word.erase(0, 1);
   const bool is_not_finite = (stop == end && error == std::errc() && !std::isfinite(number)) ||
-                             word == ".inf" || word == ".Inf" || word == ".INF" ||
-                             word == ".nan" || word == ".NaN" || word == ".NAN";
+                             word == ".inf" || word == ".Inf" || word == ".INF" || word == ".nan" ||
+                             word == ".NaN" || word == ".NAN";
   if (is_not_finite) return at.fail("must be a finite number, got " + at.node().describe());
   if (error != std::errc() || stop != end) return fail_number(at, "a number");
   value = number;

@@ -89,11 +89,12 @@ struct FieldDoc {
   std::string limits;         ///< Completes "must be ...".
   std::string doc;
   bool required = false;
-  bool nullable = false;      ///< `null` switches the value off.
-  std::string default_type;   ///< Of a slot: the component that stands for an absent one.
+  bool nullable = false;     ///< `null` switches the value off.
+  std::string default_type;  ///< Of a slot: the component that stands for an absent one.
   Container container = Container::kNone;  ///< Of nested schemas and components.
-  const SchemaBase& (*nested)() = nullptr;  ///< The keys below, when the value is a mapping of ours.
-  std::string kind;                         ///< The component kind, when the value is a slot.
+  const SchemaBase& (*nested)() =
+      nullptr;       ///< The keys below, when the value is a mapping of ours.
+  std::string kind;  ///< The component kind, when the value is a slot.
 };
 
 /// The keys of one options struct without its C++ type.
@@ -131,7 +132,8 @@ class SchemaBase {
 
   /// Reads one mapping into one or several structs that share it. `selector` is a key that belongs to
   /// an outer reader, or empty.
-  static void read(const Cursor& at, const std::vector<Part>& parts, const std::string& selector = "");
+  static void read(const Cursor& at, const std::vector<Part>& parts,
+                   const std::string& selector = "");
 
   /// Adds every key with its value to a mapping.
   void emit_into(ConfigNode& map, const void* value, const Catalog* catalog) const;
@@ -245,7 +247,7 @@ class Schema : public SchemaBase {
    public:
     using Single = typename schema_detail::Inner<V>::type;
 
-    FieldBuilder(Schema& schema, V T::*member)
+    FieldBuilder(Schema& schema, V T::* member)
         : schema_(schema), index_(schema.fields_.size() - 1), member_(member) {}
 
     FieldBuilder& required() {
@@ -268,23 +270,25 @@ class Schema : public SchemaBase {
     }
 
     FieldBuilder& must_be_in(Single low, Single high) {
-      add_single("in [" + show(low) + ", " + show(high) + "]",
-                 [low, high](const Single& v) { return low <= v && v <= high; },
-                 Codec<Single>::less(low));
+      add_single(
+          "in [" + show(low) + ", " + show(high) + "]",
+          [low, high](const Single& v) { return low <= v && v <= high; }, Codec<Single>::less(low));
       violations_also(Codec<Single>::more(high));
       return *this;
     }
     FieldBuilder& at_least(Single low) {
-      return add_single("at least " + show(low), [low](const Single& v) { return low <= v; },
-                        Codec<Single>::less(low));
+      return add_single(
+          "at least " + show(low), [low](const Single& v) { return low <= v; },
+          Codec<Single>::less(low));
     }
     FieldBuilder& at_most(Single high) {
-      return add_single("at most " + show(high), [high](const Single& v) { return v <= high; },
-                        Codec<Single>::more(high));
+      return add_single(
+          "at most " + show(high), [high](const Single& v) { return v <= high; },
+          Codec<Single>::more(high));
     }
     FieldBuilder& less_than(Single bound) {
-      return add_single("less than " + show(bound), [bound](const Single& v) { return v < bound; },
-                        bound);
+      return add_single(
+          "less than " + show(bound), [bound](const Single& v) { return v < bound; }, bound);
     }
     FieldBuilder& positive() {
       return add_single("positive", [](const Single& v) { return Single{} < v; }, Single{});
@@ -302,8 +306,9 @@ class Schema : public SchemaBase {
           Codec<Single>::other_than(allowed));
     }
     FieldBuilder& non_empty() {
-      return add("non-empty", [](const V& v) { return schema_detail::is_filled(v); },
-                 Codec<V>::emit_empty());
+      return add(
+          "non-empty", [](const V& v) { return schema_detail::is_filled(v); },
+          Codec<V>::emit_empty());
     }
 
     /// Of a component slot: what stands there when the config names nothing.
@@ -333,7 +338,8 @@ class Schema : public SchemaBase {
     FieldBuilder& add_single(const std::string& limits, std::function<bool(const Single&)> rule,
                              const Single& violation) {
       return add(
-          limits, [rule = std::move(rule)](const V& v) { return schema_detail::holds_for_all(v, rule); },
+          limits,
+          [rule = std::move(rule)](const V& v) { return schema_detail::holds_for_all(v, rule); },
           wrapped(violation));
     }
     // One more example for the newest rule, under a rule of its own that always agrees with it.
@@ -349,7 +355,7 @@ class Schema : public SchemaBase {
 
     Schema& schema_;
     size_t index_;
-    V T::*member_;
+    V T::* member_;
   };
 
   static const Schema& instance() {
@@ -362,7 +368,7 @@ class Schema : public SchemaBase {
   }
 
   template <class V>
-  FieldBuilder<V> field(const std::string& name, V T::*member);
+  FieldBuilder<V> field(const std::string& name, V T::* member);
 
   /// A rule over several keys, checked when each of them is right; reported at the mapping.
   void invariant(std::string message, std::function<bool(const T&)> rule) {
@@ -370,10 +376,10 @@ class Schema : public SchemaBase {
   }
   /// The same, reported at one key.
   void invariant(std::string key, std::string message, std::function<bool(const T&)> rule) {
-    invariants_.push_back({std::move(key), std::move(message),
-                           [rule = std::move(rule)](const void* target) {
-                             return rule(*static_cast<const T*>(target));
-                           }});
+    invariants_.push_back(
+        {std::move(key), std::move(message), [rule = std::move(rule)](const void* target) {
+           return rule(*static_cast<const T*>(target));
+         }});
   }
 };
 
@@ -487,7 +493,8 @@ template <class V>
 struct Codec<std::vector<V>> {
   static std::string name() { return "list of " + schema_detail::plural(Codec<V>::name()); }
   static void read(const Cursor& at, std::vector<V>& values) {
-    if (!at.node().is_list()) return at.fail("expected a " + name() + ", got " + at.node().describe());
+    if (!at.node().is_list())
+      return at.fail("expected a " + name() + ", got " + at.node().describe());
     values.clear();
     for (size_t i = 0; i < at.node().items().size(); ++i) {
       V value{};
@@ -533,9 +540,12 @@ struct Codec<std::array<V, N>> {
 /// A mapping whose keys are the user's own names.
 template <class V>
 struct Codec<std::map<std::string, V>> {
-  static std::string name() { return "mapping of names to " + schema_detail::plural(Codec<V>::name()); }
+  static std::string name() {
+    return "mapping of names to " + schema_detail::plural(Codec<V>::name());
+  }
   static void read(const Cursor& at, std::map<std::string, V>& values) {
-    if (!at.node().is_map()) return at.fail("expected a " + name() + ", got " + at.node().describe());
+    if (!at.node().is_map())
+      return at.fail("expected a " + name() + ", got " + at.node().describe());
     values.clear();
     for (const auto& entry : at.node().entries()) {
       V value{};
@@ -605,7 +615,8 @@ struct Codec<T> {
 
 template <class T>
 template <class V>
-typename Schema<T>::template FieldBuilder<V> Schema<T>::field(const std::string& name, V T::*member) {
+typename Schema<T>::template FieldBuilder<V> Schema<T>::field(const std::string& name,
+                                                              V T::* member) {
   static const T defaults{};
   Field field;
   field.doc.name = name;

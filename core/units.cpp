@@ -19,10 +19,15 @@ struct SizeUnit {
 
 // The largest first: text is written with the first that divides the value.
 constexpr TimeUnit kTimeUnits[] = {{"d", 86400}, {"h", 3600}, {"m", 60}, {"s", 1}, {"ms", 1e-3}};
-constexpr SizeUnit kSizeUnits[] = {
-    {"TiB", int64_t{1} << 40}, {"TB", 1'000'000'000'000}, {"GiB", int64_t{1} << 30},
-    {"GB", 1'000'000'000},     {"MiB", int64_t{1} << 20}, {"MB", 1'000'000},
-    {"KiB", int64_t{1} << 10}, {"KB", 1'000},             {"B", 1}};
+constexpr SizeUnit kSizeUnits[] = {{"TiB", int64_t{1} << 40},
+                                   {"TB", 1'000'000'000'000},
+                                   {"GiB", int64_t{1} << 30},
+                                   {"GB", 1'000'000'000},
+                                   {"MiB", int64_t{1} << 20},
+                                   {"MB", 1'000'000},
+                                   {"KiB", int64_t{1} << 10},
+                                   {"KB", 1'000},
+                                   {"B", 1}};
 
 // Splits "1.5h" into 1.5 and "h"; nothing when no finite number >= 0 stands in front.
 std::optional<std::pair<double, std::string_view>> split_number(std::string_view text) {
@@ -45,7 +50,8 @@ std::string shortest(double value) {
 
 bool is_quoted_number(const ConfigNode& node) {
   const auto& text = node.scalar_text();
-  return node.is_quoted() && !text.empty() && text.find_first_not_of("0123456789.") == std::string::npos;
+  return node.is_quoted() && !text.empty() &&
+         text.find_first_not_of("0123456789.") == std::string::npos;
 }
 
 template <class Unit, class Parse>
@@ -53,9 +59,11 @@ void read_unit(const Cursor& at, Unit& value, const std::string& expected, const
   const auto parsed = at.node().is_scalar() && !is_quoted_number(at.node())
                           ? parse(at.node().scalar_text())
                           : std::nullopt;
-  if (parsed) value = *parsed;
-  else at.fail("expected " + expected + ", got " + at.node().describe(),
-               is_quoted_number(at.node()) ? "remove the quotes" : "");
+  if (parsed)
+    value = *parsed;
+  else
+    at.fail("expected " + expected + ", got " + at.node().describe(),
+            is_quoted_number(at.node()) ? "remove the quotes" : "");
 }
 
 }  // namespace

@@ -113,7 +113,8 @@ class TreeBuilder : public YAML::EventHandler {
     last_scalar_ = mark;
     // The parser makes single bytes of the escapes \\N and \\_.
     if (!is_utf8(text))
-      problems_.add(place(mark), "an escape in this text gives no character", "write the character itself");
+      problems_.add(place(mark), "an escape in this text gives no character",
+                    "write the character itself");
     finish(ConfigNode::scalar(text, tag != "?" && !tag.empty(), place(mark)), anchor);
   }
 
@@ -127,9 +128,12 @@ class TreeBuilder : public YAML::EventHandler {
     if (i >= text_.size() || (text_[i] != '"' && text_[i] != '\'')) return std::nullopt;
     const char quote = text_[i];
     for (auto end = i + 1; end < text_.size(); ++end) {
-      if (quote == '"' && text_[end] == '\\') ++end;
-      else if (quote == '\'' && text_.substr(end, 2) == "''") ++end;
-      else if (text_[end] == quote) return std::nullopt;
+      if (quote == '"' && text_[end] == '\\')
+        ++end;
+      else if (quote == '\'' && text_.substr(end, 2) == "''")
+        ++end;
+      else if (text_[end] == quote)
+        return std::nullopt;
     }
     return place(last_scalar_);
   }
@@ -174,8 +178,10 @@ class TreeBuilder : public YAML::EventHandler {
   std::string path() const {
     std::string text;
     for (const auto& frame : frames_) {
-      if (frame.node.is_list()) text += "[" + std::to_string(frame.node.items().size()) + "]";
-      else if (frame.has_key) text += (text.empty() ? "" : ".") + frame.key;
+      if (frame.node.is_list())
+        text += "[" + std::to_string(frame.node.items().size()) + "]";
+      else if (frame.has_key)
+        text += (text.empty() ? "" : ".") + frame.key;
     }
     return text;
   }
@@ -193,7 +199,8 @@ class TreeBuilder : public YAML::EventHandler {
                                             " values, aliases counted as often as they are used");
   }
   [[noreturn]] static void fail_depth(const YAML::Mark& mark) {
-    throw YAML::ParserException(mark, "nested deeper than " + std::to_string(kMaxDepth) + " levels");
+    throw YAML::ParserException(mark,
+                                "nested deeper than " + std::to_string(kMaxDepth) + " levels");
   }
 
   void open(ConfigNode node, const YAML::Mark& mark, YAML::anchor_t anchor) {
@@ -300,12 +307,13 @@ constexpr SyntaxHelp kSyntaxHelp[] = {
     {"the referenced anchor is not defined", "an alias without an anchor",
      "write text that begins with '*' in quotes"},
     {"illegal EOF in scalar", "a quoted text is not closed", "add the missing quote"},
-    {"illegal document indicator in scalar", "a quoted text is not closed", "add the missing quote"},
+    {"illegal document indicator in scalar", "a quoted text is not closed",
+     "add the missing quote"},
     {"unknown token", "a text cannot begin with this character", "put the text in quotes"},
 };
 
-Diagnostic syntax_error(const YAML::Exception& error, std::string_view text, const std::string& file,
-                        const std::optional<SourceLocation>& open_place) {
+Diagnostic syntax_error(const YAML::Exception& error, std::string_view text,
+                        const std::string& file, const std::optional<SourceLocation>& open_place) {
   auto where = place_of(error.mark, text, file);
   const auto begin = static_cast<size_t>(std::max(error.mark.pos - error.mark.column, 0));
   const auto line = text.substr(std::min(begin, text.size()));

@@ -33,8 +33,8 @@ bool is_typed(std::string_view text) {
 
 bool is_ambiguous(std::string_view text) {
   if (is_null_word(text)) return true;
-  constexpr std::array<std::string_view, 13> kWords = {"true", "false", "yes", "no",   "on",
-                                                       "off",  "y",     "n",   "null", ".nan",
+  constexpr std::array<std::string_view, 13> kWords = {"true", "false", "yes",     "no",   "on",
+                                                       "off",  "y",     "n",       "null", ".nan",
                                                        "nan",  "inf",   "infinity"};
   for (const auto word : kWords)
     if (equals_folded(text, word)) return true;

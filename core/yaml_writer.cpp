@@ -17,12 +17,18 @@ std::string quoted(const std::string& text) {
   std::string out = "\"";
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') out += std::string("\\") + c;
-    else if (c == '\n') out += "\\n";
-    else if (c == '\t') out += "\\t";
-    else if (c == '\r') out += "\\r";
-    else if (byte < 0x20 || byte == 0x7f) out += std::string("\\x") + kHex[byte >> 4] + kHex[byte & 15];
-    else out += c;
+    if (c == '"' || c == '\\')
+      out += std::string("\\") + c;
+    else if (c == '\n')
+      out += "\\n";
+    else if (c == '\t')
+      out += "\\t";
+    else if (c == '\r')
+      out += "\\r";
+    else if (byte < 0x20 || byte == 0x7f)
+      out += std::string("\\x") + kHex[byte >> 4] + kHex[byte & 15];
+    else
+      out += c;
   }
   return out + "\"";
 }
@@ -38,9 +44,9 @@ std::string key_yaml(const std::string& key) {
 }
 
 bool is_simple_list(const ConfigNode& node) {
-  return node.is_list() && std::all_of(node.items().begin(), node.items().end(), [](const auto& item) {
-           return item.is_scalar() || item.is_null();
-         });
+  return node.is_list() &&
+         std::all_of(node.items().begin(), node.items().end(),
+                     [](const auto& item) { return item.is_scalar() || item.is_null(); });
 }
 
 // Whether a value stands on the line of its key.
@@ -73,7 +79,8 @@ class Writer {
       add(prefix + "? " + key, nullptr);
       return write(entry.value, std::string(indent, ' ') + ": ", indent + 2);
     }
-    if (fits_on_line(entry.value)) return add(prefix + key + ": " + emit_flow(entry.value), &entry.value);
+    if (fits_on_line(entry.value))
+      return add(prefix + key + ": " + emit_flow(entry.value), &entry.value);
     add(prefix + key + ":", nullptr);
     write(entry.value, std::string(indent + 2, ' '), indent + 2);
   }
@@ -95,14 +102,17 @@ std::string emit_yaml(const ConfigNode& node) {
 
 std::string emit_flow(const ConfigNode& node) {
   switch (node.kind()) {
-    case ConfigNode::Kind::kNull: return "null";
-    case ConfigNode::Kind::kScalar: return scalar_yaml(node);
+    case ConfigNode::Kind::kNull:
+      return "null";
+    case ConfigNode::Kind::kScalar:
+      return scalar_yaml(node);
     case ConfigNode::Kind::kList: {
       std::vector<std::string> items;
       for (const auto& item : node.items()) items.push_back(emit_flow(item));
       return "[" + join(items) + "]";
     }
-    case ConfigNode::Kind::kMap: break;
+    case ConfigNode::Kind::kMap:
+      break;
   }
   std::vector<std::string> entries;
   for (const auto& entry : node.entries()) {

@@ -166,7 +166,8 @@ void write_column(const arrow::Array& array, ColumnType wanted, ColumnWriter& wr
     case arrow::Type::BOOL: {
       const auto& typed = static_cast<const arrow::BooleanArray&>(array);
       return each_row(array, writer, [&](int64_t row) {
-        if (wanted == ColumnType::kText) return writer.add_text(typed.Value(row) ? "true" : "false");
+        if (wanted == ColumnType::kText)
+          return writer.add_text(typed.Value(row) ? "true" : "false");
         writer.add_integer(typed.Value(row) ? 1 : 0);
       });
     }

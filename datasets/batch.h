@@ -11,12 +11,12 @@ namespace reckon {
 
 /// Names of the tensors in a batch. B rows, T history length, N negatives, P = the negatives' `per`.
 namespace batch_key {
-inline constexpr const char* kUsers = "users";          // [B] int64 dense user ids
-inline constexpr const char* kHistory = "history";      // [B, T] int64, left-padded with kPaddingId
-inline constexpr const char* kTargets = "targets";      // [B] or [B, T] int64; kPaddingId: no target
-inline constexpr const char* kLabels = "labels";        // like targets, float32
-inline constexpr const char* kWeights = "weights";      // like targets, float32
-inline constexpr const char* kNegatives = "negatives";  // [N], [B, N] or [B, T, N] int64
+inline constexpr const char* kUsers = "users";      // [B] int64 dense user ids
+inline constexpr const char* kHistory = "history";  // [B, T] int64, left-padded with kPaddingId
+inline constexpr const char* kTargets = "targets";  // [B] or [B, T] int64; kPaddingId: no target
+inline constexpr const char* kLabels = "labels";    // like targets, float32
+inline constexpr const char* kWeights = "weights";  // like targets, float32
+inline constexpr const char* kNegatives = "negatives";          // [N], [B, N] or [B, T, N] int64
 inline constexpr const char* kTargetLogQ = "target_log_q";      // like targets, float32
 inline constexpr const char* kNegativeLogQ = "negative_log_q";  // like negatives, float32
 inline constexpr const char* kTargetLogFrequency = "target_log_frequency";  // like targets, float32

@@ -131,8 +131,8 @@ struct BatchBuilder::Impl {
   Needs needs;
   Options options;
   bool is_sequences = false;
-  std::vector<int32_t> users;        // sequences: the user of each example
-  std::vector<int32_t> user_of_row;  // interactions: the user of each row
+  std::vector<int32_t> users;             // sequences: the user of each example
+  std::vector<int32_t> user_of_row;       // interactions: the user of each row
   std::vector<NegativeSampler> samplers;  // one for each stream of negatives
   std::vector<float> log_frequency;       // [I], when it is needed
 
@@ -233,20 +233,19 @@ void BatchBuilder::Impl::require_room(const NegativeNeeds& negatives) const {
     places *= longest;
   }
   if (negatives.count <= kMaxDraws / places) return;
-  throw ConfigError("model.objectives: " + format_count(negatives.count) +
-                        " negatives in each of " + format_count(places) +
-                        (per_position ? " positions" : " examples") + " of a step are more than the " +
-                        format_count(kMaxDraws) + " that one step may draw",
-                    "lower `negatives` or training.batch_size, or let the step share its draws with "
-                    "`sharing: step`");
+  throw ConfigError(
+      "model.objectives: " + format_count(negatives.count) + " negatives in each of " +
+          format_count(places) + (per_position ? " positions" : " examples") +
+          " of a step are more than the " + format_count(kMaxDraws) + " that one step may draw",
+      "lower `negatives` or training.batch_size, or let the step share its draws with "
+      "`sharing: step`");
 }
 
 int32_t BatchBuilder::Impl::length_of(int64_t example) const {
   if (needs.max_length <= 0) return 0;
   if (is_sequences) {
     const auto user = users[static_cast<size_t>(example)];
-    return static_cast<int32_t>(
-        std::min(offsets[user + 1] - offsets[user] - 1, needs.max_length));
+    return static_cast<int32_t>(std::min(offsets[user + 1] - offsets[user] - 1, needs.max_length));
   }
   const auto user = user_of_row[static_cast<size_t>(example)];
   return static_cast<int32_t>(std::min(example - offsets[user], needs.max_length));
@@ -317,12 +316,12 @@ Batch BatchBuilder::Impl::build_shard(std::span<const Row> rows, int64_t epoch, 
 void BatchBuilder::Impl::add_sequences(std::span<const Row> rows, Batch& batch,
                                        int64_t& num_targets) const {
   const auto num_rows = static_cast<int64_t>(rows.size());
-  const int64_t length = rows.back().length;  // rows come sorted
+  const int64_t length = rows.back().length;                      // rows come sorted
   auto history = torch::empty({num_rows, length}, torch::kLong);  // [B, T]
   auto targets = torch::empty({num_rows, length}, torch::kLong);  // [B, T]
   torch::Tensor label_rows, weight_rows;
-  if (needs.labels) label_rows = torch::zeros({num_rows, length});           // [B, T]
-  if (weights != nullptr) weight_rows = torch::zeros({num_rows, length});    // [B, T]
+  if (needs.labels) label_rows = torch::zeros({num_rows, length});         // [B, T]
+  if (weights != nullptr) weight_rows = torch::zeros({num_rows, length});  // [B, T]
   auto* past = history.data_ptr<int64_t>();
   auto* next = targets.data_ptr<int64_t>();
   for (size_t row = 0; row < rows.size(); ++row) {
@@ -399,8 +398,9 @@ void BatchBuilder::Impl::add_negatives(size_t stream, std::span<const Row> rows,
   }
   const bool per_position = is_sequences && wanted.per == NegativeNeeds::Per::kPosition;
   const int64_t length = per_position ? rows.back().length : 1;
-  auto negatives = per_position ? torch::empty({num_rows, length, count}, torch::kLong)  // [B, T, N]
-                                : torch::empty({num_rows, count}, torch::kLong);         // [B, N]
+  auto negatives = per_position
+                       ? torch::empty({num_rows, length, count}, torch::kLong)  // [B, T, N]
+                       : torch::empty({num_rows, count}, torch::kLong);         // [B, N]
   auto* out = negatives.data_ptr<int64_t>();
   const auto fill_row = [&](size_t row, const NegativeSampler::Exclusion& exclusion) {
     const auto drawn = (per_position ? rows[row].length : 1) * count;

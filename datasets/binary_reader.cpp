@@ -47,8 +47,9 @@ class BatchReader : public TableReader {
       const auto column = static_cast<int>(selected.column);
       const auto& type = *schema_->field(column)->type();
       if (arrow::is_nested(type.id()))
-        throw DataError(path_, 0, "the column '" + excerpt(columns_[selected.column].name) +
-                                      "' holds " + type.ToString() + ", expected single values");
+        throw DataError(path_, 0,
+                        "the column '" + excerpt(columns_[selected.column].name) + "' holds " +
+                            type.ToString() + ", expected single values");
       const auto same = [column](const Wanted& other) { return other.column == column; };
       const auto found = std::find_if(wanted.begin(), wanted.end(), same);
       place_of_.push_back(static_cast<int>(found - wanted.begin()));
@@ -125,8 +126,9 @@ arrow::Result<std::unique_ptr<TableReader>> parquet_reader(const FileOptions& op
   std::vector<int> leaf_of;
   for (const auto& field : head->manifest().schema_fields) leaf_of.push_back(field.column_index);
   const auto metadata = head->parquet_reader()->metadata();
-  const auto open = [file, metadata, leaf_of](const std::vector<BatchReader::Wanted>& columns)
-      -> arrow::Result<BatchReader::Batches> {
+  const auto open =
+      [file, metadata, leaf_of](
+          const std::vector<BatchReader::Wanted>& columns) -> arrow::Result<BatchReader::Batches> {
     constexpr int64_t kRowsAtOnce = 1 << 17;
     parquet::ArrowReaderProperties properties(/*use_threads=*/true);
     properties.set_batch_size(kRowsAtOnce);
@@ -153,8 +155,9 @@ arrow::Result<std::unique_ptr<TableReader>> feather_reader(const FileOptions& op
                                                            const std::string& path) {
   ARROW_ASSIGN_OR_RAISE(auto file, arrow::io::ReadableFile::Open(path));
   ARROW_ASSIGN_OR_RAISE(auto head, arrow::ipc::RecordBatchFileReader::Open(file));
-  const auto open = [file](const std::vector<BatchReader::Wanted>& wanted)
-      -> arrow::Result<BatchReader::Batches> {
+  const auto open =
+      [file](
+          const std::vector<BatchReader::Wanted>& wanted) -> arrow::Result<BatchReader::Batches> {
     std::vector<int> columns;
     for (const auto& one : wanted) columns.push_back(one.column);
     // The format gives columns in file order whatever the order asked for.
@@ -167,11 +170,12 @@ arrow::Result<std::unique_ptr<TableReader>> feather_reader(const FileOptions& op
     for (const int column : columns)
       order.push_back(static_cast<int>(std::lower_bound(sorted.begin(), sorted.end(), column) -
                                        sorted.begin()));
-    return [reader, order, next = 0]() mutable -> arrow::Result<std::shared_ptr<arrow::RecordBatch>> {
-      if (next == reader->num_record_batches()) return nullptr;
-      ARROW_ASSIGN_OR_RAISE(auto batch, reader->ReadRecordBatch(next++));
-      return batch->SelectColumns(order);
-    };
+    return
+        [reader, order, next = 0]() mutable -> arrow::Result<std::shared_ptr<arrow::RecordBatch>> {
+          if (next == reader->num_record_batches()) return nullptr;
+          ARROW_ASSIGN_OR_RAISE(auto batch, reader->ReadRecordBatch(next++));
+          return batch->SelectColumns(order);
+        };
   };
   return std::make_unique<BatchReader>(options, path, head->schema(), open);
 }

@@ -5,7 +5,8 @@
 namespace reckon {
 
 void add_datasets(Catalog& catalog) {
-  catalog.add<LeaveOneOut>("leave_one_out", "The last item of each user is the test, the one before it the validation.");
+  catalog.add<LeaveOneOut>(
+      "leave_one_out", "The last item of each user is the test, the one before it the validation.");
   catalog.add<RatioSplit>("ratio", "Given shares, of each user or of all, at random or by time.");
   catalog.add<TimeSplit>("time", "Validation and test begin at given instants.");
   catalog.add<FilesSplit>("files", "Validation and test are files of their own.");

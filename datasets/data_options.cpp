@@ -84,16 +84,21 @@ bool RoleOptions::names_any() const {
 
 void RoleOptions::describe(Schema<RoleOptions>& s) {
   s.field("user", &RoleOptions::user)
-      .doc("Column of the user ids. Left out: the one called user, user_id, userId, uid, "
-           "visitor_id, customer_id, session_id or reviewerID.");
+      .doc(
+          "Column of the user ids. Left out: the one called user, user_id, userId, uid, "
+          "visitor_id, customer_id, session_id or reviewerID.");
   s.field("item", &RoleOptions::item)
-      .doc("Column of the item ids. Left out: the one called item, item_id, itemId, iid, movie_id, "
-           "product_id, track_id, artist_id, book_id or asin.");
+      .doc(
+          "Column of the item ids. Left out: the one called item, item_id, itemId, iid, movie_id, "
+          "product_id, track_id, artist_id, book_id or asin.");
   s.field("rating", &RoleOptions::rating)
-      .doc("Column of the ratings, which become labels. Left out: rating, score or stars, if there.");
+      .doc(
+          "Column of the ratings, which become labels. Left out: rating, score or stars, if "
+          "there.");
   s.field("timestamp", &RoleOptions::timestamp)
-      .doc("Column of numbers or ISO dates (which become seconds since 1970 UTC). Left out: "
-           "timestamp, time, date, datetime or unixReviewTime, if there. See timestamp_unit.");
+      .doc(
+          "Column of numbers or ISO dates (which become seconds since 1970 UTC). Left out: "
+          "timestamp, time, date, datetime or unixReviewTime, if there. See timestamp_unit.");
   s.field("event", &RoleOptions::event)
       .doc("Column of the kind of event. Left out: event, event_type or behavior, if there.");
   s.field("weight", &RoleOptions::weight)
@@ -104,38 +109,48 @@ void FileOptions::describe(Schema<FileOptions>& s) {
   s.field("path", &FileOptions::path)
       .required()
       .non_empty()
-      .doc("The file; a relative path is taken from data.directory. A name that ends in .gz is "
-           "decompressed.");
+      .doc(
+          "The file; a relative path is taken from data.directory. A name that ends in .gz is "
+          "decompressed.");
   s.field("format", &FileOptions::format)
-      .doc("Left out, the extension says it: .csv .tsv .tab .inter .item .user are delimited, .jsonl "
-           ".ndjson json_lines, .parquet, .feather and .arrow. 'sequences' has a line "
-           "'user item item ...' for each user, oldest first.");
+      .doc(
+          "Left out, the extension says it: .csv .tsv .tab .inter .item .user are delimited, "
+          ".jsonl "
+          ".ndjson json_lines, .parquet, .feather and .arrow. 'sequences' has a line "
+          "'user item item ...' for each user, oldest first.");
   s.field("separator", &FileOptions::separator)
-      .doc("What stands between values, one character or several. Left out: a comma for .csv, a tab "
-           "for .tsv .tab .inter .item .user, spaces and tabs for sequences.");
+      .doc(
+          "What stands between values, one character or several. Left out: a comma for .csv, a tab "
+          "for .tsv .tab .inter .item .user, spaces and tabs for sequences.");
   s.field("header", &FileOptions::header)
-      .doc("Whether the first line names the columns (also as name:type). Left out: when 'columns' "
-           "is not given.");
+      .doc(
+          "Whether the first line names the columns (also as name:type). Left out: when 'columns' "
+          "is not given.");
   s.field("columns", &FileOptions::columns)
-      .doc("Names of the first columns of a file without a header, or new ones for a file with one; "
-           "further columns are called column_N, N counting from 1.");
+      .doc(
+          "Names of the first columns of a file without a header, or new ones for a file with one; "
+          "further columns are called column_N, N counting from 1.");
   s.field("encoding", &FileOptions::encoding).doc("Of text files.");
   s.field("quoting", &FileOptions::quoting)
-      .doc("Whether a value may stand in double quotes. Left out: when the separator is a comma or "
-           "a semicolon.");
+      .doc(
+          "Whether a value may stand in double quotes. Left out: when the separator is a comma or "
+          "a semicolon.");
   s.field("quoted_newlines", &FileOptions::quoted_newlines)
       .doc("Whether quoted values may hold line breaks; messages then count rows, not lines.");
   s.field("types", &FileOptions::types)
       .doc("Types of columns by name; a value of another type makes its row malformed.");
   s.field("timestamp_unit", &FileOptions::timestamp_unit)
-      .doc("What numbers in columns of times count; they become seconds. Left out, they stay as they "
-           "are, and beside dates they count as seconds.");
+      .doc(
+          "What numbers in columns of times count; they become seconds. Left out, they stay as "
+          "they "
+          "are, and beside dates they count as seconds.");
   s.field("missing_values", &FileOptions::missing_values)
       .doc("Texts that mean that there is no value.");
   s.field("roles", &FileOptions::roles).doc("Which column plays which part.");
   s.field("display", &FileOptions::display)
-      .doc("Of item and user tables: columns to keep for people to read. Left out: those called "
-           "title, name, movie_title or item_name.");
+      .doc(
+          "Of item and user tables: columns to keep for people to read. Left out: those called "
+          "title, name, movie_title or item_name.");
   s.invariant("header", "a file without a header needs 'columns'", [](const FileOptions& o) {
     return o.header.value_or(true) || !o.columns.empty() ||
            known_format(o).value_or(FileFormat::kDelimited) != FileFormat::kDelimited;
@@ -153,7 +168,8 @@ void FileOptions::describe(Schema<FileOptions>& s) {
 void FilesOptions::describe(Schema<FilesOptions>& s) {
   s.field("interactions", &FilesOptions::interactions)
       .required()
-      .must_be("non-empty", [](const FileList& list) { return !list.empty(); }, FileList{})
+      .must_be(
+          "non-empty", [](const FileList& list) { return !list.empty(); }, FileList{})
       .doc("Who did what: a file, or a list of files that are read in this order.");
   s.field("validation", &FilesOptions::validation)
       .doc("Held-out interactions, with 'split: {type: files}'.");
@@ -199,8 +215,9 @@ void CoreOptions::describe(Schema<CoreOptions>& s) {
 void TimeRange::describe(Schema<TimeRange>& s) {
   s.field("from", &TimeRange::from)
       .must_be(kNumberOrDate, is_time, "soon")
-      .doc("The first instant that stays: an ISO date, or a number (of seconds where the file has a "
-           "timestamp_unit, else in the unit of the file).");
+      .doc(
+          "The first instant that stays: an ISO date, or a number (of seconds where the file has a "
+          "timestamp_unit, else in the unit of the file).");
   s.field("until", &TimeRange::until)
       .must_be(kNumberOrDate, is_time, "soon")
       .doc("The first instant that does not stay.");
@@ -213,8 +230,9 @@ void EventOptions::describe(Schema<EventOptions>& s) {
   s.field("keep", &EventOptions::keep).doc("Kinds of events that stay; empty: all.");
   s.field("weights", &EventOptions::weights)
       .at_least(0)
-      .doc("Weight of an interaction by its kind, such as {view: 1, buy: 5}; kinds not named have "
-           "1. It is multiplied with the weight column, if there is one.");
+      .doc(
+          "Weight of an interaction by its kind, such as {view: 1, buy: 5}; kinds not named have "
+          "1. It is multiplied with the weight column, if there is one.");
 }
 
 void CleaningOptions::describe(Schema<CleaningOptions>& s) {
@@ -227,10 +245,13 @@ void CleaningOptions::describe(Schema<CleaningOptions>& s) {
       .doc("Conditions on columns; a row stays when it meets all.");
   s.field("time", &CleaningOptions::time).doc("The time range that stays.");
   s.field("implicit_from", &CleaningOptions::implicit_from)
-      .doc("The rating from which on an interaction counts; lower ones go, and the data has no ratings any more.");
+      .doc(
+          "The rating from which on an interaction counts; lower ones go, and the data has no "
+          "ratings any more.");
   s.field("duplicates", &CleaningOptions::duplicates)
-      .doc("Repetitions of a user's item (and kind of event); merge keeps the last and adds up the "
-           "weights.");
+      .doc(
+          "Repetitions of a user's item (and kind of event); merge keeps the last and adds up the "
+          "weights.");
   s.field("counts", &CleaningOptions::counts)
       .doc("Ranges of the number of interactions, applied once.");
   s.field("k_core", &CleaningOptions::k_core)
@@ -242,18 +263,21 @@ void DataOptions::describe(Schema<DataOptions>& s) {
       .doc("Where relative paths of files begin; empty is the working directory.");
   s.field("files", &DataOptions::files).doc("The files by role.");
   s.field("cleaning", &DataOptions::cleaning)
-      .doc("What is taken out, in this order: malformed, missing, events, filters, time, "
-           "implicit_from, duplicates, counts, k_core. Every step is counted in the report.");
+      .doc(
+          "What is taken out, in this order: malformed, missing, events, filters, time, "
+          "implicit_from, duplicates, counts, k_core. Every step is counted in the report.");
   s.field("split", &DataOptions::split)
       .default_type("leave_one_out")
       .doc("How interactions are divided into training, validation and test.");
   s.field("ids_from", &DataOptions::ids_from)
-      .doc("Folder of prepared data, as `reckon prepare` names it, whose users and items keep their "
-           "numbers; new ones come behind them. So a model of that data goes on with this.");
+      .doc(
+          "Folder of prepared data, as `reckon prepare` names it, whose users and items keep their "
+          "numbers; new ones come behind them. So a model of that data goes on with this.");
   s.field("cache", &DataOptions::cache)
       .non_empty()
-      .doc("Folder of prepared data, from the working directory; a data set is found again by the "
-           "content of its files and these options.");
+      .doc(
+          "Folder of prepared data, from the working directory; a data set is found again by the "
+          "content of its files and these options.");
   s.invariant("files", "'validation' and 'test' files need 'split: {type: files}'",
               [](const DataOptions& o) {
                 return (o.files.validation.empty() && o.files.test.empty()) || !o.split ||
@@ -264,7 +288,8 @@ void DataOptions::describe(Schema<DataOptions>& s) {
                 return !o.files.validation.empty() || !o.files.test.empty() || !o.split ||
                        !o.split.build()->takes_files();
               });
-  s.invariant("split", "'validation' is a share to draw, but 'files' has a validation file; give one",
+  s.invariant("split",
+              "'validation' is a share to draw, but 'files' has a validation file; give one",
               [](const DataOptions& o) {
                 return o.files.validation.empty() || !o.split ||
                        !o.split.build()->draws_validation();
@@ -279,8 +304,9 @@ std::string DataOptions::resolve(const std::string& path) const {
 
 void LeaveOneOut::Options::describe(Schema<Options>& s) {
   s.field("global_time", &Options::global_time)
-      .doc("Hold out by two instants for all users, so that nothing in training is younger than "
-           "what is held out.");
+      .doc(
+          "Hold out by two instants for all users, so that nothing in training is younger than "
+          "what is held out.");
   s.field("validation", &Options::validation)
       .must_be_in(0, 1)
       .doc("With global_time: share of interactions between the two instants.");
@@ -311,14 +337,14 @@ void RatioSplit::Options::describe(Schema<Options>& s) {
 void TimeSplit::Options::describe(Schema<Options>& s) {
   s.field("validation_from", &Options::validation_from)
       .must_be(kNumberOrDate, is_time, "soon")
-      .doc("The first instant of validation: an ISO date, or a number (of seconds where the files "
-           "have a timestamp_unit, else in their unit).");
+      .doc(
+          "The first instant of validation: an ISO date, or a number (of seconds where the files "
+          "have a timestamp_unit, else in their unit).");
   s.field("test_from", &Options::test_from)
       .must_be(kNumberOrDate, is_time, "soon")
       .doc("The first instant of test.");
-  s.invariant("'validation_from' or 'test_from' is needed", [](const Options& o) {
-    return !o.validation_from.empty() || !o.test_from.empty();
-  });
+  s.invariant("'validation_from' or 'test_from' is needed",
+              [](const Options& o) { return !o.validation_from.empty() || !o.test_from.empty(); });
   s.invariant("test_from", "must be later than 'validation_from'", [](const Options& o) {
     return o.validation_from.empty() || o.test_from.empty() ||
            time_of(o.validation_from) < time_of(o.test_from);

@@ -36,8 +36,8 @@ std::optional<size_t> find_role(const std::vector<TableReader::Column>& columns,
     if (found)
       throw DataError(path, 1,
                       "both '" + columns[*found].name + "' and '" + columns[i].name +
-                                    "' could be the " + role + " column",
-                                "give 'roles: {" + role + ": ...}'");
+                          "' could be the " + role + " column",
+                      "give 'roles: {" + role + ": ...}'");
     found = i;
   }
   return found;
@@ -47,9 +47,8 @@ size_t need_role(const std::vector<TableReader::Column>& columns, const std::str
                  const std::string& role, const std::string& path) {
   const auto found = find_role(columns, named, role, path);
   if (found) return *found;
-  throw DataError(path, 1,
-                  "no " + role + " column among: " + column_list(columns),
-                            "give 'roles: {" + role + ": ...}', or 'columns' when the file has no header");
+  throw DataError(path, 1, "no " + role + " column among: " + column_list(columns),
+                  "give 'roles: {" + role + ": ...}', or 'columns' when the file has no header");
 }
 
 /// Collects what the checks of the files find, each at its place in the config.
@@ -111,7 +110,8 @@ class ColumnChecker {
         std::optional<size_t> found;
         const bool is_needed = role == "user" || role == "item";
         check(key + ".roles." + role, [&] {
-          found = is_needed ? need_role(columns, name, role, path) : find_role(columns, name, role, path);
+          found = is_needed ? need_role(columns, name, role, path)
+                            : find_role(columns, name, role, path);
         });
         return found;
       };
@@ -174,7 +174,8 @@ bool Roles::has_same_parts(const Roles& other) const {
 const std::vector<std::string>& customary_names(const std::string& role) {
   static const std::map<std::string, std::vector<std::string>> names = {
       {"user", {"user", "userid", "uid", "visitorid", "customerid", "sessionid", "reviewerid"}},
-      {"item", {"item", "itemid", "iid", "movieid", "productid", "trackid", "artistid", "bookid", "asin"}},
+      {"item",
+       {"item", "itemid", "iid", "movieid", "productid", "trackid", "artistid", "bookid", "asin"}},
       {"rating", {"rating", "score", "stars"}},
       {"timestamp", {"timestamp", "time", "date", "datetime", "unixreviewtime"}},
       {"event", {"event", "eventtype", "behavior", "behaviour"}},

@@ -55,7 +55,6 @@ struct DataSchema {
 /// Looks at the heads of all files, and adds what the options ask for and the files do not have to
 /// `problems`, each at the value that asks for it (`section` is what the options were read from).
 /// Reads no more than the heads.
-DataSchema check_columns(const DataOptions& options, const ConfigNode& section,
-                         Problems& problems);
+DataSchema check_columns(const DataOptions& options, const ConfigNode& section, Problems& problems);
 
 }  // namespace reckon

@@ -93,14 +93,14 @@ EvaluationData Dataset::evaluation(Split split) const {
   out.target_offsets = torch::tensor(target_offsets, torch::kLong);    // [V + 1]
   out.target_items = torch::tensor(targets, torch::kInt);              // [R]
   if (interactions_.labels.defined())
-    out.target_labels = torch::tensor(labels, torch::kFloat);          // [R]
+    out.target_labels = torch::tensor(labels, torch::kFloat);  // [R]
   return out;
 }
 
 Batch build_requests(const EvaluationData& data, int64_t begin, int64_t end,
                      const RequestNeeds& needs) {
-  TORCH_CHECK(begin >= 0 && begin <= end && end <= data.users.numel(),
-              "build_requests: users [", begin, ", ", end, ") of ", data.users.numel());
+  TORCH_CHECK(begin >= 0 && begin <= end && end <= data.users.numel(), "build_requests: users [",
+              begin, ", ", end, ") of ", data.users.numel());
   const auto num_rows = end - begin;
   Batch batch(num_rows);
   if (needs.users) batch.set(batch_key::kUsers, data.users.slice(0, begin, end));  // [B]

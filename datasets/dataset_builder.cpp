@@ -26,8 +26,7 @@ Dataset DatasetBuilder::build(DatasetParts parts) {
   TORCH_CHECK(data.num_users == parts.users.size() && data.num_items == parts.items.size(),
               "dataset: interactions of ", data.num_users, " users and ", data.num_items,
               " items, id maps of ", parts.users.size(), " and ", parts.items.size());
-  TORCH_CHECK(data.user_offsets.defined() && data.items.defined() &&
-                  parts.split_of.defined(),
+  TORCH_CHECK(data.user_offsets.defined() && data.items.defined() && parts.split_of.defined(),
               "dataset: user_offsets, items and split_of must be there");
   const auto num_rows = data.items.numel();
   check_column(data.user_offsets, torch::kLong, data.num_users + 1, "user_offsets");

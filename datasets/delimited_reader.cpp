@@ -68,7 +68,7 @@ class DelimitedReader : public TableReader {
                   options.quoted_newlines ? 1 : num_threads) {
     if (separator_.empty())
       throw DataError(name, 0, "the extension does not say what separates the values",
-                                         "give 'separator'");
+                      "give 'separator'");
     // Tabs and pipes rarely come with quotes that mean anything, commas and semicolons do.
     quoting_ = options.quoting.value_or(separator_ == "," || separator_ == ";");
     read_head();
@@ -94,14 +94,14 @@ class DelimitedReader : public TableReader {
                       "'columns' gives " + std::to_string(names.size()) + " names, the line has " +
                           std::to_string(num_columns) + " values separated by " +
                           shown_separator(separator_) + ": '" + excerpt(line) + "'");
-    while (names.size() < num_columns) names.push_back("column_" + std::to_string(names.size() + 1));
+    while (names.size() < num_columns)
+      names.push_back("column_" + std::to_string(names.size() + 1));
     if (has_header) {
       for (const auto& name : names)
         if (name.empty() || !is_utf8(name))
-          throw DataError(
-              name_, head_.first_line,
-              "expected column names, got '" + excerpt(line) + "'",
-                        "give 'columns' when the file has no header");
+          throw DataError(name_, head_.first_line,
+                          "expected column names, got '" + excerpt(line) + "'",
+                          "give 'columns' when the file has no header");
       skip_head_line();
     }
     columns_ = declared_columns(options_, name_, names);
@@ -165,9 +165,10 @@ class DelimitedReader : public TableReader {
       if (!is_blank(row.text)) malformed.push_back({row.number, wrong_width(row)});
       return arrow::csv::InvalidRowResult::Skip;
     };
-    const auto parser = std::make_shared<arrow::csv::BlockParser>(
-        arrow::default_memory_pool(), options, static_cast<int32_t>(columns_.size()), first_line,
-        std::numeric_limits<int32_t>::max());
+    const auto parser =
+        std::make_shared<arrow::csv::BlockParser>(arrow::default_memory_pool(), options,
+                                                  static_cast<int32_t>(columns_.size()), first_line,
+                                                  std::numeric_limits<int32_t>::max());
     uint32_t parsed_size = 0;
     const bool fits = text.size() < (size_t{1} << 31);
     const auto status = fits ? parser->ParseFinal(text, &parsed_size)

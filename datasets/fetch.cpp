@@ -103,8 +103,7 @@ DatasetFiles download(const KnownDataset& dataset, const ScratchFolder& scratch,
     const auto& source = dataset.sources[i];
     const auto folder = scratch.make_folder(std::to_string(i));
     DownloadProgress progress;
-    if (options.progress)
-      progress = [&](int64_t bytes) { options.progress(bytes, source.size); };
+    if (options.progress) progress = [&](int64_t bytes) { options.progress(bytes, source.size); };
     report(options, "asking " + source.what);
     try {
       const auto archive = source.url.empty() ? download_wheel(source.wheel, folder, progress)

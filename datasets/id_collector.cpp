@@ -81,7 +81,8 @@ int32_t& IdCollector::slot_of(int64_t raw) {
 }
 
 int32_t IdCollector::add(int64_t raw) {
-  if (raw > kLargestPlain || raw < -kLargestPlain) return add(std::string_view(std::to_string(raw)));
+  if (raw > kLargestPlain || raw < -kLargestPlain)
+    return add(std::string_view(std::to_string(raw)));
   auto& slot = slot_of(raw);
   if (slot == 0) slot = next(raw, -1);
   return slot - 1;
@@ -158,7 +159,8 @@ IdMap IdCollector::take() {
   } else {
     map.reserve(static_cast<size_t>(size()));
     for (size_t id = 0; id < text_of_.size(); ++id)
-      map.add(text_of_[id] < 0 ? std::to_string(integers_[id]) : std::string(texts_.raw(text_of_[id])));
+      map.add(text_of_[id] < 0 ? std::to_string(integers_[id])
+                               : std::string(texts_.raw(text_of_[id])));
   }
   *this = IdCollector();
   return map;

@@ -99,9 +99,7 @@ std::vector<std::string> IdMap::to_vector() const {
 }
 
 IdMap IdMap::from_parts(std::string bytes, std::vector<uint64_t> offsets) {
-  const auto fail = [](const std::string& what) {
-    throw std::invalid_argument("id map: " + what);
-  };
+  const auto fail = [](const std::string& what) { throw std::invalid_argument("id map: " + what); };
   if (offsets.empty() || offsets.front() != 0 || offsets.back() != bytes.size())
     fail("offsets do not fit the bytes");
   if (offsets.size() - 1 > kMaxIds) fail("more than 2^31 - 2 ids");

@@ -50,8 +50,9 @@ class BoundFilter {
       limit.is_set = true;
       limit.is_number = parse_number(text, limit.number);
       if (!limit.is_number && !parse_time(text, false, true, limit.time))
-        throw DataError("data", 0, "cleaning.filters[" + std::to_string(number) + "]." + key +
-                                       ": expected a number or an ISO date, got '" + text + "'");
+        throw DataError("data", 0,
+                        "cleaning.filters[" + std::to_string(number) + "]." + key +
+                            ": expected a number or an ISO date, got '" + text + "'");
     };
     bound(filter.at_least, "at_least", at_least_);
     bound(filter.at_most, "at_most", at_most_);
@@ -126,8 +127,9 @@ class BoundFilter {
 Instant time_limit(const std::string& text, const char* key, int64_t otherwise) {
   Instant value{otherwise, 0};
   if (!text.empty() && !parse_time(text, true, true, value))
-    throw DataError("data", 0, std::string("cleaning.time.") + key +
-                                   ": expected a number or an ISO date, got '" + text + "'");
+    throw DataError("data", 0,
+                    std::string("cleaning.time.") + key +
+                        ": expected a number or an ISO date, got '" + text + "'");
   return value;
 }
 
@@ -196,16 +198,15 @@ class InteractionReader {
 
   void malformed(const std::string& path, const MalformedRow& row) {
     if (cleaning_.malformed == CleaningOptions::Malformed::kRefuse)
-      throw DataError(path, row.line,
-                      row.what, "'cleaning: {malformed: skip}' counts such rows and goes on");
+      throw DataError(path, row.line, row.what,
+                      "'cleaning: {malformed: skip}' counts such rows and goes on");
     malformed_.add(path, row.line);
   }
 
   void missing(const std::string& path, int64_t line, const std::string& column) {
     if (cleaning_.missing == CleaningOptions::Missing::kRefuse)
-      throw DataError(path, line,
-                      "no value in column '" + column + "'",
-                                "'cleaning: {missing: drop}' counts such rows and goes on");
+      throw DataError(path, line, "no value in column '" + column + "'",
+                      "'cleaning: {missing: drop}' counts such rows and goes on");
     missing_.add(path, line);
   }
 
@@ -275,16 +276,14 @@ class InteractionReader {
     require((cleaning_.events.keep.empty() && cleaning_.events.weights.empty()) || roles.event,
             "events: there is no event");
     if (!is_first_file_ && !roles.has_same_parts(first_roles_))
-      throw DataError(path, 0,
-                      "has other columns (rating, timestamp, event, weight) than the files before it");
+      throw DataError(
+          path, 0, "has other columns (rating, timestamp, event, weight) than the files before it");
     if (is_first_file_) first_roles_ = roles;
     has_weights_ = roles.weight || !cleaning_.events.weights.empty();
   }
 
   // Labels and weights are kept as float32.
-  static bool fits(double value) {
-    return std::abs(value) <= std::numeric_limits<float>::max();
-  }
+  static bool fits(double value) { return std::abs(value) <= std::numeric_limits<float>::max(); }
 
   static std::string name_of(int place, const std::vector<std::string>& names) {
     return place < 0 ? "cleaning.events.weights" : names[static_cast<size_t>(place)];
@@ -359,9 +358,10 @@ class InteractionReader {
       if (place < 0) return;
       const auto line = block.columns[static_cast<size_t>(place)].line_beyond_seconds;
       if (line == 0) return;
-      throw DataError(path, line,
-                      option + " compares times with a date, but the number here is too large for seconds",
-                      "give the file's 'timestamp_unit: ms' (or us, ns)");
+      throw DataError(
+          path, line,
+          option + " compares times with a date, but the number here is too large for seconds",
+          "give the file's 'timestamp_unit: ms' (or us, ns)");
     };
     if (!compares_dates_.empty()) require(places_.time, compares_dates_);
     for (size_t i = 0; i < filters_.size(); ++i)
@@ -505,8 +505,8 @@ class InteractionReader {
   bool has_time_range_ = false;
   std::vector<BoundFilter> filters_;
   Tally malformed_{"malformed rows"}, missing_{"missing values"},
-      empty_lines_{"users without items"}, events_{"event kinds"},
-      time_range_{"time range"}, ratings_{"ratings below the threshold"};
+      empty_lines_{"users without items"}, events_{"event kinds"}, time_range_{"time range"},
+      ratings_{"ratings below the threshold"};
   std::vector<Tally> filter_tallies_;
 };
 

@@ -63,8 +63,8 @@ class JsonLinesReader : public TableReader {
       const auto object = Json::parse(line, nullptr, /*allow_exceptions=*/false);
       if (!object.is_object()) continue;
       for (const auto& [key, value] : object.items()) {
-        const auto place = static_cast<size_t>(
-            std::find(names.begin(), names.end(), key) - names.begin());
+        const auto place =
+            static_cast<size_t>(std::find(names.begin(), names.end(), key) - names.begin());
         if (place == names.size()) {
           names.push_back(key);
           kinds_.push_back(nullptr);
@@ -129,8 +129,9 @@ class JsonLinesReader : public TableReader {
       if (found == fields.end()) fields.push_back(arrow::field(name, kinds_[column]));
     }
     options.explicit_schema = arrow::schema(fields);
-    const auto buffer = std::make_shared<arrow::Buffer>(
-        reinterpret_cast<const uint8_t*>(text.text.data()), static_cast<int64_t>(text.text.size()));
+    const auto buffer =
+        std::make_shared<arrow::Buffer>(reinterpret_cast<const uint8_t*>(text.text.data()),
+                                        static_cast<int64_t>(text.text.size()));
     const auto batch = arrow::json::ParseOne(options, buffer);
     if (!batch.ok() || (*batch)->num_rows() != static_cast<int64_t>(rows.lines.size()))
       return false;
@@ -179,8 +180,8 @@ class JsonLinesReader : public TableReader {
         else if (found->is_string())
           writer.add_text(storage->keep(found->get<std::string>()));
         else if (found->is_number())
-          writer.add_text(storage->keep(
-              found->is_number_float() ? number_text(found->get<double>()) : found->dump()));
+          writer.add_text(storage->keep(found->is_number_float() ? number_text(found->get<double>())
+                                                                 : found->dump()));
         else
           writer.add_bad(found->dump());
       }

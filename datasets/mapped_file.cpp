@@ -31,7 +31,7 @@ MappedFile::MappedFile(const std::string& path) {
   };
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.number < 0) fail(std::strerror(errno));
-  struct stat status {};
+  struct stat status{};
   if (::fstat(file.number, &status) != 0) fail(std::strerror(errno));
   if (S_ISDIR(status.st_mode)) fail("is a directory");
   if (!S_ISREG(status.st_mode)) fail("is not a regular file");

@@ -16,7 +16,7 @@ struct NegativeNeeds {
   Distribution distribution = Distribution::kUniform;
   double exponent = 1.0;          ///< Popularity is count ^ exponent.
   bool exclude_positives = true;  ///< Never draw what the user has in training (not for kStep).
-  bool log_q = false;  ///< Log probabilities of drawing each target and each negative.
+  bool log_q = false;             ///< Log probabilities of drawing each target and each negative.
 
   bool operator==(const NegativeNeeds&) const = default;
 };
@@ -28,9 +28,9 @@ struct Needs {
   enum class Examples { kInteractions, kSequences };
 
   Examples examples = Examples::kInteractions;
-  int64_t max_length = 0;  ///< Longest history T; 0 when none is wanted.
-  bool users = false;      ///< Dense user ids, batch key "users".
-  bool labels = false;     ///< Ratings, batch key "labels".
+  int64_t max_length = 0;      ///< Longest history T; 0 when none is wanted.
+  bool users = false;          ///< Dense user ids, batch key "users".
+  bool labels = false;         ///< Ratings, batch key "labels".
   bool log_frequency = false;  ///< Log share of each target in the training interactions.
   /// Each is a stream of draws of its own, see batch_key::of_stream().
   std::vector<NegativeNeeds> negatives;

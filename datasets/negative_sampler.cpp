@@ -232,8 +232,7 @@ void NegativeSampler::draw(const RandomKey& key, const Exclusion& exclusion,
   if (exclusion.items_.empty() || exclusion.allowed_ != nullptr)
     return draw_unless(key, [](int64_t) { return false; }, out);
   if (exclusion.bits_ == nullptr)
-    return draw_unless(
-        key, [&](int64_t item) { return contains(exclusion.items_, item); }, out);
+    return draw_unless(key, [&](int64_t item) { return contains(exclusion.items_, item); }, out);
   draw_unless(key, [bits = exclusion.bits_](int64_t item) { return has_bit(bits, item); }, out);
 }
 

@@ -47,8 +47,7 @@ class NegativeSampler {
 
  private:
   int64_t draw_one(const RandomKey& key, uint64_t counter, uint64_t attempt) const;
-  void draw_allowed(const RandomKey& key, const Exclusion& exclusion,
-                    std::span<int64_t> out) const;
+  void draw_allowed(const RandomKey& key, const Exclusion& exclusion, std::span<int64_t> out) const;
   template <class IsExcluded>
   void draw_unless(const RandomKey& key, const IsExcluded& is_excluded,
                    std::span<int64_t> out) const;

@@ -34,7 +34,9 @@ struct Prefetcher::Impl {
   void work() {
     std::unique_lock lock(mutex);
     for (;;) {
-      changed.wait(lock, [&] { return stop || (next_to_build >= 0 && next_to_build < next_to_take + ahead); });
+      changed.wait(lock, [&] {
+        return stop || (next_to_build >= 0 && next_to_build < next_to_take + ahead);
+      });
       if (stop) return;
       const int64_t number = next_to_build++;
       const int64_t my_generation = generation;

@@ -57,7 +57,7 @@ class FileStates {
   using State = std::array<int64_t, 3>;
 
   static State state_of(const std::string& path) {
-    struct stat status {};
+    struct stat status{};
     if (::stat(path.c_str(), &status) != 0) return {};
     return {status.st_size, status.st_mtim.tv_sec, status.st_mtim.tv_nsec};
   }
@@ -96,7 +96,8 @@ std::vector<std::string> order_notes(const DataOptions& options, const Splitter&
   if (has_times || !splitter.divides_by_order()) return {};
   for (const auto& file : options.files.interactions)
     if (format_of(file) != FileFormat::kSequences)
-      return {"the files give no times: the split takes the order of their rows as the order in time"};
+      return {
+          "the files give no times: the split takes the order of their rows as the order in time"};
   return {};
 }
 
@@ -123,8 +124,9 @@ torch::Tensor gathered_tensor(const std::vector<T>& values, const std::vector<in
 /// before, if any.
 struct Numbering {
   IdMap ids;
-  std::vector<int32_t> dense_of;   ///< By the id while reading; kNone for what is gone.
-  std::vector<int32_t> source_of;  ///< The id while reading, by dense id; kNone where it was not read.
+  std::vector<int32_t> dense_of;  ///< By the id while reading; kNone for what is gone.
+  std::vector<int32_t>
+      source_of;  ///< The id while reading, by dense id; kNone where it was not read.
 
   Numbering(const IdMap& source, const std::vector<int32_t>& column,
             const std::vector<uint8_t>& is_kept, const IdMap& before)
@@ -159,8 +161,8 @@ class TableLoader {
     std::vector<uint8_t> is_seen(static_cast<size_t>(ids_.size()), 0);
     for (const auto& file : files) read(file, is_seen);
     const auto num_seen = std::count(is_seen.begin(), is_seen.end(), 1);
-    const auto what = role_ + (files.files.size() == 1 ? " table " : " tables ") +
-                      files.files.front().path;
+    const auto what =
+        role_ + (files.files.size() == 1 ? " table " : " tables ") + files.files.front().path;
     if (num_seen < ids_.size())
       warnings_.push_back(what + " has no row for " + format_count(ids_.size() - num_seen) +
                           " of " + format_count(ids_.size()) + " " + role_ + "s");
@@ -243,7 +245,9 @@ Dataset build_dataset(const DataOptions& options, const std::string& fingerprint
   if (cleaning.duplicates != CleaningOptions::Duplicates::kKeepAll)
     facts.steps.push_back(
         {"duplicates", remove_duplicates(rows, order, cleaning.duplicates, is_kept), ""});
-  const auto is_open = [](const CountRange& range) { return range.at_least == 0 && !range.at_most; };
+  const auto is_open = [](const CountRange& range) {
+    return range.at_least == 0 && !range.at_most;
+  };
   if (!is_open(cleaning.counts.users) || !is_open(cleaning.counts.items))
     facts.steps.push_back({"counts", remove_by_counts(rows, cleaning.counts, is_kept), ""});
   if (cleaning.k_core.users > 1 || cleaning.k_core.items > 1) {
@@ -257,9 +261,9 @@ Dataset build_dataset(const DataOptions& options, const std::string& fingerprint
   const bool has_held_out_files = !options.files.validation.empty() || !options.files.test.empty();
   const auto origins = has_held_out_files ? gathered(rows.origin, order.rows)
                                           : std::vector<uint8_t>(order.rows.size(), 0);
-  const auto splitter = options.split ? options.split.build() : std::make_shared<LeaveOneOut>(
-                                                                    LeaveOneOut::Options(),
-                                                                    Splitter::Deps());
+  const auto splitter =
+      options.split ? options.split.build()
+                    : std::make_shared<LeaveOneOut>(LeaveOneOut::Options(), Splitter::Deps());
   auto splits = splitter->assign({.user_offsets = order.user_offsets,
                                   .times = times,
                                   .origins = origins,
@@ -275,8 +279,7 @@ Dataset build_dataset(const DataOptions& options, const std::string& fingerprint
   if (num_left_out == static_cast<int64_t>(splits.size())) {
     std::string steps;
     for (const auto& step : facts.steps)
-      if (step.removed > 0)
-        steps += "; " + step.name + " removed " + format_count(step.removed);
+      if (step.removed > 0) steps += "; " + step.name + " removed " + format_count(step.removed);
     throw DataError(options.resolve(options.files.interactions.files.at(0).path), 0,
                     "nothing is left of " + format_count(facts.num_read) + " rows" + steps);
   }
@@ -297,7 +300,8 @@ Dataset build_dataset(const DataOptions& options, const std::string& fingerprint
   final_splits.reserve(splits.size());
   auto* offsets = data.user_offsets.data_ptr<int64_t>();
   if (!times.empty())
-    data.times = torch::empty({static_cast<int64_t>(splits.size()) - num_left_out}, torch::kLong);  // [E]
+    data.times =
+        torch::empty({static_cast<int64_t>(splits.size()) - num_left_out}, torch::kLong);  // [E]
   auto* time_of = times.empty() ? nullptr : data.times.data_ptr<int64_t>();
   for (int64_t user = 0; user < data.num_users; ++user) {
     offsets[user] = static_cast<int64_t>(final_rows.size());

@@ -13,8 +13,8 @@ namespace reckon {
 struct PrepareResult {
   Dataset dataset;
   bool from_cache = false;
-  std::string cache_directory;         ///< Of this data set: holds dataset.bin and report.json.
-  std::vector<std::string> warnings;   ///< What the person should know; also in the report.
+  std::string cache_directory;        ///< Of this data set: holds dataset.bin and report.json.
+  std::vector<std::string> warnings;  ///< What the person should know; also in the report.
 };
 
 /// Reads, cleans, numbers and divides the data, or finds it prepared.

@@ -194,8 +194,7 @@ void ColumnWriter::add_text(std::string_view text) {
 }
 
 bool ColumnWriter::takes_ids() const {
-  return is_id_ && only_empty_is_missing_ &&
-         (!source_.type || *source_.type == ColumnType::kText);
+  return is_id_ && only_empty_is_missing_ && (!source_.type || *source_.type == ColumnType::kText);
 }
 
 void ColumnWriter::add_id(int64_t id) {
@@ -255,8 +254,8 @@ void ColumnWriter::add_unitless(Instant number) {
   const auto per_second = units_per_second(*time_unit_);
   const auto second = floor_divide(number.whole, per_second);
   const auto billionths_per_unit = 1000000000 / per_second;
-  const auto rest = (number.whole - second * per_second) * billionths_per_unit +
-                    number.billionths / per_second;
+  const auto rest =
+      (number.whole - second * per_second) * billionths_per_unit + number.billionths / per_second;
   push({second, static_cast<int32_t>(rest)});
 }
 
@@ -304,7 +303,7 @@ std::vector<TableReader::Column> declared_columns(const FileOptions& options,
     const auto found = std::find_if(columns.begin(), columns.end(), same);
     if (found == columns.end())
       throw DataError(path, 1, "types: there is no column '" + name + "'",
-                                         "the columns are " + column_list(columns));
+                      "the columns are " + column_list(columns));
     found->type = type;
   }
   return columns;

@@ -27,8 +27,12 @@ OrderedJson quantiles_of(std::vector<int64_t> counts) {
   for (const auto count : counts) total += count;
   json["mean"] = static_cast<double>(total) / static_cast<double>(counts.size());
   json["min"] = counts.front();
-  for (const auto& [name, share] : {std::pair{"p10", 0.1}, {"p25", 0.25}, {"p50", 0.5},
-                                    {"p75", 0.75}, {"p90", 0.9}, {"p99", 0.99}})
+  for (const auto& [name, share] : {std::pair{"p10", 0.1},
+                                    {"p25", 0.25},
+                                    {"p50", 0.5},
+                                    {"p75", 0.75},
+                                    {"p90", 0.9},
+                                    {"p99", 0.99}})
     json[name] = at(share);
   json["max"] = counts.back();
   return json;
@@ -101,8 +105,7 @@ std::string make_report(const DatasetParts& parts, const PreparationFacts& facts
   json["interactions_per_user"] = quantiles_of(lengths_of(data));
   const auto counts = item_counts(data);  // [I]
   const auto* count = counts.data_ptr<int64_t>();
-  json["interactions_per_item"] =
-      quantiles_of(std::vector<int64_t>(count, count + data.num_items));
+  json["interactions_per_item"] = quantiles_of(std::vector<int64_t>(count, count + data.num_items));
   const auto range_of = [](const auto* values, int64_t size) {
     const auto [least, greatest] = std::minmax_element(values, values + size);
     return OrderedJson{{"min", *least}, {"max", *greatest}};
@@ -150,7 +153,8 @@ std::string format_report(const Dataset& dataset) {
                      count(json.at("interactions")) + " interactions, density " +
                      format_percent(json.at("density").get<double>(), 3) + "\n\n";
   using Align = TextTable::Align;
-  TextTable lengths({"interactions", "mean", "min", "10%", "25%", "50%", "75%", "90%", "99%", "max"},
+  TextTable lengths({"interactions", "mean", "min", "10%", "25%", "50%", "75%", "90%", "99%",
+                     "max"},
                     {Align::kLeft, Align::kRight, Align::kRight, Align::kRight, Align::kRight,
                      Align::kRight, Align::kRight, Align::kRight, Align::kRight, Align::kRight});
   for (const auto& [key, name] : {std::pair{"interactions_per_user", "of a user"},
@@ -174,9 +178,11 @@ std::string format_report(const Dataset& dataset) {
   text += steps.to_string();
   for (const auto& step : json.at("steps"))
     if (step.contains("detail"))
-      text += step.at("name").get<std::string>() + ": " + step.at("detail").get<std::string>() + "\n";
+      text +=
+          step.at("name").get<std::string>() + ": " + step.at("detail").get<std::string>() + "\n";
 
-  TextTable splits({"split", "interactions", "users"}, {Align::kLeft, Align::kRight, Align::kRight});
+  TextTable splits({"split", "interactions", "users"},
+                   {Align::kLeft, Align::kRight, Align::kRight});
   for (const char* name : kSplitNames) {
     const auto& split = json.at("splits").at(name);
     splits.add_row({name, count(split.at("interactions")), count(split.at("users"))});

@@ -57,7 +57,9 @@ Instants instants_of(std::span<const int64_t> times, double validation, double t
   const auto shares = shares_of(num_rows, validation, test);
   std::vector<int64_t> sorted(times.begin(), times.end());
   std::sort(sorted.begin(), sorted.end());
-  const auto at = [&](int64_t from_end) { return sorted[static_cast<size_t>(num_rows - from_end)]; };
+  const auto at = [&](int64_t from_end) {
+    return sorted[static_cast<size_t>(num_rows - from_end)];
+  };
   if (shares.test > 0) instants.test = at(shares.test);
   instants.validation = shares.validation > 0 ? at(shares.test + shares.validation) : instants.test;
   return instants;
@@ -77,8 +79,9 @@ int64_t first_at(const std::string& limit, int64_t scale) {
 
 void require_times(const Splitter::Input& input, const char* what) {
   if (input.times.empty() && input.num_rows() > 0)
-    throw DataError("data", 0, std::string("split: ") + what +
-                                   " needs the time of each interaction, and the files give none");
+    throw DataError("data", 0,
+                    std::string("split: ") + what +
+                        " needs the time of each interaction, and the files give none");
 }
 
 }  // namespace
@@ -123,7 +126,8 @@ std::vector<uint8_t> RatioSplit::assign(const Input& input) const {
     if (!is_random) {
       require_times(input, "'ratio' by time over all users");
       const auto instants = instants_of(input.times, options_.validation, options_.test);
-      for (size_t row = 0; row < parts.size(); ++row) parts[row] = instants.part_of(input.times[row]);
+      for (size_t row = 0; row < parts.size(); ++row)
+        parts[row] = instants.part_of(input.times[row]);
       return parts;
     }
     auto rows = permutation(num_rows, key);
@@ -184,9 +188,8 @@ std::vector<uint8_t> FilesSplit::assign(const Input& input) const {
   }
   for (size_t row = 0; row < parts.size(); ++row) {
     const auto time = input.times[row];
-    const bool is_late = parts[row] == kTrain
-                             ? time >= std::min(first.test, first.validation)
-                             : parts[row] == kValidation && time >= first.test;
+    const bool is_late = parts[row] == kTrain ? time >= std::min(first.test, first.validation)
+                                              : parts[row] == kValidation && time >= first.test;
     if (is_late) parts[row] = kLeftOut;
   }
   return parts;

@@ -87,8 +87,8 @@ bool parse_date(std::string_view text, Instant& value) {
   DateScanner scan(text);
   int64_t year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0, offset = 0;
   int32_t billionths = 0;
-  if (!scan.digits(4, year) || !scan.any_of("-/") || !scan.digits(2, month) ||
-      !scan.any_of("-/") || !scan.digits(2, day))
+  if (!scan.digits(4, year) || !scan.any_of("-/") || !scan.digits(2, month) || !scan.any_of("-/") ||
+      !scan.digits(2, day))
     return false;
   if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month)) return false;
   if (scan.any_of("T ")) {
@@ -140,8 +140,7 @@ bool instant_of(double number, Instant& value) {
   if (whole == number) return true;
   // The decimal fraction that is meant is the shortest one that reads back as the number.
   char text[400];
-  const auto result =
-      std::to_chars(text, text + sizeof text, number, std::chars_format::fixed);
+  const auto result = std::to_chars(text, text + sizeof text, number, std::chars_format::fixed);
   return parse_decimal({text, static_cast<size_t>(result.ptr - text)}, value);
 }
 
@@ -158,8 +157,9 @@ std::optional<FileFormat> known_format(const FileOptions& options) {
 FileFormat format_of(const FileOptions& options) {
   if (const auto format = known_format(options)) return *format;
   throw DataError(options.path, 0,
-                  "the extension '" + extension_of(options.path) + "' does not say what is in the file",
-                            "give 'format' (and 'separator' when it is delimited)");
+                  "the extension '" + extension_of(options.path) +
+                      "' does not say what is in the file",
+                  "give 'format' (and 'separator' when it is delimited)");
 }
 
 std::string separator_of(const FileOptions& options) {
@@ -212,9 +212,8 @@ std::unique_ptr<TableReader> open_table(const FileOptions& options, const std::s
     case FileFormat::kSequences:
       break;
   }
-  throw DataError(path, 0,
-                  "format 'sequences' has no columns",
-                            "a table is delimited, json_lines, parquet or feather");
+  throw DataError(path, 0, "format 'sequences' has no columns",
+                  "a table is delimited, json_lines, parquet or feather");
 }
 
 std::unique_ptr<TableReader> open_delimited_text(const FileOptions& options, std::string_view text,

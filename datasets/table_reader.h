@@ -37,10 +37,10 @@ struct ColumnValues {
   /// ... they are places in a dictionary, which may hold what no row has.
   std::vector<int32_t> codes;
   std::vector<std::string_view> dictionary;
-  std::vector<double> numbers;         ///< Of kInteger and kNumber.
-  std::vector<int64_t> times;          ///< Of kTimestamp: Instant::whole.
-  std::vector<int32_t> billionths;     ///< Of kTimestamp; empty while there are none but zeros.
-  std::vector<uint8_t> is_missing;     ///< One for each row.
+  std::vector<double> numbers;      ///< Of kInteger and kNumber.
+  std::vector<int64_t> times;       ///< Of kTimestamp: Instant::whole.
+  std::vector<int32_t> billionths;  ///< Of kTimestamp; empty while there are none but zeros.
+  std::vector<uint8_t> is_missing;  ///< One for each row.
   /// Line of the first number of no declared unit that is too large for seconds, or 0.
   int64_t line_beyond_seconds = 0;
 
@@ -53,8 +53,8 @@ struct ColumnValues {
 struct RowBlock {
   std::vector<int64_t> lines;  ///< Where each row stands in its file.
   std::vector<ColumnValues> columns;
-  std::vector<MalformedRow> malformed;    ///< In file order.
-  std::shared_ptr<const void> storage;    ///< Keeps the text alive.
+  std::vector<MalformedRow> malformed;  ///< In file order.
+  std::shared_ptr<const void> storage;  ///< Keeps the text alive.
 
   size_t size() const { return lines.size(); }
 };

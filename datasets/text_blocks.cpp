@@ -19,9 +19,7 @@ bool ends_with_gz(const std::string& path) {
   return path.size() >= 3 && path.compare(path.size() - 3, 3, ".gz") == 0;
 }
 
-int64_t count_lines(std::string_view text) {
-  return std::count(text.begin(), text.end(), '\n');
-}
+int64_t count_lines(std::string_view text) { return std::count(text.begin(), text.end(), '\n'); }
 
 // The end of the last whole line within `limit` bytes; where there is none, of the first one after.
 size_t end_of_lines(std::string_view text, size_t limit) {
@@ -93,8 +91,7 @@ bool TextBlocks::next_of_stream(TextBlock& block) {
     text->resize(old_size + block_size_);
     const auto read =
         stream_->stream->Read(static_cast<int64_t>(block_size_), text->data() + old_size);
-    if (!read.ok())
-      throw DataError(path_, 0, "cannot be decompressed: " + read.status().message());
+    if (!read.ok()) throw DataError(path_, 0, "cannot be decompressed: " + read.status().message());
     text->resize(old_size + static_cast<size_t>(*read));
     if (*read == 0) break;
     const auto end = text->rfind('\n');
@@ -138,8 +135,10 @@ bool is_utf8(std::string_view text) {
       ++p;
       continue;
     }
-    const int length = *p >= 0xC2 && *p <= 0xDF ? 2 : (*p & 0xF0) == 0xE0 ? 3
-                     : *p >= 0xF0 && *p <= 0xF4 ? 4 : 0;
+    const int length = *p >= 0xC2 && *p <= 0xDF   ? 2
+                       : (*p & 0xF0) == 0xE0      ? 3
+                       : *p >= 0xF0 && *p <= 0xF4 ? 4
+                                                  : 0;
     if (length == 0 || end - p < length) return false;
     for (int i = 1; i < length; ++i)
       if ((p[i] & 0xC0) != 0x80) return false;

@@ -122,9 +122,7 @@ class Run {
   SampledCandidates sampler() const;
 
   bool wants_ranking() const { return longest_list_ > 0 || tally_.wants(Metric::kAuc); }
-  bool wants_ratings() const {
-    return tally_.wants(Metric::kRmse) || tally_.wants(Metric::kMae);
-  }
+  bool wants_ratings() const { return tally_.wants(Metric::kRmse) || tally_.wants(Metric::kMae); }
 
   torch::Tensor checked_queries(const State& state, int64_t begin) const;
   torch::Tensor factor_scores(const torch::Tensor& queries) const;
@@ -160,10 +158,10 @@ class Run {
   MetricTally tally_;
   std::optional<SampledCandidates> sampler_;
   std::atomic<int64_t> num_short_samples_{0};  // users with fewer items left than are to be drawn
-  std::vector<uint8_t> gets_fallback_;  // [V], rows whose request has nothing usable
-  torch::Tensor popularity_;            // [I] float32, what they are ranked by
-  int64_t list_length_ = 0;   // of the lists that are kept
-  int64_t longest_list_ = 0;  // that anything looks at
+  std::vector<uint8_t> gets_fallback_;         // [V], rows whose request has nothing usable
+  torch::Tensor popularity_;                   // [I] float32, what they are ranked by
+  int64_t list_length_ = 0;                    // of the lists that are kept
+  int64_t longest_list_ = 0;                   // that anything looks at
   torch::Tensor list_items_, list_scores_;
 };
 
@@ -241,8 +239,9 @@ torch::Tensor Run::model_scores(const State& state, int64_t rows) const {
 }
 
 /// Scores of each user's own candidates; users of like position share calls, padded.
-std::vector<std::vector<float>> Run::scores_of(
-    const State& state, const std::vector<std::vector<int64_t>>& candidates, int64_t begin) const {
+std::vector<std::vector<float>> Run::scores_of(const State& state,
+                                               const std::vector<std::vector<int64_t>>& candidates,
+                                               int64_t begin) const {
   const auto rows = static_cast<int64_t>(candidates.size());
   std::vector<std::vector<float>> scores(rows);
   for (int64_t row = 0; row < rows;) {
@@ -278,7 +277,7 @@ SeenItems Run::seen_items(int64_t begin, int64_t end) const {
   const auto offsets = input_.data.history_offsets.slice(0, begin, end + 1);  // [B + 1]
   const int64_t first = offsets[0].item<int64_t>();
   const int64_t last = offsets[end - begin].item<int64_t>();
-  return {.offsets = offsets - first,                                // [B + 1]
+  return {.offsets = offsets - first,                                 // [B + 1]
           .items = input_.data.history_items.slice(0, first, last)};  // [H]
 }
 
@@ -287,8 +286,9 @@ void Run::find_fallback_rows(const Batch& request, int64_t begin, int64_t end) {
   const auto usable = model_.usable(request).to(torch::kCPU).contiguous();  // [B]
   const bool* is_usable = usable.const_data_ptr<bool>();
   for (int64_t row = begin; row < end; ++row) gets_fallback_[row] = is_usable[row - begin] ? 0 : 1;
-  TORCH_CHECK(popularity_.defined() || usable.all().item<bool>(),
-              "evaluation: requests with nothing usable are ranked by item counts, and there are none");
+  TORCH_CHECK(
+      popularity_.defined() || usable.all().item<bool>(),
+      "evaluation: requests with nothing usable are ranked by item counts, and there are none");
 }
 
 /// The lists of rows [begin, begin + B) as they are served: by popularity where nothing is usable.
@@ -304,8 +304,7 @@ TopK Run::with_fallback(TopK best, int64_t begin) const {
 }
 
 void Run::evaluate_users(int64_t begin, int64_t end) {
-  const auto request =
-      build_requests(input_.data, begin, end, model_.request_needs()).to(device_);
+  const auto request = build_requests(input_.data, begin, end, model_.request_needs()).to(device_);
   find_fallback_rows(request, begin, end);
   const auto state = model_.encode(request);
   if (wants_ratings()) rate(state, begin, end);
@@ -325,7 +324,8 @@ void Run::evaluate_users(int64_t begin, int64_t end) {
   // It changes no order, and no metric of one; the scores of lists are those of score().
   const auto bias = model_.query_bias(state);  // [B]
   if (bias.defined() && list_length_ > 0) {
-    const auto counted = torch::from_blob(gets_fallback_.data() + begin, {end - begin}, torch::kByte);
+    const auto counted =
+        torch::from_blob(gets_fallback_.data() + begin, {end - begin}, torch::kByte);
     const auto own = bias.to(torch::kCPU, torch::kFloat).masked_fill(counted.gt(0), 0.0);  // [B]
     list_scores_.slice(0, begin, end).add_(own.unsqueeze(1));
   }
@@ -336,9 +336,9 @@ void Run::rank_all(const State& state, const torch::Tensor& queries, int64_t beg
   const int64_t step = std::clamp<int64_t>(kHeldScores / scores_per_user, 1, end - begin);
   for (int64_t row = begin; row < end; row += step) {
     const int64_t rows = std::min(step, end - row);
-    const auto scores =
-        queries.defined() ? factor_scores(queries.narrow(0, row - begin, rows))
-                          : model_scores(rows_of(state, row - begin, rows), rows);  // [B, I]
+    const auto scores = queries.defined()
+                            ? factor_scores(queries.narrow(0, row - begin, rows))
+                            : model_scores(rows_of(state, row - begin, rows), rows);  // [B, I]
     for (int64_t r = row; r < row + rows; ++r)
       if (gets_fallback_[r]) scores[r - row].copy_(popularity_);
     rank_block(scores, row);
@@ -501,9 +501,9 @@ EvaluationResult Run::finish() {
     }
     offsets.push_back(static_cast<int64_t>(places.size()));
   }
-  const auto index = torch::tensor(places, torch::kInt64);  // [N]
-  result.lists = RankedLists{.users = torch::tensor(users, torch::kInt64),      // [V]
-                             .offsets = torch::tensor(offsets, torch::kInt64),  // [V + 1]
+  const auto index = torch::tensor(places, torch::kInt64);                              // [N]
+  result.lists = RankedLists{.users = torch::tensor(users, torch::kInt64),              // [V]
+                             .offsets = torch::tensor(offsets, torch::kInt64),          // [V + 1]
                              .items = list_items_.flatten().index_select(0, index),     // [N]
                              .scores = list_scores_.flatten().index_select(0, index)};  // [N]
   return result;
@@ -517,14 +517,13 @@ void check_input(const EvaluationInput& input, const EvaluationOptions& options)
     problems.throw_if_any();
   }
   for (const auto& name : options.metrics) {
-    const bool needs_counts =
-        name.metric == Metric::kPopularity || name.metric == Metric::kNovelty;
-    TORCH_CHECK(!needs_counts || (input.item_counts.defined() &&
-                                  input.item_counts.numel() == input.num_items),
+    const bool needs_counts = name.metric == Metric::kPopularity || name.metric == Metric::kNovelty;
+    TORCH_CHECK(!needs_counts ||
+                    (input.item_counts.defined() && input.item_counts.numel() == input.num_items),
                 "evaluation: ", name.to_string(), " needs item counts [", input.num_items, "]");
   }
-  TORCH_CHECK(!input.item_vectors.defined() || (input.item_vectors.dim() == 2 &&
-                                                input.item_vectors.size(0) == input.num_items),
+  TORCH_CHECK(!input.item_vectors.defined() ||
+                  (input.item_vectors.dim() == 2 && input.item_vectors.size(0) == input.num_items),
               "evaluation: expected item vectors [", input.num_items, ", D], got ",
               input.item_vectors.defined() ? input.item_vectors.sizes() : at::IntArrayRef());
 }
@@ -586,9 +585,9 @@ EvaluationResult evaluate_lists(const RankedLists& lists, const EvaluationInput&
   listed.protocol = EvaluationProtocol::kFull;
   check_input(input, listed);
   const auto relevant = relevant_items(input.data, options.relevant_from);
-  const bool wants_diversity = std::any_of(
-      metrics.begin(), metrics.end(),
-      [](const MetricName& name) { return name.metric == Metric::kDiversity; });
+  const bool wants_diversity =
+      std::any_of(metrics.begin(), metrics.end(),
+                  [](const MetricName& name) { return name.metric == Metric::kDiversity; });
   MetricTally tally(input, metrics,
                     wants_diversity ? unit_rows(input.item_vectors) : torch::Tensor());
 

@@ -22,7 +22,7 @@ struct EvaluationInput {
   /// anything usable ask for them.
   torch::Tensor item_counts;  // [I] int64
   /// What diversity compares; when undefined, the model's own item vectors.
-  torch::Tensor item_vectors;  // [I, D]
+  torch::Tensor item_vectors;    // [I, D]
   const IdMap* users = nullptr;  ///< Raw ids for messages; without it the dense ones are shown.
   const IdMap* items = nullptr;
   std::string fingerprint;  ///< Of the data; runs on different data are never compared.

@@ -63,8 +63,8 @@ Problem parse_into(const std::string& text, MetricName& value) {
     return {};
   }
   return {"'" + text.substr(at + 1) + "' is no cut-off",
-          "a whole number from 1 to " + std::to_string(MetricName::kMaxCutoff) +
-              ", such as '" + name + "@10'"};
+          "a whole number from 1 to " + std::to_string(MetricName::kMaxCutoff) + ", such as '" +
+              name + "@10'"};
 }
 
 }  // namespace

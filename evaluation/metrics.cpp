@@ -81,7 +81,8 @@ double auc(std::span<const float> relevant_scores, std::span<const float> other_
     const auto [first, last] = std::equal_range(relevant.begin(), relevant.end(), score);
     doubled += 2 * (relevant.end() - last) + (last - first);
   }
-  const double pairs = static_cast<double>(relevant.size()) * static_cast<double>(other_scores.size());
+  const double pairs =
+      static_cast<double>(relevant.size()) * static_cast<double>(other_scores.size());
   return static_cast<double>(doubled) / (2.0 * pairs);
 }
 
@@ -177,9 +178,9 @@ double diversity(std::span<const int64_t> list, const torch::Tensor& unit_vector
 
 torch::Tensor unit_rows(const torch::Tensor& vectors) {
   TORCH_CHECK(vectors.dim() == 2, "unit_rows: expected [I, D], got ", vectors.sizes());
-  const auto rows = vectors.detach().to(torch::kCPU, torch::kFloat);          // [I, D]
-  const auto length = rows.norm(2, /*dim=*/1, /*keepdim=*/true);              // [I, 1]
-  return (rows / length.masked_fill(length == 0, 1.0)).contiguous();         // [I, D]
+  const auto rows = vectors.detach().to(torch::kCPU, torch::kFloat);  // [I, D]
+  const auto length = rows.norm(2, /*dim=*/1, /*keepdim=*/true);      // [I, 1]
+  return (rows / length.masked_fill(length == 0, 1.0)).contiguous();  // [I, D]
 }
 
 Summary summarize(std::span<const double> values) {

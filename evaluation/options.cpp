@@ -42,7 +42,9 @@ void NegativeSampling::describe(Schema<NegativeSampling>& schema) {
 void EvaluationOptions::describe(Schema<EvaluationOptions>& schema) {
   schema.field("metrics", &EvaluationOptions::metrics)
       .non_empty()
-      .doc("What is measured: a name with its cut-off, such as ndcg@10; auc, rmse and mae have none.");
+      .doc(
+          "What is measured: a name with its cut-off, such as ndcg@10; auc, rmse and mae have "
+          "none.");
   schema.field("split", &EvaluationOptions::split).doc("The held-out part that is looked for.");
   schema.field("protocol", &EvaluationOptions::protocol)
       .doc("Rank the whole catalogue, or only the relevant items among drawn ones.");
@@ -85,7 +87,8 @@ void check_without_ratings(const EvaluationOptions& options, const ConfigNode* s
   };
   for (size_t i = 0; i < options.metrics.size(); ++i) {
     if (options.metrics[i].is_rating())
-      add("metrics[" + std::to_string(i) + "]", options.metrics[i].to_string() + " compares ratings",
+      add("metrics[" + std::to_string(i) + "]",
+          options.metrics[i].to_string() + " compares ratings",
           "measure how items are ranked, with ndcg@10 for instance");
   }
   if (options.relevant_from)

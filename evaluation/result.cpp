@@ -17,9 +17,7 @@ std::string list_of(const std::vector<MetricValue>& values) {
 
 }  // namespace
 
-std::string format_value(double value) {
-  return std::isnan(value) ? "-" : format_fixed(value, 4);
-}
+std::string format_value(double value) { return std::isnan(value) ? "-" : format_fixed(value, 4); }
 
 std::string split_name(Split split) {
   switch (split) {
@@ -47,8 +45,8 @@ std::string to_text(const EvaluationResult& result) {
   TextTable table({"metric", "mean", "std. error", "users"},
                   {Align::kLeft, Align::kRight, Align::kRight, Align::kRight});
   for (const auto& value : result.metrics) {
-    table.add_row({value.name.to_string(), format_value(value.mean), format_value(value.standard_error),
-                   std::to_string(value.num_users)});
+    table.add_row({value.name.to_string(), format_value(value.mean),
+                   format_value(value.standard_error), std::to_string(value.num_users)});
   }
   text += table.to_string();
   for (const auto& note : result.notes) text += "note: " + note + "\n";

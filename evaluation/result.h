@@ -36,14 +36,14 @@ struct EvaluationResult {
 
   std::vector<MetricValue> metrics;  ///< In the order of the options.
   int64_t num_users_left_out = 0;    ///< In the split, but without a relevant item.
-  int64_t num_fallback_users = 0;    ///< Nothing usable: they get the items most popular in training.
-  int64_t num_masked_targets = 0;    ///< Relevant, but seen before and so out of reach when masked.
-  std::vector<std::string> notes;    ///< What the reader of the numbers has to know.
+  int64_t num_fallback_users = 0;  ///< Nothing usable: they get the items most popular in training.
+  int64_t num_masked_targets = 0;  ///< Relevant, but seen before and so out of reach when masked.
+  std::vector<std::string> notes;  ///< What the reader of the numbers has to know.
 
-  torch::Tensor users;                         // [V] int64, dense
+  torch::Tensor users;  // [V] int64, dense
   std::vector<MetricName> per_user_metrics;
-  torch::Tensor per_user;                      // [V, per_user_metrics] float64, NaN: no value
-  std::optional<RankedLists> lists;            ///< When `top_k_lists` asks for them.
+  torch::Tensor per_user;            // [V, per_user_metrics] float64, NaN: no value
+  std::optional<RankedLists> lists;  ///< When `top_k_lists` asks for them.
 
   /// The mean of a metric. Throws c10::Error naming what there is when `name` is not in the result.
   double value(const MetricName& name) const;

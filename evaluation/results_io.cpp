@@ -54,10 +54,10 @@ class ParquetWriter {
         parquet::WriterProperties::Builder().compression(parquet::Compression::SNAPPY)->build();
     // The Arrow schema inside is what keeps our metadata.
     const auto arrow_properties = parquet::ArrowWriterProperties::Builder().store_schema()->build();
-    writer_ = value_or_throw(
-        parquet::arrow::FileWriter::Open(*schema_, arrow::default_memory_pool(), stream_,
-                                         properties, arrow_properties),
-        path);
+    writer_ =
+        value_or_throw(parquet::arrow::FileWriter::Open(*schema_, arrow::default_memory_pool(),
+                                                        stream_, properties, arrow_properties),
+                       path);
   }
 
   void write(const std::vector<std::shared_ptr<arrow::Array>>& columns) {
@@ -131,8 +131,9 @@ class ListCollector {
       ++foreign_.num_unknown_items;
       if (unknown_items_.emplace(item).second) note(item, foreign_.unknown_items);
     } else if (!pairs_.emplace(dense_user * items_.size() + dense_item).second) {
-      throw DataError(path_, line, "item '" + std::string(item) + "' stands twice in the list of user '" +
-                                       std::string(user) + "'");
+      throw DataError(path_, line,
+                      "item '" + std::string(item) + "' stands twice in the list of user '" +
+                          std::string(user) + "'");
     }
     places_[dense_user].push_back({dense_item < 0 ? kUnknownId : dense_item, score, rank});
   }
@@ -194,9 +195,9 @@ void read_trec(const std::string& path, ListCollector& collector) {
     const auto fields = fields_of(line);
     if (fields.empty()) continue;
     if (fields.size() != 6) {
-      throw DataError(path, number, "expected 'user Q0 item rank score tag', got " +
-                                        std::to_string(fields.size()) + " fields: '" +
-                                        line.substr(0, 200) + "'");
+      throw DataError(path, number,
+                      "expected 'user Q0 item rank score tag', got " +
+                          std::to_string(fields.size()) + " fields: '" + line.substr(0, 200) + "'");
     }
     int64_t rank = 0;
     const auto* end = fields[3].data() + fields[3].size();
@@ -236,8 +237,8 @@ void read_table(const std::string& path, ListCollector& collector) {
     for (const auto& column : table->columns()) names.push_back(column.name);
     throw DataError(path, 0, "expected columns user, item, and score or rank, got " + join(names));
   }
-  std::vector<TableReader::Selection> selection = {
-      {static_cast<size_t>(user), ColumnType::kText}, {static_cast<size_t>(item), ColumnType::kText}};
+  std::vector<TableReader::Selection> selection = {{static_cast<size_t>(user), ColumnType::kText},
+                                                   {static_cast<size_t>(item), ColumnType::kText}};
   if (score >= 0) selection.push_back({static_cast<size_t>(score), ColumnType::kNumber});
   if (rank >= 0) selection.push_back({static_cast<size_t>(rank), ColumnType::kInteger});
   table->select(selection);
@@ -258,7 +259,8 @@ void read_table(const std::string& path, ListCollector& collector) {
 }
 
 bool is_table(const std::string& path) {
-  for (const auto* extension : {".parquet", ".feather", ".csv", ".tsv", ".jsonl", ".csv.gz", ".tsv.gz"}) {
+  for (const auto* extension :
+       {".parquet", ".feather", ".csv", ".tsv", ".jsonl", ".csv.gz", ".tsv.gz"}) {
     if (path.ends_with(extension)) return true;
   }
   return false;
@@ -268,8 +270,9 @@ std::string metadata_or_throw(const std::shared_ptr<const arrow::KeyValueMetadat
                               const std::string& key, const std::string& path) {
   const int64_t index = metadata ? metadata->FindKey(key) : -1;
   if (index < 0) {
-    throw DataError(path, 0, "expected per-user values written by reckon, but '" + key +
-                                 "' is not in its metadata");
+    throw DataError(path, 0,
+                    "expected per-user values written by reckon, but '" + key +
+                        "' is not in its metadata");
   }
   return metadata->value(index);
 }
@@ -286,7 +289,8 @@ void write_per_user(const std::string& path, const EvaluationResult& result, con
                                                    {"reckon.protocol", result.protocol},
                                                    {"reckon.split", split_name(result.split)}});
   ParquetWriter writer(path, arrow::schema(fields, metadata));
-  std::vector<std::shared_ptr<arrow::Array>> columns = {text_array(raw_ids(result.users, users), path)};
+  std::vector<std::shared_ptr<arrow::Array>> columns = {
+      text_array(raw_ids(result.users, users), path)};
   for (size_t m = 0; m < result.per_user_metrics.size(); ++m) {
     const auto column = result.per_user.select(1, static_cast<int64_t>(m)).contiguous();  // [V]
     arrow::DoubleBuilder builder;
@@ -320,10 +324,12 @@ RunResults read_per_user(const std::string& path, const std::string& name) {
                            torch::kFloat64);  // [V, M]
   for (int c = 0; c < table->num_columns(); ++c) {
     const auto& field = *table->schema()->field(c);
-    const bool is_user = c == 0 && field.name() == "user" && field.type()->id() == arrow::Type::STRING;
+    const bool is_user =
+        c == 0 && field.name() == "user" && field.type()->id() == arrow::Type::STRING;
     if (!is_user && (c == 0 || field.type()->id() != arrow::Type::DOUBLE)) {
-      throw DataError(path, 0, "expected a text column 'user' and columns of numbers, got '" +
-                                   field.name() + "' of type " + field.type()->ToString());
+      throw DataError(path, 0,
+                      "expected a text column 'user' and columns of numbers, got '" + field.name() +
+                          "' of type " + field.type()->ToString());
     }
     if (!is_user) run.metrics.push_back(field.name());
     if (num_users == 0) continue;
@@ -371,8 +377,9 @@ void write_lists_trec(const std::string& path, const RankedLists& lists, const I
                       const IdMap& items, const std::string& tag) {
   const auto checked = [&](std::string_view id) {
     if (id.empty() || id.find_first_of(" \t\r\n") != std::string_view::npos) {
-      throw DataError(path, 0, "a TREC run cannot hold the id '" + std::string(id) +
-                                   "', which is empty or has white space: write Parquet");
+      throw DataError(path, 0,
+                      "a TREC run cannot hold the id '" + std::string(id) +
+                          "', which is empty or has white space: write Parquet");
     }
     return id;
   };

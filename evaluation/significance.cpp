@@ -85,22 +85,24 @@ double drawn_p_value(const std::vector<double>& differences, const ComparisonOpt
 
 [[noreturn]] void refuse(const RunResults& run, const RunResults& baseline,
                          const std::string& what) {
-  throw DataError(run.name, 0,
-                  "cannot be compared with '" + baseline.name + "': " + what);
+  throw DataError(run.name, 0, "cannot be compared with '" + baseline.name + "': " + what);
 }
 
 void check_comparable(const RunResults& run, const RunResults& baseline) {
   if (run.fingerprint != baseline.fingerprint) {
-    refuse(run, baseline, "they were evaluated on different data (" + run.fingerprint + " and " +
-                              baseline.fingerprint + ")");
+    refuse(run, baseline,
+           "they were evaluated on different data (" + run.fingerprint + " and " +
+               baseline.fingerprint + ")");
   }
   if (run.split != baseline.split) {
     refuse(run, baseline,
-           "they were evaluated on different splits (" + run.split + " and " + baseline.split + ")");
+           "they were evaluated on different splits (" + run.split + " and " + baseline.split +
+               ")");
   }
   if (run.protocol != baseline.protocol) {
-    refuse(run, baseline, "they were evaluated in different ways (" + run.protocol + "; and " +
-                              baseline.protocol + ")");
+    refuse(run, baseline,
+           "they were evaluated in different ways (" + run.protocol + "; and " + baseline.protocol +
+               ")");
   }
 }
 
@@ -121,15 +123,15 @@ std::vector<std::vector<double>> aligned_columns(const RunResults& run, const Ru
     rows.push_back(found->second);
   }
   if (run.users.size() != baseline.users.size()) {
-    refuse(run, baseline, "it has values of " + std::to_string(run.users.size()) +
-                              " users, the other of " + std::to_string(baseline.users.size()));
+    refuse(run, baseline,
+           "it has values of " + std::to_string(run.users.size()) + " users, the other of " +
+               std::to_string(baseline.users.size()));
   }
   const auto values = run.values.to(torch::kFloat64).contiguous();  // [V, M]
   const double* data = values.const_data_ptr<double>();
   std::vector<std::vector<double>> columns;
   for (const auto& metric : metrics) {
-    const auto m =
-        std::find(run.metrics.begin(), run.metrics.end(), metric) - run.metrics.begin();
+    const auto m = std::find(run.metrics.begin(), run.metrics.end(), metric) - run.metrics.begin();
     auto& column = columns.emplace_back();
     column.reserve(rows.size());
     for (const int64_t row : rows) column.push_back(data[row * values.size(1) + m]);
@@ -214,7 +216,8 @@ std::vector<Interval> bootstrap_intervals(const std::vector<std::vector<double>>
         const double* row = rows.data() + ((bits & 0xffffffffU) * num_users >> 32) * width;
         for (size_t c = 0; c < width; ++c) sums[c] += row[c];
       }
-      for (size_t c = 0; c < width; ++c) means[c][sample] = sums[c] / static_cast<double>(num_users);
+      for (size_t c = 0; c < width; ++c)
+        means[c][sample] = sums[c] / static_cast<double>(num_users);
     }
   });
   const double tail = (1.0 - options.confidence) / 2.0;
@@ -335,7 +338,8 @@ Comparison compare_runs(const std::vector<RunResults>& runs, const ComparisonOpt
 std::string to_text(const Comparison& comparison) {
   const auto interval_head = format_percent(comparison.options.confidence, 0) + " interval";
   using Align = TextTable::Align;
-  TextTable table({"metric", "run", "mean", interval_head, "difference", interval_head, "p", "p (Holm)"},
+  TextTable table({"metric", "run", "mean", interval_head, "difference", interval_head, "p",
+                   "p (Holm)"},
                   {Align::kLeft, Align::kLeft, Align::kRight, Align::kLeft, Align::kRight,
                    Align::kLeft, Align::kRight, Align::kRight});
   auto difference = comparison.differences.begin();
@@ -347,9 +351,10 @@ std::string to_text(const Comparison& comparison) {
       if (run == 0) {
         row.emplace_back("baseline");
       } else {
-        row.insert(row.end(), {(difference->mean > 0.0 ? "+" : "") + format_value(difference->mean),
-                               format_interval(difference->interval), format_value(difference->p_value),
-                               format_value(difference->adjusted_p)});
+        row.insert(row.end(),
+                   {(difference->mean > 0.0 ? "+" : "") + format_value(difference->mean),
+                    format_interval(difference->interval), format_value(difference->p_value),
+                    format_value(difference->adjusted_p)});
         ++difference;
       }
       table.add_row(std::move(row));
@@ -361,7 +366,8 @@ std::string to_text(const Comparison& comparison) {
          "\nIntervals: percentile bootstrap over users, " +
          std::to_string(comparison.options.bootstrap_samples) +
          " samples. p: two-sided randomisation test on paired differences.\nHolm: corrected for " +
-         (tests == 1 ? "1 test" : std::to_string(tests) + " tests") + ", all those of this table.\n";
+         (tests == 1 ? "1 test" : std::to_string(tests) + " tests") +
+         ", all those of this table.\n";
 }
 
 std::string to_json(const Comparison& comparison) {

@@ -56,9 +56,9 @@ std::vector<double> holm(const std::vector<double>& p_values);
 /// One metric of one run beside the baseline.
 struct Difference {
   std::string metric, run;
-  int64_t num_users = 0;    ///< Those with a value in both.
-  double mean = 0.0;        ///< Of run - baseline, over these users.
-  Interval interval;        ///< Of that mean.
+  int64_t num_users = 0;  ///< Those with a value in both.
+  double mean = 0.0;      ///< Of run - baseline, over these users.
+  Interval interval;      ///< Of that mean.
   double p_value = 0.0;
   double adjusted_p = 0.0;  ///< Holm's, over all differences of the comparison.
 };

@@ -68,8 +68,9 @@ class Reader {
   // Never reads outside the file, whatever its numbers say.
   std::string_view bytes(uint64_t begin, uint64_t count) const {
     if (begin > size_ || count > size_ - begin)
-      fail("the file is damaged: it speaks of bytes beyond its end; export the model again or copy "
-           "the file again");
+      fail(
+          "the file is damaged: it speaks of bytes beyond its end; export the model again or copy "
+          "the file again");
     return {reinterpret_cast<const char*>(data_) + begin, count};
   }
 
@@ -78,8 +79,8 @@ class Reader {
     const auto view = bytes(at, sizeof(T));
     T value = 0;
     for (size_t i = 0; i < sizeof(T); ++i)
-      value = static_cast<T>(value | static_cast<T>(static_cast<T>(static_cast<unsigned char>(view[i]))
-                                                    << (8 * i)));
+      value = static_cast<T>(
+          value | static_cast<T>(static_cast<T>(static_cast<unsigned char>(view[i])) << (8 * i)));
     return value;
   }
 
@@ -91,8 +92,9 @@ class Reader {
 
 Directory find_directory(const Reader& file) {
   if (file.size() < kEndOfDirectorySize || file.number<uint32_t>(0) != kLocalHeader)
-    file.fail("not an exported model: it is no TorchScript archive; expected a file that `reckon "
-              "export` wrote");
+    file.fail(
+        "not an exported model: it is no TorchScript archive; expected a file that `reckon "
+        "export` wrote");
   // The end record may be followed by a comment of at most 64 KiB.
   const uint64_t last = file.size() - kEndOfDirectorySize;
   const uint64_t first = last > 0xffff ? last - 0xffff : 0;
@@ -101,7 +103,8 @@ Directory find_directory(const Reader& file) {
     Directory out{.begin = file.number<uint32_t>(at + 16),
                   .size = file.number<uint32_t>(at + 12),
                   .entries = file.number<uint16_t>(at + 10)};
-    const bool has64 = at >= kLocator64Size && file.number<uint32_t>(at - kLocator64Size) == kLocator64;
+    const bool has64 =
+        at >= kLocator64Size && file.number<uint32_t>(at - kLocator64Size) == kLocator64;
     if (has64) {
       const auto at64 = file.number<uint64_t>(at - kLocator64Size + 8);
       if (file.bytes(at64, kEndOfDirectory64Size).empty() ||
@@ -113,8 +116,9 @@ Directory find_directory(const Reader& file) {
     }
     return out;
   }
-  file.fail("the file is cut short: its table of contents, which stands at the end, is missing; "
-            "export the model again or copy the file again");
+  file.fail(
+      "the file is cut short: its table of contents, which stands at the end, is missing; "
+      "export the model again or copy the file again");
 }
 
 // Sizes and places of 4 GiB and more stand in an extra field, in the order of the entry's own.
@@ -128,7 +132,8 @@ void read_extra64(const Reader& file, uint64_t begin, uint64_t size, Entry& entr
       uint64_t at = begin;
       for (auto* value : {&entry.size, &entry.packed_size, &entry.header}) {
         if (*value != 0xffffffff) continue;
-        if (at + 8 > begin + length) file.fail("the file is damaged: '" + entry.name + "' has no size");
+        if (at + 8 > begin + length)
+          file.fail("the file is damaged: '" + entry.name + "' has no size");
         *value = file.number<uint64_t>(at);
         at += 8;
       }
@@ -159,7 +164,8 @@ std::vector<Entry> read_directory(const Reader& file) {
     const uint64_t comment_size = file.number<uint16_t>(at + 32);
     entry.header = file.number<uint32_t>(at + 42);
     // Disk and attributes: always zero in an archive of LibTorch, which would read others wrongly.
-    entry.has_attributes = file.number<uint32_t>(at + 34) != 0 || file.number<uint32_t>(at + 38) != 0;
+    entry.has_attributes =
+        file.number<uint32_t>(at + 34) != 0 || file.number<uint32_t>(at + 38) != 0;
     entry.name = file.bytes(at + kDirectoryEntrySize, name_size);
     file.bytes(at + kDirectoryEntrySize + name_size, extra_size);
     read_extra64(file, at + kDirectoryEntrySize + name_size, extra_size, entry);
@@ -167,9 +173,11 @@ std::vector<Entry> read_directory(const Reader& file) {
     out.push_back(std::move(entry));
   }
   // What kind of archive it is comes first: an ordinary ZIP file is whole, only not for us.
-  if (std::none_of(out.begin(), out.end(), [](const auto& e) { return name_of(e) == kScriptRecord; }))
-    file.fail("not an exported model: the archive holds no TorchScript module; expected a file that "
-              "`reckon export` wrote");
+  if (std::none_of(out.begin(), out.end(),
+                   [](const auto& e) { return name_of(e) == kScriptRecord; }))
+    file.fail(
+        "not an exported model: the archive holds no TorchScript module; expected a file that "
+        "`reckon export` wrote");
   for (size_t i = 0; i < out.size(); ++i)
     if (out[i].has_attributes)
       file.fail("the file is damaged: entry " + std::to_string(i + 1) +
@@ -184,7 +192,8 @@ std::string inflated(const Reader& file, const Entry& entry, std::string_view pa
   std::string out(entry.size, '\0');
   z_stream stream{};
   // Negative window bits: raw deflate data, without a zlib header.
-  if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) file.fail("no memory to unpack '" + entry.name + "'");
+  if (inflateInit2(&stream, -MAX_WBITS) != Z_OK)
+    file.fail("no memory to unpack '" + entry.name + "'");
   stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(packed.data()));
   stream.avail_in = static_cast<uInt>(packed.size());
   stream.next_out = reinterpret_cast<Bytef*>(out.data());
@@ -225,7 +234,7 @@ class MappedFile {
   explicit MappedFile(const std::string& path) {
     const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (file < 0) throw DataError(path, 0, std::string("cannot be read: ") + std::strerror(errno));
-    struct stat status {};
+    struct stat status{};
     const bool regular = ::fstat(file, &status) == 0 && S_ISREG(status.st_mode);
     if (regular && status.st_size > 0) {
       size_ = static_cast<uint64_t>(status.st_size);
@@ -233,7 +242,8 @@ class MappedFile {
     }
     const int error = errno;
     ::close(file);
-    if (!regular) throw DataError(path, 0, "is not a file; expected a model that `reckon export` wrote");
+    if (!regular)
+      throw DataError(path, 0, "is not a file; expected a model that `reckon export` wrote");
     if (data_ == MAP_FAILED)
       throw DataError(path, 0, std::string("cannot be read: ") + std::strerror(error));
   }

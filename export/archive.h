@@ -12,7 +12,7 @@ inline constexpr const char* kDescriptionRecord = "reckon.json";
 
 /// One record of an archive.
 struct ArchiveRecord {
-  std::string name;  ///< Without the archive's top folder, such as "data.pkl".
+  std::string name;   ///< Without the archive's top folder, such as "data.pkl".
   uint64_t size = 0;  ///< Bytes once it is unpacked.
 };
 

@@ -22,36 +22,36 @@ struct Description {
 
   int64_t num_items = 0;
   int64_t num_users = 0;
-  int64_t max_length = 0;     ///< Newest items of a history that the model reads; 0: none.
-  bool reads_users = false;   ///< Requests to the model carry user ids.
+  int64_t max_length = 0;    ///< Newest items of a history that the model reads; 0: none.
+  bool reads_users = false;  ///< Requests to the model carry user ids.
 
   // Who can be served (models/model.h, Contract).
   bool known_user = false;
   bool new_user_with_history = false;
   bool user_features = false;
   bool new_item_with_content = false;
-  std::string fallback;       ///< What a request gets that has nothing usable; a sentence.
+  std::string fallback;              ///< What a request gets that has nothing usable; a sentence.
   bool ranks_for_everybody = false;  ///< The model itself answers such requests; no fallback.
 
   bool user_ids = false;        ///< The file holds the ids of users.
   bool user_histories = false;  ///< It holds their items, the newest `user_items` of each; 0: all.
   int64_t user_items = 0;
 
-  bool inner_product = false;   ///< Scores are inner products, so that an index may be built.
-  bool sum_of_queries = true;   ///< Over a user's several vectors; else the best of them counts.
-  bool query_bias = false;      ///< A number of the user is added to all of its scores.
+  bool inner_product = false;  ///< Scores are inner products, so that an index may be built.
+  bool sum_of_queries = true;  ///< Over a user's several vectors; else the best of them counts.
+  bool query_bias = false;     ///< A number of the user is added to all of its scores.
   bool item_vectors = false;
-  int64_t num_states = 0;       ///< Tensors of an encoded request.
+  int64_t num_states = 0;  ///< Tensors of an encoded request.
   int64_t num_parameters = 0;
-  int64_t weight_bytes = 0;   ///< All tensors that scores are made of, the fallback's too.
-  int64_t id_bytes = 0;       ///< Id maps and display columns.
-  int64_t history_bytes = 0;  ///< What is held of each user beside the id.
+  int64_t weight_bytes = 0;          ///< All tensors that scores are made of, the fallback's too.
+  int64_t id_bytes = 0;              ///< Id maps and display columns.
+  int64_t history_bytes = 0;         ///< What is held of each user beside the id.
   std::vector<std::string> display;  ///< Columns shown beside item ids.
 
   std::vector<MethodDescription> methods;
-  std::string config_yaml;      ///< The resolved experiment.
-  std::string metrics_json;     ///< A JSON value; empty when the model was not evaluated.
-  std::string fingerprint;      ///< Of the data.
+  std::string config_yaml;   ///< The resolved experiment.
+  std::string metrics_json;  ///< A JSON value; empty when the model was not evaluated.
+  std::string fingerprint;   ///< Of the data.
   std::map<std::string, std::string> versions;
 
   /// The method called `name`, or null.

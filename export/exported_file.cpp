@@ -93,15 +93,16 @@ struct ExportedFile::Impl {
   void check_ids(const char* what, const torch::Tensor& ids, int64_t dimensions, int64_t first,
                  int64_t size) const {
     if (!ids.defined() || ids.dim() != dimensions || ids.scalar_type() != torch::kLong)
-      throw DataError(
-          path, 0,
-          c10::str(what, ": expected int64 of ", dimensions, " dimensions, got ",
-                   ids.defined() ? c10::str(ids.scalar_type(), " ", ids.sizes()) : "nothing"));
+      throw DataError(path, 0,
+                      c10::str(what, ": expected int64 of ", dimensions, " dimensions, got ",
+                               ids.defined() ? c10::str(ids.scalar_type(), " ", ids.sizes())
+                                             : "nothing"));
     if (ids.numel() == 0) return;
     const auto low = ids.min().item<int64_t>(), high = ids.max().item<int64_t>();
     if (low >= first && high < size) return;
-    throw DataError(path, 0, c10::str(what, ": expected ids from ", first, " to ", size - 1, ", got ",
-                                      low < first ? low : high));
+    throw DataError(path, 0,
+                    c10::str(what, ": expected ids from ", first, " to ", size - 1, ", got ",
+                             low < first ? low : high));
   }
 
   void check_users(const torch::Tensor& users) const {
@@ -122,16 +123,18 @@ ExportedFile::ExportedFile(const std::string& path) {
   try {
     impl->description = Description::from_json(impl->archive.description);
   } catch (const std::invalid_argument& e) {
-    throw DataError(path, 0, std::string("cannot be used: ") + e.what() +
-                                 "; export the model again with this version of reckon");
+    throw DataError(path, 0,
+                    std::string("cannot be used: ") + e.what() +
+                        "; export the model again with this version of reckon");
   }
   try {
     impl->module = torch::jit::load(path, torch::Device(torch::kCPU), /*load_debug_files=*/false);
     impl->module.eval();
     for (const auto& method : impl->description.methods)
       if (!impl->module.find_method(method.name))
-        throw DataError(path, 0, "is damaged: it describes a method `" + method.name +
-                                     "` that it does not have; export the model again");
+        throw DataError(path, 0,
+                        "is damaged: it describes a method `" + method.name +
+                            "` that it does not have; export the model again");
   } catch (const c10::Error& e) {
     throw DataError(path, 0, std::string("LibTorch cannot load it: ") + e.what_without_backtrace());
   } catch (const DataError&) {
@@ -158,8 +161,8 @@ double ExportedFile::load_seconds() const { return impl_->load_seconds; }
 
 NamedRanking ExportedFile::recommend(const IdLists& histories, int64_t k, const IdLists& exclude,
                                      const Ids& candidates) const {
-  return to_ranking(impl_->call(
-      "recommend", {to_lists(histories), k, to_lists(exclude), to_list(candidates)}));
+  return to_ranking(
+      impl_->call("recommend", {to_lists(histories), k, to_lists(exclude), to_list(candidates)}));
 }
 
 NamedRanking ExportedFile::recommend_user(const Ids& users, int64_t k, const IdLists& exclude,
@@ -249,8 +252,9 @@ torch::Tensor ExportedFile::forward(const std::vector<torch::Tensor>& inputs) co
   const auto& d = impl_->description;
   const bool has_users = d.reads_users || d.max_length == 0, has_history = d.max_length > 0;
   if (inputs.size() != static_cast<size_t>(has_users) + static_cast<size_t>(has_history))
-    throw DataError(path(), 0, "forward: expected " + d.method("forward")->signature + ", got " +
-                                   std::to_string(inputs.size()) + " tensors");
+    throw DataError(path(), 0,
+                    "forward: expected " + d.method("forward")->signature + ", got " +
+                        std::to_string(inputs.size()) + " tensors");
   if (has_users) impl_->check_users(inputs.front());
   if (has_history) impl_->check_history(inputs.back());
   return impl_->call("forward", std::vector<IValue>(inputs.begin(), inputs.end()))

@@ -51,9 +51,9 @@ class ExportedFile {
                               const Ids& candidates = {}, bool exclude_seen = false,
                               const IdLists& histories = {}) const;
   NamedRanking similar_items(const Ids& items, int64_t k) const;
-  torch::Tensor score(const IdLists& histories, const IdLists& items) const;      // [B, C]
+  torch::Tensor score(const IdLists& histories, const IdLists& items) const;  // [B, C]
   torch::Tensor score_user(const Ids& users, const IdLists& items,
-                           const IdLists& histories = {}) const;                  // [B, C]
+                           const IdLists& histories = {}) const;  // [B, C]
   std::vector<bool> known_items(const Ids& ids) const;
   std::vector<bool> known_users(const Ids& users) const;
 
@@ -87,9 +87,9 @@ class ExportedFile {
   /// Shapes   inputs as description().methods says -> [B, I]
   torch::Tensor forward(const std::vector<torch::Tensor>& inputs) const;
 
-  torch::Tensor factor_items() const;                  // [I, D]; undefined without inner product
-  torch::Tensor factor_bias() const;                   // [I], undefined when there is none
-  std::optional<torch::Tensor> item_vectors() const;   // [I, D]
+  torch::Tensor factor_items() const;                 // [I, D]; undefined without inner product
+  torch::Tensor factor_bias() const;                  // [I], undefined when there is none
+  std::optional<torch::Tensor> item_vectors() const;  // [I, D]
 
  private:
   struct Impl;

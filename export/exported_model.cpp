@@ -5,8 +5,7 @@
 namespace reckon {
 
 RequestNeeds ExportedModel::request_needs() const {
-  return {.users = file_->description().reads_users,
-          .max_length = file_->description().max_length};
+  return {.users = file_->description().reads_users, .max_length = file_->description().max_length};
 }
 
 Contract ExportedModel::contract() const {
@@ -23,8 +22,7 @@ namespace {
 std::pair<torch::Tensor, torch::Tensor> parts_of(const Batch& request) {
   auto users = request.find(batch_key::kUsers);      // [B]
   auto history = request.find(batch_key::kHistory);  // [B, T]
-  TORCH_CHECK(users.defined() || history.defined(),
-              "the request has neither users nor a history");
+  TORCH_CHECK(users.defined() || history.defined(), "the request has neither users nor a history");
   if (!users.defined()) users = torch::full({history.size(0)}, kUnknownId, torch::kLong);  // [B]
   if (!history.defined())
     history = torch::full({users.size(0), 0}, kPaddingId, torch::kLong);  // [B, 0]
@@ -51,8 +49,8 @@ std::optional<Factors> ExportedModel::factors() {
   if (!d.inner_product) return std::nullopt;
   return Factors{.items = file_->factor_items(),     // [I, D]
                  .item_bias = file_->factor_bias(),  // [I]
-                 .reduction = d.sum_of_queries ? Factors::Reduction::kSum
-                                               : Factors::Reduction::kMax};
+                 .reduction =
+                     d.sum_of_queries ? Factors::Reduction::kSum : Factors::Reduction::kMax};
 }
 
 torch::Tensor ExportedModel::queries(const State& state) {

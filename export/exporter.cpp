@@ -33,8 +33,8 @@ void check_inputs(const Model& model, const ExportInputs& inputs, const Descript
               "export: the model has ", model.num_items(), " items, the id map ",
               inputs.items == nullptr ? 0 : inputs.items->size());
   TORCH_CHECK(model.num_items() > 0, "export: the model has no items");
-  TORCH_CHECK(d.ranks_for_everybody || (inputs.item_counts.defined() &&
-                                        inputs.item_counts.numel() == model.num_items()),
+  TORCH_CHECK(d.ranks_for_everybody ||
+                  (inputs.item_counts.defined() && inputs.item_counts.numel() == model.num_items()),
               "export: the fallback needs a count for each of ", model.num_items(), " items, got ",
               inputs.item_counts.defined() ? inputs.item_counts.numel() : 0);
 }
@@ -50,13 +50,13 @@ UserItems newest_items(const ExportInputs& inputs, int64_t limit) {
   TORCH_CHECK(inputs.user_offsets.defined() && inputs.user_items.defined() &&
                   inputs.user_offsets.numel() == inputs.users->size() + 1,
               "export: include_users needs the items of each of ", inputs.users->size(), " users");
-  const auto ends = inputs.user_offsets.slice(0, 1);                          // [U]
-  const auto all = ends - inputs.user_offsets.slice(0, 0, -1);                // [U]
-  const auto counts = limit > 0 ? all.clamp_max(limit) : all;                 // [U]
+  const auto ends = inputs.user_offsets.slice(0, 1);                                     // [U]
+  const auto all = ends - inputs.user_offsets.slice(0, 0, -1);                           // [U]
+  const auto counts = limit > 0 ? all.clamp_max(limit) : all;                            // [U]
   const auto offsets = torch::cat({torch::zeros({1}, torch::kLong), counts.cumsum(0)});  // [U + 1]
-  const auto users = torch::repeat_interleave(counts);                        // [E']
-  const auto rank = torch::arange(users.size(0)) - offsets.index_select(0, users);  // [E']
-  const auto rows = (ends - counts).index_select(0, users) + rank;            // [E']
+  const auto users = torch::repeat_interleave(counts);                                   // [E']
+  const auto rank = torch::arange(users.size(0)) - offsets.index_select(0, users);       // [E']
+  const auto rows = (ends - counts).index_select(0, users) + rank;                       // [E']
   return {.offsets = offsets,
           .items = inputs.user_items.to(torch::kInt).index_select(0, rows),
           .left_out = (all - counts).to(torch::kInt)};
@@ -90,7 +90,8 @@ Description describe(Model& model, const ExportInputs& inputs, const ExportOptio
   d.ranks_for_everybody = model.ranks_for_everybody();
   d.user_histories = options.include_users && inputs.users != nullptr;
   d.user_items = d.user_histories ? options.user_items : 0;
-  d.user_ids = inputs.users != nullptr && ((needs.users && contract.known_user) || d.user_histories);
+  d.user_ids =
+      inputs.users != nullptr && ((needs.users && contract.known_user) || d.user_histories);
   d.num_users = d.user_ids ? inputs.users->size() : 0;
   for (const auto& parameter : model.parameters()) d.num_parameters += parameter.numel();
   if (options.display)
@@ -116,8 +117,8 @@ Batch request_of(const Description& d, const torch::Tensor& users, const torch::
 // Adds traced_encode, traced_usable, traced_score and traced_queries to the mirror of `model`.
 void trace_model(Model& model, torch::jit::Module& mirrored, Description& d) {
   const auto length = std::min(d.max_length, kTracedLength);
-  const auto users = torch::zeros({kTracedRows}, torch::kLong);           // [B]
-  auto history = torch::zeros({kTracedRows, length}, torch::kLong);       // [B, T]
+  const auto users = torch::zeros({kTracedRows}, torch::kLong);      // [B]
+  auto history = torch::zeros({kTracedRows, length}, torch::kLong);  // [B, T]
   if (length > 1) history.select(1, 0).fill_(kPaddingId);
   trace_method(mirrored, "traced_encode", {users, history}, [&](const auto& inputs) {
     return model.encode(request_of(d, inputs[0], inputs[1])).tensors;
@@ -194,10 +195,10 @@ torch::jit::Module build_file(Model& model, const ExportInputs& inputs, Descript
   d.sum_of_queries = !factors || factors->reduction == Factors::Reduction::kSum;
   trace_model(model, mirrored, d);
   file.register_module("model", mirrored);
-  if (factors) file.register_buffer("factor_items", factors->items);        // [I, D]
+  if (factors) file.register_buffer("factor_items", factors->items);  // [I, D]
   const bool has_bias = factors && factors->item_bias.defined();
-  if (has_bias) file.register_buffer("factor_bias", factors->item_bias);    // [I]
-  const auto vectors = model.item_vectors();                                // [I, D]
+  if (has_bias) file.register_buffer("factor_bias", factors->item_bias);  // [I]
+  const auto vectors = model.item_vectors();                              // [I, D]
   d.item_vectors = vectors.has_value();
   if (vectors) file.register_buffer("item_vectors", *vectors);
   if (!d.ranks_for_everybody)
@@ -217,8 +218,8 @@ torch::jit::Module build_file(Model& model, const ExportInputs& inputs, Descript
   }
   if (d.user_histories) {
     const auto held = newest_items(inputs, d.user_items);
-    file.register_buffer("user_offsets", held.offsets);  // [U + 1]
-    file.register_buffer("user_items", held.items);      // [E']
+    file.register_buffer("user_offsets", held.offsets);                          // [U + 1]
+    file.register_buffer("user_items", held.items);                              // [E']
     if (d.user_items > 0) file.register_buffer("user_left_out", held.left_out);  // [U]
     d.history_bytes = static_cast<int64_t>(held.offsets.nbytes() + held.items.nbytes() +
                                            (d.user_items > 0 ? held.left_out.nbytes() : 0));

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "datasets/table_column.h"
 #include "datasets/id_map.h"
+#include "datasets/table_column.h"
 #include "export/exported_model.h"
 #include "export/options.h"
 #include "models/model.h"
@@ -19,17 +19,17 @@ namespace reckon {
 /// What a file holds that the model does not know. Pointers must outlive the export.
 struct ExportInputs {
   const IdMap* items = nullptr;
-  const IdMap* users = nullptr;                           ///< Null when there are none to keep.
-  const std::vector<TableColumn>* item_columns = nullptr; ///< What options.display chooses from.
-  torch::Tensor item_counts;    // [I], how often training has each item: the fallback's scores
+  const IdMap* users = nullptr;                            ///< Null when there are none to keep.
+  const std::vector<TableColumn>* item_columns = nullptr;  ///< What options.display chooses from.
+  torch::Tensor item_counts;  // [I], how often training has each item: the fallback's scores
 
   /// All items of each user in time order, for options.include_users.
-  torch::Tensor user_offsets;   // [U + 1] int64
-  torch::Tensor user_items;     // [E] int32
+  torch::Tensor user_offsets;  // [U + 1] int64
+  torch::Tensor user_items;    // [E] int32
 
-  std::string config_yaml;      ///< The resolved experiment.
-  std::string metrics_json;     ///< A JSON value, or empty.
-  std::string fingerprint;      ///< Of the data.
+  std::string config_yaml;                      ///< The resolved experiment.
+  std::string metrics_json;                     ///< A JSON value, or empty.
+  std::string fingerprint;                      ///< Of the data.
   std::map<std::string, std::string> versions;  ///< Beside those of reckon and LibTorch.
 
   /// Raw histories to compare file and model on, beside drawn ones.
@@ -39,11 +39,11 @@ struct ExportInputs {
 /// What an export did.
 struct ExportReport {
   std::string path;
-  std::string sidecar_path;         ///< Empty when none was asked for.
+  std::string sidecar_path;  ///< Empty when none was asked for.
   int64_t file_bytes = 0;
-  int64_t id_bytes = 0;             ///< Of them, id maps and display columns.
-  int64_t weight_bytes = 0;         ///< Of them, tensors that scores are made of.
-  int64_t history_bytes = 0;        ///< Of them, what is held of each user beside the id.
+  int64_t id_bytes = 0;       ///< Of them, id maps and display columns.
+  int64_t weight_bytes = 0;   ///< Of them, tensors that scores are made of.
+  int64_t history_bytes = 0;  ///< Of them, what is held of each user beside the id.
   double write_seconds = 0.0;
   double load_seconds = 0.0;
   int64_t num_comparisons = 0;      ///< Requests on which file and model were compared.

@@ -355,16 +355,23 @@ std::string model_calls(const Description& d) {
   } else {
     std::string names;
     for (int64_t i = 0; i < d.num_states; ++i) names += (i > 0 ? ", s" : "s") + std::to_string(i);
-    out += "    " + names + " = self.model.traced_encode(users, history)\n    return [" + names + "]\n";
+    out += "    " + names + " = self.model.traced_encode(users, history)\n    return [" + names +
+           "]\n";
   }
-  out += "\ndef score_states(self, states: List[Tensor], candidates: Tensor) -> Tensor:\n"
-         "    return self.model.traced_score(" + states + ", candidates)\n";
+  out +=
+      "\ndef score_states(self, states: List[Tensor], candidates: Tensor) -> Tensor:\n"
+      "    return self.model.traced_score(" +
+      states + ", candidates)\n";
   if (d.inner_product)
-    out += "\ndef queries(self, states: List[Tensor]) -> Tensor:\n"
-           "    return self.model.traced_queries(" + states + ")\n";
+    out +=
+        "\ndef queries(self, states: List[Tensor]) -> Tensor:\n"
+        "    return self.model.traced_queries(" +
+        states + ")\n";
   if (d.query_bias)
-    out += "\ndef query_bias(self, states: List[Tensor]) -> Tensor:\n"
-           "    return self.model.traced_query_bias(" + states + ")\n";
+    out +=
+        "\ndef query_bias(self, states: List[Tensor]) -> Tensor:\n"
+        "    return self.model.traced_query_bias(" +
+        states + ")\n";
   return out;
 }
 
@@ -380,10 +387,11 @@ std::string display_source(const Description& d) {
       "        out.append(columns)\n";
   for (size_t c = 0; c < d.display.size(); ++c) {
     const auto column = std::to_string(c);
-    out += "    texts_" + column + " = self.column_" + column + ".texts(rows)\n"
+    out += "    texts_" + column + " = self.column_" + column +
+           ".texts(rows)\n"
            "    for i in range(len(items)):\n"
-           "        out[i][self.column_names[" + column + "]] = texts_" + column +
-           "[i] if bool(known[i]) else \"\"\n";
+           "        out[i][self.column_names[" +
+           column + "]] = texts_" + column + "[i] if bool(known[i]) else \"\"\n";
   }
   return out + "    return out\n";
 }
@@ -406,7 +414,8 @@ TensorInputs tensor_inputs(const Description& d) {
 std::string no_seen(const Description& d) {
   return std::string("the items that users have seen are not in this file; ") +
          (d.new_user_with_history && d.max_length > 0 ? "send `histories`, " : "") +
-         "name the items to leave out with `exclude`, or export with `export: {include_users: true}`";
+         "name the items to leave out with `exclude`, or export with `export: {include_users: "
+         "true}`";
 }
 
 // What recommend_user ranks by.
@@ -414,17 +423,21 @@ std::string meaning_of_user(const Description& d) {
   if (d.ranks_for_everybody) return "The same list for users that the file knows.";
   std::string out = "The same for users that the file knows, ranked by ";
   if (d.max_length == 0) return out + "their ids.";
-  const std::string held = d.user_items == 0 || d.user_items >= d.max_length
-                               ? "the history that the file holds of each"
-                               : "the newest " + std::to_string(d.user_items) +
-                                     " items that the file holds of each";
-  if (!d.reads_users) out += held + ".";
-  else if (d.user_histories) out += "their ids and " + held + ".";
+  const std::string held =
+      d.user_items == 0 || d.user_items >= d.max_length
+          ? "the history that the file holds of each"
+          : "the newest " + std::to_string(d.user_items) + " items that the file holds of each";
+  if (!d.reads_users)
+    out += held + ".";
+  else if (d.user_histories)
+    out += "their ids and " + held + ".";
   else
-    out += "their ids and `histories`. The file holds no histories: without `histories` a user is "
-           "ranked by the id alone, which the metrics of this file did not measure.";
-  return out + " histories: one list for each user, oldest item first, in place of what the file "
-               "holds, or empty.";
+    out +=
+        "their ids and `histories`. The file holds no histories: without `histories` a user is "
+        "ranked by the id alone, which the metrics of this file did not measure.";
+  return out +
+         " histories: one list for each user, oldest item first, in place of what the file "
+         "holds, or empty.";
 }
 
 }  // namespace
@@ -433,20 +446,23 @@ std::vector<MethodDescription> describe_methods(const Description& d) {
   const std::string lists = "Tuple[List[List[str]], Tensor]";
   std::string no_history, no_users, no_vectors;
   if (!d.new_user_with_history)
-    no_history = "this model cannot use a history, it knows users by their ids; call recommend_user "
-                 "or score_user";
+    no_history =
+        "this model cannot use a history, it knows users by their ids; call recommend_user "
+        "or score_user";
   const bool has_both = d.reads_users && d.max_length > 0;
   if (!d.user_ids && d.known_user)
     no_users = "this file holds no users; it was exported without their ids";
   else if (!d.user_ids)
-    no_users = "this file holds no users: the model has no user ids, and it was exported without "
-               "`export: {include_users: true}`; call recommend or score with a history";
+    no_users =
+        "this file holds no users: the model has no user ids, and it was exported without "
+        "`export: {include_users: true}`; call recommend or score with a history";
   if (!d.item_vectors) no_vectors = "this model has no item vectors to compare";
   const auto inputs = tensor_inputs(d).declared;
   return {
       {"recommend",
        "(self, histories: List[List[str]], k: int, exclude: List[List[str]] = [], candidates: "
-       "List[str] = []) -> " + lists,
+       "List[str] = []) -> " +
+           lists,
        "The k best items for each history (oldest item first) and their scores [B, K], minus "
        "infinity behind the end of a shorter list. Ids that the file does not know are ignored; "
        "equal scores go by item index. exclude: items to leave out, one list for each history, or "
@@ -455,10 +471,13 @@ std::vector<MethodDescription> describe_methods(const Description& d) {
            std::string(has_both ? " The model reads user ids too; recommend_user takes both." : ""),
        no_history},
       {"recommend_user",
-       "(self, users: List[str], k: int, exclude: List[List[str]] = [], candidates: List[str] = [], "
-       "exclude_seen: bool = False, histories: List[List[str]] = []) -> " + lists,
-       meaning_of_user(d) + " exclude_seen leaves out the items that the file holds of each user, and "
-                            "those of `histories`. A user without anything usable gets the fallback.",
+       "(self, users: List[str], k: int, exclude: List[List[str]] = [], candidates: List[str] = "
+       "[], "
+       "exclude_seen: bool = False, histories: List[List[str]] = []) -> " +
+           lists,
+       meaning_of_user(d) +
+           " exclude_seen leaves out the items that the file holds of each user, and "
+           "those of `histories`. A user without anything usable gets the fallback.",
        no_users},
       {"similar_items", "(self, items: List[str], k: int) -> " + lists,
        "The k items whose vectors have the largest cosine with that of each given item, without "
@@ -469,10 +488,12 @@ std::vector<MethodDescription> describe_methods(const Description& d) {
        "for unknown items and behind the end of a shorter list.",
        no_history},
       {"score_user",
-       "(self, users: List[str], items: List[List[str]], histories: List[List[str]] = []) -> Tensor",
+       "(self, users: List[str], items: List[List[str]], histories: List[List[str]] = []) -> "
+       "Tensor",
        "The same for users that the file knows; histories as in recommend_user.", no_users},
       {"forward", "(self, " + inputs + ") -> Tensor",
-       "Dense ids to the scores [B, I] of all items. users [B] int64, -1 for unknown; history [B, T] "
+       "Dense ids to the scores [B, I] of all items. users [B] int64, -1 for unknown; history [B, "
+       "T] "
        "int64, oldest first, left-padded with -2; the newest max_length are read.",
        ""},
       {"top_k", "(self, " + inputs + ", k: int) -> Tuple[Tensor, Tensor]",
@@ -481,13 +502,16 @@ std::vector<MethodDescription> describe_methods(const Description& d) {
       {"known_users", "(self, users: List[str]) -> List[bool]", "Which user ids the file knows.",
        no_users},
       {"serves_histories", "(self, histories: List[List[str]]) -> List[bool]",
-       "Which histories hold something the model can use; the others get the fallback.", no_history},
+       "Which histories hold something the model can use; the others get the fallback.",
+       no_history},
       {"serves_users", "(self, users: List[str], histories: List[List[str]] = []) -> List[bool]",
-       "Which users the model can serve: those that it learnt from, or that have a history it reads; "
+       "Which users the model can serve: those that it learnt from, or that have a history it "
+       "reads; "
        "the others get the fallback.",
        no_users},
       {"items_left_out", "(self, users: List[str]) -> List[int]",
-       "How many older items of each user export.user_items kept out of the file, so that exclude_seen "
+       "How many older items of each user export.user_items kept out of the file, so that "
+       "exclude_seen "
        "cannot leave them out.",
        no_users},
       {"display", "(self, items: List[str]) -> List[Dict[str, str]]",
@@ -505,8 +529,7 @@ std::string method_source(const Description& d, bool has_factor_bias) {
   } else {
     out += kScoreByBlocks;
   }
-  out += d.ranks_for_everybody ? std::string(kWithoutFallback)
-                               : std::string(kWithFallback);
+  out += d.ranks_for_everybody ? std::string(kWithoutFallback) : std::string(kWithFallback);
   // Rows at a time: 16 million scores, or without an inner product 64 thousand in blocks of items.
   auto rank = replaced(kRank, "@BLOCK@", d.inner_product ? "16777216" : "65536");
   rank = replaced(rank, "@WIDTH@",

@@ -19,10 +19,9 @@ torch::jit::Module mirror(const torch::nn::Module& module, const std::string& cl
   return out;
 }
 
-void trace_method(torch::jit::Module& mirror, const std::string& name,
-                  const std::vector<torch::Tensor>& examples,
-                  const std::function<std::vector<torch::Tensor>(
-                      const std::vector<torch::Tensor>&)>& function) {
+void trace_method(
+    torch::jit::Module& mirror, const std::string& name, const std::vector<torch::Tensor>& examples,
+    const std::function<std::vector<torch::Tensor>(const std::vector<torch::Tensor>&)>& function) {
   const torch::NoGradGuard no_grad;
   const auto traced = torch::jit::tracer::trace(
       torch::jit::Stack(examples.begin(), examples.end()),
@@ -33,7 +32,8 @@ void trace_method(torch::jit::Module& mirror, const std::string& name,
         for (const auto& result : results)
           TORCH_CHECK(result.defined(), name, ": an undefined tensor cannot be exported");
         if (results.size() == 1) return {results[0]};
-        return {c10::ivalue::Tuple::create(std::vector<c10::IValue>(results.begin(), results.end()))};
+        return {
+            c10::ivalue::Tuple::create(std::vector<c10::IValue>(results.begin(), results.end()))};
       },
       [](const torch::Tensor&) { return std::string(); }, /*strict=*/false,
       /*force_outplace=*/false, &mirror);

@@ -25,10 +25,9 @@ torch::jit::Module mirror(const torch::nn::Module& module, const std::string& cl
 /// Operations on tensors of the mirrored module become reads of the mirror's attributes. A size that
 /// was taken from an example as a C++ integer is fixed in the record: callers must compare the method
 /// with the function at other sizes.
-void trace_method(torch::jit::Module& mirror, const std::string& name,
-                  const std::vector<torch::Tensor>& examples,
-                  const std::function<std::vector<torch::Tensor>(
-                      const std::vector<torch::Tensor>&)>& function);
+void trace_method(
+    torch::jit::Module& mirror, const std::string& name, const std::vector<torch::Tensor>& examples,
+    const std::function<std::vector<torch::Tensor>(const std::vector<torch::Tensor>&)>& function);
 
 /// While it lives, a module is in evaluation mode and its parameters ask for no gradient; what was
 /// before comes back after it. Tensors that ask for gradients could not be saved as plain weights.

@@ -14,10 +14,10 @@ namespace reckon {
 struct ExportOptions {
   /// Columns of the item table, such as titles; absent: all that the data keeps.
   std::optional<std::vector<std::string>> display;
-  bool include_users = false;        ///< Keep the items of every user.
-  int64_t user_items = 0;            ///< How many of each, the newest; 0: all.
-  bool sidecar = false;              ///< Write the id map beside the file too.
-  bool check = true;                 ///< Reload the file and compare it with the model.
+  bool include_users = false;  ///< Keep the items of every user.
+  int64_t user_items = 0;      ///< How many of each, the newest; 0: all.
+  bool sidecar = false;        ///< Write the id map beside the file too.
+  bool check = true;           ///< Reload the file and compare it with the model.
   static void describe(Schema<ExportOptions>& schema);
 };
 

@@ -40,8 +40,13 @@ class Parity {
  public:
   Parity(Model& model, const ExportedFile& file, const ExportInputs& inputs,
          const std::string& destination)
-      : model_(model), file_(file), optimized_(file.with_optimizer()), d_(file.description()),
-        inputs_(inputs), destination_(destination), random_(kSeed) {}
+      : model_(model),
+        file_(file),
+        optimized_(file.with_optimizer()),
+        d_(file.description()),
+        inputs_(inputs),
+        destination_(destination),
+        random_(kSeed) {}
 
   ParityReport run() {
     const auto longest = d_.max_length;
@@ -60,10 +65,10 @@ class Parity {
 
  private:
   [[noreturn]] void differ(const std::string& what) const {
-    throw DataError(destination_, 0,
-                    "not written: the reloaded file differs from the model in " + what,
-                    "a part of the model cannot be exported as it is: a number of C++ that came from a "
-                    "tensor, such as a size, was fixed at its first value; see export/README.md");
+    throw DataError(
+        destination_, 0, "not written: the reloaded file differs from the model in " + what,
+        "a part of the model cannot be exported as it is: a number of C++ that came from a "
+        "tensor, such as a size, was fixed at its first value; see export/README.md");
   }
 
   // The plain executor once; the optimising one as often as it takes to replace its first plan.
@@ -95,7 +100,8 @@ class Parity {
 
   void compare(const std::string& where, const torch::Tensor& got, const torch::Tensor& wanted) {
     if (got.sizes() != wanted.sizes())
-      differ(where + ": shape " + c10::str(got.sizes()) + " instead of " + c10::str(wanted.sizes()));
+      differ(where + ": shape " + c10::str(got.sizes()) + " instead of " +
+             c10::str(wanted.sizes()));
     if (wanted.numel() == 0) return;
     const auto a = got.to(torch::kDouble);
     const auto b = wanted.to(torch::kDouble);
@@ -137,16 +143,16 @@ class Parity {
 
   void check_tensors(int64_t rows, int64_t length) {
     const auto at = " (batch " + std::to_string(rows) + ", history " + std::to_string(length) + ")";
-    const auto history = draw_history(rows, length);                                   // [B, T]
-    auto users = torch::empty({rows}, torch::kLong);                                   // [B]
+    const auto history = draw_history(rows, length);  // [B, T]
+    auto users = torch::empty({rows}, torch::kLong);  // [B]
     for (int64_t row = 0; row < rows; ++row)
       users[row] = d_.user_ids && d_.reads_users ? draw(d_.num_users + 1) - 1 : kUnknownId;
-    auto candidates = torch::empty({rows, length + 2}, torch::kLong);                  // [B, C]
+    auto candidates = torch::empty({rows, length + 2}, torch::kLong);  // [B, C]
     for (int64_t i = 0; i < candidates.numel(); ++i) candidates.view(-1)[i] = draw(d_.num_items);
 
     const auto state = model_.encode(request(users, history));
-    const auto scores = model_.score(state, candidates);                               // [B, C]
-    const auto usable = model_.usable(request(users, history));                        // [B]
+    const auto scores = model_.score(state, candidates);         // [B, C]
+    const auto usable = model_.usable(request(users, history));  // [B]
     for (const auto* file : runs(rows == kOptimizedRows)) {
       const auto states = from_file("encode" + at, [&] { return file->encode(users, history); });
       if (states.size() != state.tensors.size()) differ("encode" + at + ": number of tensors");
@@ -155,15 +161,16 @@ class Parity {
       compare("usable" + at, from_file("usable" + at, [&] { return file->usable(users, history); }),
               usable);
       compare("score" + at,
-              from_file("score" + at, [&] { return file->score_states(states, candidates); }), scores);
+              from_file("score" + at, [&] { return file->score_states(states, candidates); }),
+              scores);
       if (d_.inner_product) {
         const auto queries = from_file("queries" + at, [&] { return file->queries(states); });
         compare("queries" + at, queries, model_.queries(state));
-        auto products = product_scores(queries, candidates);                           // [B, C]
+        auto products = product_scores(queries, candidates);  // [B, C]
         if (d_.query_bias) {
           const auto bias = from_file("query_bias" + at, [&] { return file->query_bias(states); });
           compare("query_bias" + at, bias, model_.query_bias(state));
-          products = products + bias.unsqueeze(1);                                     // [B, C]
+          products = products + bias.unsqueeze(1);  // [B, C]
         }
         compare("the inner-product form" + at, products, scores);
       }
@@ -172,12 +179,13 @@ class Parity {
   }
 
   // The definition of Factors (models/model.h) without the query's bias, for a few items of each row.
-  torch::Tensor product_scores(const torch::Tensor& queries, const torch::Tensor& candidates) const {
-    const auto items = file_.factor_items().index({candidates});                       // [B, C, D]
-    const auto products = queries.matmul(items.transpose(1, 2));                       // [B, M, C]
-    const auto reduced = d_.sum_of_queries ? products.sum(1) : products.amax(1);       // [B, C]
+  torch::Tensor product_scores(const torch::Tensor& queries,
+                               const torch::Tensor& candidates) const {
+    const auto items = file_.factor_items().index({candidates});                  // [B, C, D]
+    const auto products = queries.matmul(items.transpose(1, 2));                  // [B, M, C]
+    const auto reduced = d_.sum_of_queries ? products.sum(1) : products.amax(1);  // [B, C]
     const auto bias = file_.factor_bias();
-    return bias.defined() ? reduced + bias.index({candidates}) : reduced;              // [B, C]
+    return bias.defined() ? reduced + bias.index({candidates}) : reduced;  // [B, C]
   }
 
   // --- Raw ids.
@@ -208,18 +216,18 @@ class Parity {
   torch::Tensor all_scores(int64_t user, const std::vector<int64_t>& items) {
     const auto count = std::min<int64_t>(d_.max_length, static_cast<int64_t>(items.size()));
     const std::vector<int64_t> newest(items.end() - count, items.end());
-    auto history = torch::full({1, 1}, kPaddingId, torch::kLong);                      // [1, T]
+    auto history = torch::full({1, 1}, kPaddingId, torch::kLong);  // [1, T]
     if (count > 0) history = torch::tensor(newest, torch::kLong).unsqueeze(0);
     const auto asked = request(torch::full({1}, user, torch::kLong), history);
     if (!model_.usable(asked).item<bool>())
-      return inputs_.item_counts.to(torch::kFloat).to(torch::kDouble);                 // [I]
+      return inputs_.item_counts.to(torch::kFloat).to(torch::kDouble);  // [I]
     const auto state = model_.encode(asked);
     std::vector<torch::Tensor> parts;
     for (int64_t begin = 0; begin < d_.num_items; begin += kBlock) {
-      const auto ids = torch::arange(begin, std::min(begin + kBlock, d_.num_items));   // [C]
+      const auto ids = torch::arange(begin, std::min(begin + kBlock, d_.num_items));  // [C]
       parts.push_back(model_.score(state, ids.unsqueeze(0)).squeeze(0));
     }
-    return torch::cat(parts).to(torch::kDouble);                                       // [I]
+    return torch::cat(parts).to(torch::kDouble);  // [I]
   }
 
   // Compares one list of the file with the order that `scores` imply. Neighbours whose scores are
@@ -251,7 +259,8 @@ class Parity {
       if (id == kUnknownId || !allowed[id] || !seen.insert(id).second)
         differ(rank + ": '" + got[r] + "' may not stand there");
       const double value = got_scores[r].item<double>();
-      if (std::abs(value - score[id]) > tolerance || std::abs(score[id] - score[order[r]]) > tolerance)
+      if (std::abs(value - score[id]) > tolerance ||
+          std::abs(score[id] - score[order[r]]) > tolerance)
         differ(rank + ": '" + got[r] + "' with " + std::to_string(value) + " instead of '" +
                raw_item(order[r]) + "' with " + std::to_string(score[order[r]]));
       if (r > 0) {
@@ -260,7 +269,8 @@ class Parity {
         if (before < value || (before == value && other > id))
           differ(rank + ": '" + got[r] + "' stands behind '" + got[r - 1] + "'");
       }
-      report_.largest_difference = std::max(report_.largest_difference, std::abs(value - score[id]));
+      report_.largest_difference =
+          std::max(report_.largest_difference, std::abs(value - score[id]));
     }
   }
 
@@ -293,7 +303,7 @@ class Parity {
     const auto all = variants(rows);
     std::vector<torch::Tensor> scores;
     for (const auto& history : all[0].histories)
-      scores.push_back(all_scores(kUnknownId, known(history)));                        // [I]
+      scores.push_back(all_scores(kUnknownId, known(history)));  // [I]
     for (const auto& lists : all) {
       for (const auto* file : runs(rows == kOptimizedRows && &lists == &all.back())) {
         const auto got = from_file("recommend" + at, [&] {
@@ -301,7 +311,8 @@ class Parity {
         });
         for (int64_t row = 0; row < rows; ++row)
           compare_list("recommend" + at + ", row " + std::to_string(row), got.items[row],
-                       got.scores[row], scores[row], exclude_of(lists, row), lists.candidates, lists.k);
+                       got.scores[row], scores[row], exclude_of(lists, row), lists.candidates,
+                       lists.k);
         report_.num_comparisons += rows;
       }
     }
@@ -318,8 +329,7 @@ class Parity {
     const auto end = inputs_.user_offsets[user + 1].item<int64_t>();
     if (d_.user_items > 0) begin = std::max(begin, end - d_.user_items);
     std::vector<int64_t> out;
-    for (auto row = begin; row < end; ++row)
-      out.push_back(inputs_.user_items[row].item<int64_t>());
+    for (auto row = begin; row < end; ++row) out.push_back(inputs_.user_items[row].item<int64_t>());
     return out;
   }
 
@@ -331,7 +341,7 @@ class Parity {
     for (const auto& raw : all[0].users) {
       const auto user = inputs_.users->find(raw);
       items.push_back(stored(user));
-      scores.push_back(all_scores(user, items.back()));                                // [I]
+      scores.push_back(all_scores(user, items.back()));  // [I]
     }
     for (const auto& lists : all) {
       const bool exclude_seen = d_.user_histories && !lists.exclude.empty();
@@ -356,8 +366,8 @@ class Parity {
                               ? num_items_of(user) - static_cast<int64_t>(items[row].size())
                               : 0;
       if (left_out[row] != wanted)
-        differ("items_left_out" + at + ", row " + std::to_string(row) + ": " + std::to_string(left_out[row]) +
-               " instead of " + std::to_string(wanted));
+        differ("items_left_out" + at + ", row " + std::to_string(row) + ": " +
+               std::to_string(left_out[row]) + " instead of " + std::to_string(wanted));
     }
     if (!d_.new_user_with_history) return;
     // Users whose histories are sent, as the metrics were measured.
@@ -375,15 +385,15 @@ class Parity {
 
   void check_similar(int64_t rows) {
     const auto at = " (batch " + std::to_string(rows) + ")";
-    const auto vectors = model_.item_vectors()->to(torch::kDouble);                    // [I, D]
-    const auto lengths = vectors.norm(2, 1).clamp_min(1e-12);                          // [I]
+    const auto vectors = model_.item_vectors()->to(torch::kDouble);  // [I, D]
+    const auto lengths = vectors.norm(2, 1).clamp_min(1e-12);        // [I]
     Ids items;
     for (int64_t row = 0; row < rows; ++row) items.push_back(raw_item(draw(d_.num_items)));
     const auto got =
         from_file("similar_items" + at, [&] { return file_.similar_items(items, kListLength); });
     for (int64_t row = 0; row < rows; ++row) {
       const auto id = inputs_.items->find(items[row]);
-      const auto cosines = vectors.mv(vectors[id]) / (lengths * lengths[id]);          // [I]
+      const auto cosines = vectors.mv(vectors[id]) / (lengths * lengths[id]);  // [I]
       compare_list("similar_items" + at + ", row " + std::to_string(row), got.items[row],
                    got.scores[row], cosines, {items[row]}, {}, kListLength);
     }

@@ -98,14 +98,15 @@ torch::jit::Module make_text_table(int64_t num_rows, const TextOfRow& text,
 torch::jit::Module make_id_table(int64_t num_rows, const TextOfRow& text,
                                  const std::string& class_name,
                                  std::shared_ptr<torch::jit::CompilationUnit> unit) {
-  TORCH_CHECK(num_rows < std::numeric_limits<int32_t>::max(), "ids: too many to export: ", num_rows);
+  TORCH_CHECK(num_rows < std::numeric_limits<int32_t>::max(),
+              "ids: too many to export: ", num_rows);
   auto table = make_text_table(num_rows, text, class_name, std::move(unit));
   auto unsorted = torch::empty({num_rows}, torch::kInt);  // [R]
   auto* value = unsorted.data_ptr<int32_t>();
   for (int64_t row = 0; row < num_rows; ++row) value[row] = hash(text(row));
   const auto [hashes, rows] = torch::sort(unsorted, /*stable=*/true, 0, /*descending=*/false);
-  table.register_buffer("hashes", hashes);               // [R]
-  table.register_buffer("rows", rows.to(torch::kInt));   // [R]
+  table.register_buffer("hashes", hashes);              // [R]
+  table.register_buffer("rows", rows.to(torch::kInt));  // [R]
   define_methods(table, kFindSource);
   return table;
 }

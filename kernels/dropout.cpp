@@ -96,16 +96,16 @@ torch::Tensor plain_row_mask(const torch::Tensor& x, const torch::Tensor& ids, M
                              double scale) {
   constexpr int64_t kLow = 0xffffffff;
   const int64_t width = x.size(-1);
-  const auto columns = torch::arange(width, ids.options());                          // [D]
-  auto h = (ids.unsqueeze(-1) * width + columns).bitwise_and(kLow);                  // [..., D]
-  h = (h * int64_t{0x9e3779b9}).bitwise_and(kLow).bitwise_xor(int64_t{mask.key1});   // [..., D]
-  h = h.bitwise_xor(h.bitwise_right_shift(16));                                      // [..., D]
-  h = (h * int64_t{0x7feb352d}).bitwise_and(kLow);                                   // [..., D]
-  h = (h + int64_t{mask.key2}).bitwise_and(kLow);                                    // [..., D]
-  h = h.bitwise_xor(h.bitwise_right_shift(15));                                      // [..., D]
-  h = (h * int64_t{0x846ca68b}).bitwise_and(kLow);                                   // [..., D]
-  h = h.bitwise_xor(h.bitwise_right_shift(16)).bitwise_right_shift(8);               // [..., D]
-  return x * (h.ge(int64_t{mask.threshold}) * scale).to(x.scalar_type());            // [..., D]
+  const auto columns = torch::arange(width, ids.options());                         // [D]
+  auto h = (ids.unsqueeze(-1) * width + columns).bitwise_and(kLow);                 // [..., D]
+  h = (h * int64_t{0x9e3779b9}).bitwise_and(kLow).bitwise_xor(int64_t{mask.key1});  // [..., D]
+  h = h.bitwise_xor(h.bitwise_right_shift(16));                                     // [..., D]
+  h = (h * int64_t{0x7feb352d}).bitwise_and(kLow);                                  // [..., D]
+  h = (h + int64_t{mask.key2}).bitwise_and(kLow);                                   // [..., D]
+  h = h.bitwise_xor(h.bitwise_right_shift(15));                                     // [..., D]
+  h = (h * int64_t{0x846ca68b}).bitwise_and(kLow);                                  // [..., D]
+  h = h.bitwise_xor(h.bitwise_right_shift(16)).bitwise_right_shift(8);              // [..., D]
+  return x * (h.ge(int64_t{mask.threshold}) * scale).to(x.scalar_type());           // [..., D]
 }
 
 // The mask is drawn again on the way back: cheaper than keeping it, and the function is linear, so
@@ -144,9 +144,10 @@ class MaskedScaleOfRows : public torch::autograd::Function<MaskedScaleOfRows> {
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list grads) {
-    const auto gradient = MaskedScaleOfRows::apply(
-        grads[0], context->get_saved_variables()[0], context->saved_data["key"].toInt(),
-        context->saved_data["threshold"].toInt(), context->saved_data["scale"].toDouble());
+    const auto gradient = MaskedScaleOfRows::apply(grads[0], context->get_saved_variables()[0],
+                                                   context->saved_data["key"].toInt(),
+                                                   context->saved_data["threshold"].toInt(),
+                                                   context->saved_data["scale"].toDouble());
     return {gradient, {}, {}, {}, {}};
   }
 };
@@ -179,7 +180,8 @@ torch::Tensor dropout(const torch::Tensor& x, double p, bool training) {
   if (!training || p == 0.0) return x;
   if (!scope_active || is_tracing() || !takes_own_loop(x)) return at::dropout(x, p, true);  // [...]
   const uint64_t key = mix(scope_key + scope_calls++);
-  return MaskedScale::apply(x, static_cast<int64_t>(key), threshold_of(p), 1.0 / (1.0 - p));  // [...]
+  return MaskedScale::apply(x, static_cast<int64_t>(key), threshold_of(p),
+                            1.0 / (1.0 - p));  // [...]
 }
 
 torch::Tensor dropout_rows(const torch::Tensor& x, const torch::Tensor& ids, double p,

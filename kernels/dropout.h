@@ -36,6 +36,7 @@ torch::Tensor dropout(const torch::Tensor& x, double p, bool training);
 ///
 /// Shapes   x [..., D], ids [...] int64 -> [..., D]
 /// Throws   c10::Error when p is not in [0, 1) or the shapes do not fit.
-torch::Tensor dropout_rows(const torch::Tensor& x, const torch::Tensor& ids, double p, bool training);
+torch::Tensor dropout_rows(const torch::Tensor& x, const torch::Tensor& ids, double p,
+                           bool training);
 
 }  // namespace reckon

@@ -6,7 +6,8 @@ void apply_avx512(const float* x, float* y, int64_t count, uint32_t first, Mask 
   apply_loop(x, y, count, first, mask, scale);
 }
 
-void apply_avx512(const double* x, double* y, int64_t count, uint32_t first, Mask mask, double scale) {
+void apply_avx512(const double* x, double* y, int64_t count, uint32_t first, Mask mask,
+                  double scale) {
   apply_loop(x, y, count, first, mask, scale);
 }
 

@@ -15,13 +15,15 @@ struct Mask {
 };
 
 /// y[i] = x[i] * (kept(first + i) ? scale : 0) for i in [0, count).
-void apply_portable(const float* x, float* y, int64_t count, uint32_t first, Mask mask, float scale);
+void apply_portable(const float* x, float* y, int64_t count, uint32_t first, Mask mask,
+                    float scale);
 void apply_portable(const double* x, double* y, int64_t count, uint32_t first, Mask mask,
                     double scale);
 void apply_avx2(const float* x, float* y, int64_t count, uint32_t first, Mask mask, float scale);
 void apply_avx2(const double* x, double* y, int64_t count, uint32_t first, Mask mask, double scale);
 void apply_avx512(const float* x, float* y, int64_t count, uint32_t first, Mask mask, float scale);
-void apply_avx512(const double* x, double* y, int64_t count, uint32_t first, Mask mask, double scale);
+void apply_avx512(const double* x, double* y, int64_t count, uint32_t first, Mask mask,
+                  double scale);
 
 namespace {
 
@@ -42,8 +44,9 @@ template <class Scalar>
 inline void apply_loop(const Scalar* __restrict x, Scalar* __restrict y, int64_t count,
                        uint32_t first, Mask mask, Scalar scale) {
   for (int64_t i = 0; i < count; ++i)
-    y[i] = x[i] * (random_bits(first + static_cast<uint32_t>(i), mask) >= mask.threshold ? scale
-                                                                                         : Scalar(0));
+    y[i] =
+        x[i] *
+        (random_bits(first + static_cast<uint32_t>(i), mask) >= mask.threshold ? scale : Scalar(0));
 }
 
 }  // namespace

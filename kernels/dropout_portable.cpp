@@ -2,7 +2,8 @@
 
 namespace reckon::dropout_detail {
 
-void apply_portable(const float* x, float* y, int64_t count, uint32_t first, Mask mask, float scale) {
+void apply_portable(const float* x, float* y, int64_t count, uint32_t first, Mask mask,
+                    float scale) {
   apply_loop(x, y, count, first, mask, scale);
 }
 

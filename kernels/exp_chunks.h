@@ -52,9 +52,9 @@ RowGradients for_each_score_row(const torch::Tensor& queries, const torch::Tenso
       std::max(kMinChunk, kChunkScores / std::max<int64_t>(1, num_rows) / kMinChunk * kMinChunk);
   RowGradients out;
   if (with_gradients) {
-    out.queries = torch::empty_like(queries);                               // [P, D]
-    out.rows = torch::zeros_like(rows);                                     // [R, D]
-    if (has_bias) out.bias = torch::zeros({num_rows}, queries.options());   // [R]
+    out.queries = torch::empty_like(queries);                              // [P, D]
+    out.rows = torch::zeros_like(rows);                                    // [R, D]
+    if (has_bias) out.bias = torch::zeros({num_rows}, queries.options());  // [R]
   }
   auto scores = torch::empty({std::min(chunk, num_queries), num_rows}, queries.options());
   auto factors = torch::empty({num_queries}, queries.options());  // [P]

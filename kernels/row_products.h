@@ -35,7 +35,8 @@ constexpr int64_t kFloatsPerLine = 16;
 
 template <bool for_writing>
 inline void prefetch_row(const float* row, int64_t width) {
-  for (int64_t d = 0; d < width; d += kFloatsPerLine) __builtin_prefetch(row + d, for_writing ? 1 : 0);
+  for (int64_t d = 0; d < width; d += kFloatsPerLine)
+    __builtin_prefetch(row + d, for_writing ? 1 : 0);
 }
 
 [[maybe_unused]] inline void dot_rows_loop(const float* __restrict query,

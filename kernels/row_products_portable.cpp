@@ -3,12 +3,13 @@
 namespace reckon::row_detail {
 
 void dot_rows_portable(const float* query, const float* table, const int64_t* ids, int64_t count,
-                 int64_t width, float* out) {
+                       int64_t width, float* out) {
   dot_rows_loop(query, table, ids, count, width, out);
 }
 
-void add_rows_portable(const float* query, const float* table, const int64_t* ids, const float* values,
-                 int64_t count, int64_t width, float* sum, float* gradient) {
+void add_rows_portable(const float* query, const float* table, const int64_t* ids,
+                       const float* values, int64_t count, int64_t width, float* sum,
+                       float* gradient) {
   add_rows_loop(query, table, ids, values, count, width, sum, gradient);
 }
 

@@ -24,7 +24,8 @@ struct Terms {
   explicit Terms(int64_t count) : losses(count) {}
 
   // What log sum exp of the negatives makes of a position: the loss, and the factor of exponentials.
-  float take(int64_t p, float chosen, float weight, exp_detail::RowSum negatives, float* to_chosen) {
+  float take(int64_t p, float chosen, float weight, exp_detail::RowSum negatives,
+             float* to_chosen) {
     const double above = negatives.max + std::log(static_cast<double>(negatives.sum)) - chosen;
     // softplus and its derivative, without overflow on either side.
     const double small = std::exp(-std::abs(above));
@@ -125,9 +126,9 @@ LossAndGradients position_pass(const torch::Tensor& queries, const torch::Tensor
   LossAndGradients out;
   out.chosen = torch::empty({num_queries}, queries.options());  // [P]
   if (with_gradients) {
-    out.queries = torch::zeros_like(queries);                          // [P, D]
-    out.rows = torch::zeros_like(items);                               // [I, D]
-    if (offsets.defined()) out.offsets = torch::empty_like(offsets);   // [P, N]
+    out.queries = torch::zeros_like(queries);                         // [P, D]
+    out.rows = torch::zeros_like(items);                              // [I, D]
+    if (offsets.defined()) out.offsets = torch::empty_like(offsets);  // [P, N]
   }
   Terms terms(num_queries);
   std::vector<float> scores(count);
@@ -191,11 +192,11 @@ class FusedSampledSoftmax : public torch::autograd::Function<FusedSampledSoftmax
 torch::Tensor plain(const torch::Tensor& scores, const torch::Tensor& offsets,
                     const torch::Tensor& hits, const torch::Tensor& chosen,
                     const torch::Tensor& weights) {
-  auto others = offsets.defined() ? scores + offsets : scores;                // [P, N]
-  others = others.masked_fill(hits, kExcluded);                               // [P, N]
+  auto others = offsets.defined() ? scores + offsets : scores;  // [P, N]
+  others = others.masked_fill(hits, kExcluded);                 // [P, N]
   // log(e^a + sum e^b) - a = softplus(log sum e^b - a): stable, and without joining the two.
-  const auto losses = at::softplus(others.logsumexp(1) - chosen);             // [P]
-  return (weights.defined() ? losses * weights : losses).sum();               // []
+  const auto losses = at::softplus(others.logsumexp(1) - chosen);  // [P]
+  return (weights.defined() ? losses * weights : losses).sum();    // []
 }
 
 void check_queries(const char* name, const torch::Tensor& queries, const torch::Tensor& rows,
@@ -206,10 +207,11 @@ void check_queries(const char* name, const torch::Tensor& queries, const torch::
               rows.sizes());
   TORCH_CHECK(chosen.dim() == 1 && chosen.size(0) == queries.size(0) && target_ids.dim() == 1 &&
                   target_ids.size(0) == queries.size(0) && target_ids.scalar_type() == torch::kLong,
-              name, ": expected chosen [", queries.size(0), "] and target_ids of that shape, int64, got ",
-              chosen.sizes(), " and ", target_ids.sizes(), " ", target_ids.scalar_type());
-  TORCH_CHECK(!weights.defined() || (weights.dim() == 1 && weights.size(0) == queries.size(0)), name,
-              ": expected weights [", queries.size(0), "], got ", weights.sizes());
+              name, ": expected chosen [", queries.size(0),
+              "] and target_ids of that shape, int64, got ", chosen.sizes(), " and ",
+              target_ids.sizes(), " ", target_ids.scalar_type());
+  TORCH_CHECK(!weights.defined() || (weights.dim() == 1 && weights.size(0) == queries.size(0)),
+              name, ": expected weights [", queries.size(0), "], got ", weights.sizes());
 }
 
 bool takes_own_loops(const torch::Tensor& queries, const torch::Tensor& rows,
@@ -229,9 +231,9 @@ torch::Tensor fused(const torch::Tensor& queries, const torch::Tensor& rows,
     return t.defined() ? std::optional<torch::Tensor>(t) : std::nullopt;
   };
   const bool with_gradients =
-      at::GradMode::is_enabled() && (queries.requires_grad() || rows.requires_grad() ||
-                                     chosen.requires_grad() ||
-                                     (offsets.defined() && offsets.requires_grad()));
+      at::GradMode::is_enabled() &&
+      (queries.requires_grad() || rows.requires_grad() || chosen.requires_grad() ||
+       (offsets.defined() && offsets.requires_grad()));
   return FusedSampledSoftmax::apply(queries, rows, optional(offsets), chosen, target_ids,
                                     negative_ids, optional(weights), is_shared, with_gradients);
 }
@@ -254,8 +256,8 @@ torch::Tensor shared_sampled_softmax(const torch::Tensor& queries, const torch::
               ": expected offsets [", count, "], got ", offsets.sizes());
   if (takes_own_loops(queries, negatives, offsets, chosen, weights))
     return fused(queries, negatives, offsets, chosen, target_ids, negative_ids, weights, true);
-  const auto hits = negative_ids.eq(target_ids.unsqueeze(1));                                // [P, N]
-  return plain(at::matmul(queries, negatives.t()), offsets, hits, chosen, weights);          // []
+  const auto hits = negative_ids.eq(target_ids.unsqueeze(1));                        // [P, N]
+  return plain(at::matmul(queries, negatives.t()), offsets, hits, chosen, weights);  // []
 }
 
 torch::Tensor position_sampled_softmax(const torch::Tensor& queries, const torch::Tensor& items,
@@ -279,10 +281,11 @@ torch::Tensor position_sampled_softmax(const torch::Tensor& queries, const torch
   }
   if (takes_own_loops(queries, items, offsets, chosen, weights))
     return fused(queries, items, offsets, chosen, target_ids, negative_ids, weights, false);
-  const auto rows = items.index_select(0, negative_ids.flatten()).unflatten(0, negative_ids.sizes());
-  const auto scores = at::matmul(rows, queries.unsqueeze(-1)).squeeze(-1);                   // [P, N]
-  const auto hits = negative_ids.eq(target_ids.unsqueeze(1));                                // [P, N]
-  return plain(scores, offsets, hits, chosen, weights);                                      // []
+  const auto rows =
+      items.index_select(0, negative_ids.flatten()).unflatten(0, negative_ids.sizes());
+  const auto scores = at::matmul(rows, queries.unsqueeze(-1)).squeeze(-1);  // [P, N]
+  const auto hits = negative_ids.eq(target_ids.unsqueeze(1));               // [P, N]
+  return plain(scores, offsets, hits, chosen, weights);                     // []
 }
 
 }  // namespace reckon

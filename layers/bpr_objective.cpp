@@ -17,9 +17,8 @@ ObjectiveNeeds BprObjective::needs() const { return negative_needs(options_); }
 
 LossParts BprObjective::forward(const ObjectiveInput& input) {
   const auto others = negative_side(input);
-  const auto margin =
-      target_scores(input).unsqueeze(1) - negative_scores(input, others);  // [P, N]
-  auto losses = at::softplus(-margin).mean(1);                             // [P]
+  const auto margin = target_scores(input).unsqueeze(1) - negative_scores(input, others);  // [P, N]
+  auto losses = at::softplus(-margin).mean(1);                                             // [P]
   if (options_.l2 > 0.0) {
     const auto negatives = squared_norm(others.vectors).mean(-1);  // [P] or []
     losses = losses + (0.5 * options_.l2) * (squared_norm(input.users.vectors) +

@@ -24,19 +24,19 @@ struct LossParts {
 ///
 /// What the objective's needs do not name is undefined.
 struct ObjectiveInput {
-  ScorerSide users;              // vectors [P, D], ids [P]
-  ScorerSide targets;            // vectors [P, D], ids [P]
-  torch::Tensor negative_ids;    // [N], shared by all, or [P, N]
-  torch::Tensor labels;          // [P]
-  torch::Tensor weights;         // [P]
-  torch::Tensor target_log_q;    // [P], how often a target is drawn as a negative
-  torch::Tensor negative_log_q;  // [N] or [P, N]
+  ScorerSide users;                    // vectors [P, D], ids [P]
+  ScorerSide targets;                  // vectors [P, D], ids [P]
+  torch::Tensor negative_ids;          // [N], shared by all, or [P, N]
+  torch::Tensor labels;                // [P]
+  torch::Tensor weights;               // [P]
+  torch::Tensor target_log_q;          // [P], how often a target is drawn as a negative
+  torch::Tensor negative_log_q;        // [N] or [P, N]
   torch::Tensor target_log_frequency;  // [P], how often a target is one
   int64_t num_items = 0;
   /// Vectors [N, D] or [P, N, D] of the negatives; asked for once, and only when needed.
   std::function<ScorerSide()> negatives;
   std::function<ScorerSide()> all_items;  ///< vectors [I, D], ids [I]; asked for only when needed.
-  bool items_are_sparse = false;  ///< Gradients of items are to name only the rows touched.
+  bool items_are_sparse = false;          ///< Gradients of items are to name only the rows touched.
   Scorer* scorer = nullptr;
 };
 

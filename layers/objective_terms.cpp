@@ -21,7 +21,8 @@ torch::Tensor target_scores(const ObjectiveInput& input) {
 }
 
 ScorerSide negative_side(const ObjectiveInput& input) {
-  TORCH_CHECK(input.negative_ids.defined() && input.negatives, "objective: the batch has no negatives");
+  TORCH_CHECK(input.negative_ids.defined() && input.negatives,
+              "objective: the batch has no negatives");
   return input.negatives();
 }
 

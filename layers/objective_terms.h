@@ -72,8 +72,8 @@ ObjectiveNeeds negative_needs(const Options& options) {
   return {.negatives = options.negatives,
           .sharing = options.sharing,
           .popularity_exponent = options.popularity_exponent,
-          .exclude_positives = options.exclude_positives.value_or(
-              options.sharing != ObjectiveNeeds::Sharing::kStep)};
+          .exclude_positives = options.exclude_positives.value_or(options.sharing !=
+                                                                  ObjectiveNeeds::Sharing::kStep)};
 }
 
 }  // namespace reckon

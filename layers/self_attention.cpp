@@ -12,8 +12,8 @@ namespace reckon {
 AttentionMask causal_mask(const torch::Tensor& valid, int64_t num_places) {
   AttentionMask mask;
   if (num_places > 0) {
-    const auto empty = num_places - valid.sum(1);              // [B]
-    mask.log_empty = empty.to(torch::kFloat).log();            // [B]
+    const auto empty = num_places - valid.sum(1);                 // [B]
+    mask.log_empty = empty.to(torch::kFloat).log();               // [B]
     mask.log_empty = mask.log_empty.unflatten(0, {-1, 1, 1, 1});  // [B, 1, 1, 1]
   }
   // Without padding the order alone is the mask, which the fused kernels know how to skip.
@@ -63,20 +63,21 @@ torch::Tensor SelfAttentionImpl::attend(const torch::Tensor& query, const torch:
   const auto q = split(query), k = split(key), v = split(value);  // [B, H, T, D / H]
   const bool drops = is_training() && dropout_ > 0.0;
   // The fused kernels would draw from torch's own generator, which is not a function of the step.
-  const auto out = drops || mask.log_empty.defined()
-                       ? attend_by_scores(q, k, v, mask)
-                       : at::scaled_dot_product_attention(
-                             q, k, v,
-                             mask.allowed.defined() ? mask.allowed : std::optional<torch::Tensor>(),
-                             /*dropout_p=*/0.0,
-                             /*is_causal=*/!mask.allowed.defined());  // [B, H, T, D / H]
-  return output_->forward(out.transpose(1, 2).flatten(2));            // [B, T, D]
+  const auto out =
+      drops || mask.log_empty.defined()
+          ? attend_by_scores(q, k, v, mask)
+          : at::scaled_dot_product_attention(
+                q, k, v, mask.allowed.defined() ? mask.allowed : std::optional<torch::Tensor>(),
+                /*dropout_p=*/0.0,
+                /*is_causal=*/!mask.allowed.defined());     // [B, H, T, D / H]
+  return output_->forward(out.transpose(1, 2).flatten(2));  // [B, T, D]
 }
 
 torch::Tensor SelfAttentionImpl::attend_by_scores(const torch::Tensor& q, const torch::Tensor& k,
-                                                  const torch::Tensor& v, const AttentionMask& mask) {
-  const auto scaled = q * scale_;                            // [B, H, T, D / H]
-  auto scores = at::matmul(scaled, k.transpose(-2, -1));     // [B, H, T, T]
+                                                  const torch::Tensor& v,
+                                                  const AttentionMask& mask) {
+  const auto scaled = q * scale_;                         // [B, H, T, D / H]
+  auto scores = at::matmul(scaled, k.transpose(-2, -1));  // [B, H, T, T]
   const auto allowed = mask.allowed.defined()
                            ? mask.allowed
                            : at::ones_like(scores.select(0, 0).select(0, 0), torch::kBool).tril();
@@ -85,12 +86,13 @@ torch::Tensor SelfAttentionImpl::attend_by_scores(const torch::Tensor& q, const 
   if (!mask.log_empty.defined())
     return at::matmul(reckon::dropout(scores.softmax(-1), dropout_, is_training()), v);
 
-  const auto biases = input_->bias.unflatten(0, {-1, num_heads_, 1, q.size(-1)});  // [2|3, H, 1, D / H]
-  const auto key = biases.select(0, -2), value = biases.select(0, -1);             // [H, 1, D / H]
-  const auto empty = at::matmul(scaled, key.transpose(-2, -1)) + mask.log_empty;   // [B, H, T, 1]
-  const auto weights = at::cat({scores, empty}, -1).softmax(-1);                   // [B, H, T, T + 1]
+  const auto biases =
+      input_->bias.unflatten(0, {-1, num_heads_, 1, q.size(-1)});       // [2|3, H, 1, D / H]
+  const auto key = biases.select(0, -2), value = biases.select(0, -1);  // [H, 1, D / H]
+  const auto empty = at::matmul(scaled, key.transpose(-2, -1)) + mask.log_empty;  // [B, H, T, 1]
+  const auto weights = at::cat({scores, empty}, -1).softmax(-1);  // [B, H, T, T + 1]
   const auto of_steps = reckon::dropout(weights.slice(-1, 0, -1), dropout_, is_training());
-  return at::matmul(of_steps, v) + weights.slice(-1, -1) * value;                  // [B, H, T, D / H]
+  return at::matmul(of_steps, v) + weights.slice(-1, -1) * value;  // [B, H, T, D / H]
 }
 
 }  // namespace reckon

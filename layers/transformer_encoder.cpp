@@ -45,8 +45,10 @@ void TransformerEncoder::Options::describe(Schema<Options>& schema) {
   schema.field("final_norm", &Options::final_norm).doc("Normalise the output of the last block.");
   schema.field("attend_padding", &Options::attend_padding)
       .doc(
-          "Let every step also see the places that a history shorter than max_length leaves empty, as "
-          "implementations without a key mask do: the shorter the history, the less its items weigh.");
+          "Let every step also see the places that a history shorter than max_length leaves empty, "
+          "as "
+          "implementations without a key mask do: the shorter the history, the less its items "
+          "weigh.");
   schema.invariant("norm", "must be pre with `residual: sasrec`, which says where it normalises",
                    [](const Options& o) {
                      return o.residual != ResidualKind::kSasrec || o.norm == NormPlace::kPre;
@@ -99,7 +101,7 @@ TransformerBlockImpl::TransformerBlockImpl(const TransformerEncoder::Options& op
 
 torch::Tensor TransformerBlockImpl::forward(const torch::Tensor& x, const AttentionMask& mask) {
   if (options_.residual == ResidualKind::kSasrec) {
-    const auto query = attention_norm_->forward(x);  // [B, T, D]
+    const auto query = attention_norm_->forward(x);                 // [B, T, D]
     const auto seen = query + attention_->forward(query, x, mask);  // [B, T, D]
     const auto y = feed_forward_norm_->forward(seen);               // [B, T, D]
     return join(y, feed_forward_->forward(y), feed_forward_gate_);  // [B, T, D]

@@ -93,9 +93,9 @@ class Model : public torch::nn::Module {
   /// A file of vectors that the config names for one of the model's tables, row = raw id.
   struct Pretrained {
     std::string path;
-    bool items = true;   ///< Else users.
-    bool frozen = false; ///< Never trained: an id without a vector stays at zero.
-    std::string option;  ///< Where the config names the file: `model.item.id.pretrained`.
+    bool items = true;    ///< Else users.
+    bool frozen = false;  ///< Never trained: an id without a vector stays at zero.
+    std::string option;   ///< Where the config names the file: `model.item.id.pretrained`.
     /// Takes [rows, width] by dense id; rows of NaN are ids without a vector.
     std::function<void(const torch::Tensor&)> load;
     int64_t width = 0;

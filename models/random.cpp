@@ -10,11 +10,11 @@ constexpr int64_t kMask31 = 0x7fffffff;
 // One round of a 31-bit multiply-xorshift mix; products stay below 2^62, so that int64 never
 // overflows, and all of it are tensor operations that a trace keeps.
 torch::Tensor mix(const torch::Tensor& x) {
-  auto y = x.bitwise_xor(x.__rshift__(15));               // [...]
-  y = (y * 0x2c1b3c6d).bitwise_and(kMask31);              // [...]
-  y = y.bitwise_xor(y.__rshift__(12));                    // [...]
-  y = (y * 0x297a2d39).bitwise_and(kMask31);              // [...]
-  return y.bitwise_xor(y.__rshift__(15));                 // [...]
+  auto y = x.bitwise_xor(x.__rshift__(15));   // [...]
+  y = (y * 0x2c1b3c6d).bitwise_and(kMask31);  // [...]
+  y = y.bitwise_xor(y.__rshift__(12));        // [...]
+  y = (y * 0x297a2d39).bitwise_and(kMask31);  // [...]
+  return y.bitwise_xor(y.__rshift__(15));     // [...]
 }
 
 }  // namespace
@@ -26,9 +26,7 @@ void Random::Options::describe(Schema<Options>& schema) {
 Random::Random(const Options& options, const Deps& deps)
     : num_items_(deps.num_items), seed_(options.seed) {}
 
-Contract Random::contract() const {
-  return {.known_user = true, .new_user_with_history = true};
-}
+Contract Random::contract() const { return {.known_user = true, .new_user_with_history = true}; }
 
 State Random::encode(const Batch& request) {
   const auto users = request.at(batch_key::kUsers);  // [B]

@@ -43,9 +43,15 @@ NegativeNeeds to_negative_needs(const ObjectiveNeeds& needs) {
   negatives.exclude_positives =
       needs.exclude_positives && needs.sharing != ObjectiveNeeds::Sharing::kStep;
   switch (needs.sharing) {
-    case ObjectiveNeeds::Sharing::kStep: negatives.per = NegativeNeeds::Per::kStep; break;
-    case ObjectiveNeeds::Sharing::kExample: negatives.per = NegativeNeeds::Per::kExample; break;
-    case ObjectiveNeeds::Sharing::kPosition: negatives.per = NegativeNeeds::Per::kPosition; break;
+    case ObjectiveNeeds::Sharing::kStep:
+      negatives.per = NegativeNeeds::Per::kStep;
+      break;
+    case ObjectiveNeeds::Sharing::kExample:
+      negatives.per = NegativeNeeds::Per::kExample;
+      break;
+    case ObjectiveNeeds::Sharing::kPosition:
+      negatives.per = NegativeNeeds::Per::kPosition;
+      break;
   }
   if (needs.popularity_exponent > 0) {
     negatives.distribution = NegativeNeeds::Distribution::kPopularity;
@@ -92,7 +98,8 @@ void IdOptions::describe(Schema<IdOptions>& schema) {
       .doc("File of vectors (.parquet or .tsv with raw ids, or .npy in order of dense ids).");
   schema.field("frozen", &IdOptions::frozen).doc("Keep the vectors as they were read or drawn.");
   schema.field("init", &IdOptions::init).doc("How the vectors are drawn.");
-  schema.invariant("frozen", "needs `pretrained`: random vectors that are never trained say nothing",
+  schema.invariant("frozen",
+                   "needs `pretrained`: random vectors that are never trained say nothing",
                    [](const IdOptions& o) { return !o.frozen || !o.pretrained.empty(); });
 }
 
@@ -110,7 +117,9 @@ void HistoryOptions::describe(Schema<HistoryOptions>& schema) {
   schema.field("position", &HistoryOptions::position)
       .default_type("learned")
       .doc("Where in the history an item stands.");
-  schema.field("encoder", &HistoryOptions::encoder).required().doc("Turns the history into a state.");
+  schema.field("encoder", &HistoryOptions::encoder)
+      .required()
+      .doc("Turns the history into a state.");
 }
 
 void ItemOptions::describe(Schema<ItemOptions>& schema) {
@@ -119,7 +128,8 @@ void ItemOptions::describe(Schema<ItemOptions>& schema) {
       .at_least(0.0)
       .less_than(1.0)
       .doc(
-          "Drop probability of item vectors in training: one mask for an item and step, the same in "
+          "Drop probability of item vectors in training: one mask for an item and step, the same "
+          "in "
           "histories, targets and negatives.");
 }
 
@@ -136,7 +146,9 @@ void Retrieval::Options::describe(Schema<Options>& schema) {
       .at_most(65536)
       .doc("Width D of item vectors and user states.");
   schema.field("item", &Options::item).doc("What represents an item.");
-  schema.field("user", &Options::user).required().doc("What represents a user; parts are added up.");
+  schema.field("user", &Options::user)
+      .required()
+      .doc("What represents a user; parts are added up.");
   schema.field("propagation", &Options::propagation)
       .doc("Mixes user and item vectors along the graph of training interactions.");
   schema.field("scorer", &Options::scorer)
@@ -158,10 +170,11 @@ Retrieval::Retrieval(const Options& options, const Deps& deps) : options_(option
   }
   if (options.user.history) {
     const auto& history = *options.user.history;
-    position_ = register_module(
-        "position", build_slot(history.position,
-                               Position::Deps{.width = dim, .max_length = history.max_length},
-                               "model.user.history.position"));
+    position_ =
+        register_module("position",
+                        build_slot(history.position,
+                                   Position::Deps{.width = dim, .max_length = history.max_length},
+                                   "model.user.history.position"));
     encoder_ = register_module(
         "encoder", build_slot(history.encoder,
                               SequenceEncoder::Deps{.width = dim, .max_length = history.max_length},
@@ -175,48 +188,48 @@ Retrieval::Retrieval(const Options& options, const Deps& deps) : options_(option
                               " learn the next item of every step",
                           "give the encoder an output for each step"}});
     if (spec.width != dim)
-      throw ConfigError({{history.encoder.location(),
-                          "model.user.history.encoder: gives vectors of width " +
-                              std::to_string(spec.width) + ", but the scorer at " +
-                              options.scorer.location().to_string() +
-                              " compares them with items of model.dim " + std::to_string(dim),
-                          "give the encoder an output of the model's width"}});
+      throw ConfigError(
+          {{history.encoder.location(),
+            "model.user.history.encoder: gives vectors of width " + std::to_string(spec.width) +
+                ", but the scorer at " + options.scorer.location().to_string() +
+                " compares them with items of model.dim " + std::to_string(dim),
+            "give the encoder an output of the model's width"}});
   }
   if (options.propagation) {
     if (!options.user.id)
       throw ConfigError({{options.propagation->location(),
                           "model.propagation: needs user vectors to mix with those of items",
                           "add `id: {}` under model.user"}});
-    propagation_ = register_module(
-        "propagation", build_slot(*options.propagation,
-                                  Propagation::Deps{.width = dim,
+    propagation_ =
+        register_module("propagation", build_slot(*options.propagation,
+                                                  Propagation::Deps{.width = dim,
+                                                                    .num_users = deps.num_users,
+                                                                    .num_items = deps.num_items,
+                                                                    .train = deps.train},
+                                                  "model.propagation"));
+  }
+  scorer_ = register_module("scorer",
+                            build_slot(options.scorer,
+                                       Scorer::Deps{.width = dim,
                                                     .num_users = deps.num_users,
                                                     .num_items = deps.num_items,
-                                                    .train = deps.train},
-                                  "model.propagation"));
-  }
-  scorer_ = register_module(
-      "scorer", build_slot(options.scorer,
-                           Scorer::Deps{.width = dim,
-                                        .num_users = deps.num_users,
-                                        .num_items = deps.num_items,
-                                        .has_user_ids = options.user.id.has_value()},
-                           "model.scorer"));
+                                                    .has_user_ids = options.user.id.has_value()},
+                                       "model.scorer"));
   for (size_t i = 0; i < options.objectives.size(); ++i) {
     const auto path = "model.objectives[" + std::to_string(i) + "]";
     auto objective = build_slot(options.objectives[i],
                                 Objective::Deps{.width = dim, .num_items = deps.num_items}, path);
     const auto needs = objective->needs();
     if (needs.labels && !deps.has_ratings)
-      throw ConfigError({{options.objectives[i].location(),
-                          path + ": learns ratings, and the data has none",
-                          "name their column in data.files.interactions.roles.rating, or take an "
-                          "objective that ranks, such as bpr"}});
+      throw ConfigError(
+          {{options.objectives[i].location(), path + ": learns ratings, and the data has none",
+            "name their column in data.files.interactions.roles.rating, or take an "
+            "objective that ranks, such as bpr"}});
     auto& all = objective_needs_;
     all.labels = all.labels || needs.labels;
     all.log_frequency = all.log_frequency || needs.log_frequency;
-    stream_of_.push_back(
-        needs.negatives > 0 ? stream_for(to_negative_needs(needs), all.negatives) : 0);
+    stream_of_.push_back(needs.negatives > 0 ? stream_for(to_negative_needs(needs), all.negatives)
+                                             : 0);
     objectives_.push_back(register_module("objective_" + std::to_string(i), objective));
   }
   item_ids_ = register_buffer("item_ids", torch::arange(deps.num_items, torch::kLong));  // [I]
@@ -251,24 +264,24 @@ torch::Tensor Retrieval::user_rows(const torch::Tensor& ids,
 }
 
 ScorerSide Retrieval::all_items(const std::vector<torch::Tensor>& shared) const {
-  const auto rows = shared.empty() ? items_->all() : shared[1];                         // [I, D]
+  const auto rows = shared.empty() ? items_->all() : shared[1];  // [I, D]
   return {dropout_rows(rows, item_ids_, options_.item.dropout, is_training()), item_ids_};
 }
 
 torch::Tensor Retrieval::history_states(const torch::Tensor& history,
                                         const std::vector<torch::Tensor>& shared) {
-  const auto valid = history.ne(kPaddingId);                               // [B, T]
-  auto x = item_rows(history, shared);                                     // [B, T, D]
+  const auto valid = history.ne(kPaddingId);  // [B, T]
+  auto x = item_rows(history, shared);        // [B, T, D]
   if (options_.user.history->scale) x = x * std::sqrt(static_cast<double>(options_.dim));
-  x = position_->forward(x);                                               // [B, T, D]
-  x = reckon::dropout(x, options_.user.history->dropout, is_training());           // [B, T, D]
-  x = x * valid.unsqueeze(-1);                                             // [B, T, D]
-  return encoder_->forward(x, valid);                                      // [B, T, D]
+  x = position_->forward(x);                                              // [B, T, D]
+  x = reckon::dropout(x, options_.user.history->dropout, is_training());  // [B, T, D]
+  x = x * valid.unsqueeze(-1);                                            // [B, T, D]
+  return encoder_->forward(x, valid);                                     // [B, T, D]
 }
 
 torch::Tensor Retrieval::known_users(const torch::Tensor& users) {
   if (!has_user_ids()) return users;
-  const auto trained = trained_users_.index_select(0, users.clamp_min(0));                 // [B]
+  const auto trained = trained_users_.index_select(0, users.clamp_min(0));               // [B]
   return users.masked_fill(trained.logical_and(users.ge(0)).logical_not(), kUnknownId);  // [B]
 }
 
@@ -277,15 +290,15 @@ State Retrieval::encode(const Batch& request) {
   State state;
   torch::Tensor query;
   if (has_history()) {
-    const auto history = request.at(batch_key::kHistory);                  // [B, T]
+    const auto history = request.at(batch_key::kHistory);  // [B, T]
     // An empty history has no state; zero makes every item equal, never a NaN.
-    const auto any = history.ne(kPaddingId).any(1).unsqueeze(-1);          // [B, 1]
-    query = history_states(history, shared).select(1, -1) * any;           // [B, D]
+    const auto any = history.ne(kPaddingId).any(1).unsqueeze(-1);  // [B, 1]
+    query = history_states(history, shared).select(1, -1) * any;   // [B, D]
   }
   if (has_user_ids()) {
-    const auto users = known_users(request.at(batch_key::kUsers));         // [B]
-    const auto rows = user_rows(users, shared);                            // [B, D]
-    query = query.defined() ? query + rows : rows;                         // [B, D]
+    const auto users = known_users(request.at(batch_key::kUsers));  // [B]
+    const auto rows = user_rows(users, shared);                     // [B, D]
+    query = query.defined() ? query + rows : rows;                  // [B, D]
     return {{query, users}};
   }
   return {{query}};
@@ -298,33 +311,33 @@ ScorerSide user_side(const State& state) {
 }  // namespace
 
 torch::Tensor Retrieval::score(const State& state, const torch::Tensor& candidates) {
-  const auto vectors = item_rows(candidates, shared_for_scoring());        // [B, C, D]
-  return scorer_->forward(user_side(state), {vectors, candidates});        // [B, C]
+  const auto vectors = item_rows(candidates, shared_for_scoring());  // [B, C, D]
+  return scorer_->forward(user_side(state), {vectors, candidates});  // [B, C]
 }
 
 std::optional<Factors> Retrieval::factors() {
   if (!scorer_->is_inner_product()) return std::nullopt;
   const auto form = scorer_->item_form(all_items(shared_for_scoring()));
-  return Factors{.items = form.vectors, .item_bias = form.bias};           // [I, D'], [I]
+  return Factors{.items = form.vectors, .item_bias = form.bias};  // [I, D'], [I]
 }
 
 torch::Tensor Retrieval::queries(const State& state) {
-  return scorer_->query_form(user_side(state)).unsqueeze(1);               // [B, 1, D']
+  return scorer_->query_form(user_side(state)).unsqueeze(1);  // [B, 1, D']
 }
 
 torch::Tensor Retrieval::query_bias(const State& state) {
-  return scorer_->query_bias(user_side(state));                            // [B]
+  return scorer_->query_bias(user_side(state));  // [B]
 }
 
 std::optional<torch::Tensor> Retrieval::item_vectors() {
-  return all_items(shared_for_scoring()).vectors;                          // [I, D]
+  return all_items(shared_for_scoring()).vectors;  // [I, D]
 }
 
 std::optional<torch::Tensor> Retrieval::user_vectors() {
   if (!has_user_ids()) return std::nullopt;
   const auto shared = shared_for_scoring();
-  const auto rows = shared.empty() ? users_->all() : shared[0];            // [U, D]
-  return rows * trained_users_.unsqueeze(1);                               // [U, D]
+  const auto rows = shared.empty() ? users_->all() : shared[0];  // [U, D]
+  return rows * trained_users_.unsqueeze(1);                     // [U, D]
 }
 
 std::vector<Model::Pretrained> Retrieval::pretrained() {
@@ -392,31 +405,30 @@ Learnable::Represented Retrieval::represent(const Batch& shard,
   Represented out;
   out.fixed.resize(kFirstOfStreams + streams.size() * kNumOfStream);
   out.step.resize(streams.size() * kNumOfStep);
-  auto targets = shard.at(batch_key::kTargets);                            // [B] or [B, T]
-  auto users = shard.find(batch_key::kUsers);                              // [B]
+  auto targets = shard.at(batch_key::kTargets);  // [B] or [B, T]
+  auto users = shard.find(batch_key::kUsers);    // [B]
   // Row of the shard and index into the flattened [B * T] of each of the P positions learnt from.
   torch::Tensor rows, flat;
   torch::Tensor queries;
   if (has_history()) {
-    flat = targets.flatten().ne(kPaddingId).nonzero().squeeze(1);          // [P]
-    rows = torch::div(flat, targets.size(1), "floor");                     // [P]
-    auto states = history_states(shard.at(batch_key::kHistory), shared);   // [B, T, D]
-    queries = states.flatten(0, 1).index_select(0, flat);                  // [P, D]
+    flat = targets.flatten().ne(kPaddingId).nonzero().squeeze(1);         // [P]
+    rows = torch::div(flat, targets.size(1), "floor");                    // [P]
+    auto states = history_states(shard.at(batch_key::kHistory), shared);  // [B, T, D]
+    queries = states.flatten(0, 1).index_select(0, flat);                 // [P, D]
     if (has_user_ids())
       queries = queries + user_rows(users, shared).index_select(0, rows);  // [P, D]
   } else {
-    queries = user_rows(users, shared);                                    // [P, D]
+    queries = user_rows(users, shared);  // [P, D]
   }
   const auto pick = [&](const torch::Tensor& values, bool of_position) {
     if (!values.defined() || !has_history()) return values;
-    return of_position ? values.flatten(0, 1).index_select(0, flat)
-                       : values.index_select(0, rows);
+    return of_position ? values.flatten(0, 1).index_select(0, flat) : values.index_select(0, rows);
   };
   out.rows = {queries};
-  out.fixed[kTargetIds] = pick(targets, true);                             // [P]
-  out.fixed[kUserIds] = pick(users, false);                                // [P]
-  out.fixed[kLabelValues] = pick(shard.find(batch_key::kLabels), true);    // [P]
-  out.fixed[kWeightValues] = pick(shard.find(batch_key::kWeights), true);  // [P]
+  out.fixed[kTargetIds] = pick(targets, true);                                           // [P]
+  out.fixed[kUserIds] = pick(users, false);                                              // [P]
+  out.fixed[kLabelValues] = pick(shard.find(batch_key::kLabels), true);                  // [P]
+  out.fixed[kWeightValues] = pick(shard.find(batch_key::kWeights), true);                // [P]
   out.fixed[kTargetFrequency] = pick(shard.find(batch_key::kTargetLogFrequency), true);  // [P]
   for (size_t stream = 0; stream < streams.size(); ++stream) {
     const auto find = [&](const char* name) {
@@ -424,14 +436,14 @@ Learnable::Represented Retrieval::represent(const Batch& shard,
     };
     auto* fixed = &out.fixed[kFirstOfStreams + stream * kNumOfStream];
     auto* step = &out.step[stream * kNumOfStep];
-    fixed[kTargetQ] = pick(find(batch_key::kTargetLogQ), true);            // [P]
+    fixed[kTargetQ] = pick(find(batch_key::kTargetLogQ), true);  // [P]
     if (streams[stream].per == NegativeNeeds::Per::kStep) {
-      step[kStepIds] = find(batch_key::kNegatives);                        // [N]
-      step[kStepQ] = find(batch_key::kNegativeLogQ);                       // [N]
+      step[kStepIds] = find(batch_key::kNegatives);   // [N]
+      step[kStepQ] = find(batch_key::kNegativeLogQ);  // [N]
       continue;
     }
     const bool per_position = streams[stream].per == NegativeNeeds::Per::kPosition;
-    fixed[kNegativeIds] = pick(find(batch_key::kNegatives), per_position);    // [P, N]
+    fixed[kNegativeIds] = pick(find(batch_key::kNegatives), per_position);   // [P, N]
     fixed[kNegativeQ] = pick(find(batch_key::kNegativeLogQ), per_position);  // [P, N]
   }
   return out;
@@ -471,9 +483,9 @@ LossParts Retrieval::loss(const Represented& rows, const std::vector<torch::Tens
     const auto* fixed = &rows.fixed[kFirstOfStreams + stream * kNumOfStream];
     const auto* step = &rows.step[stream * kNumOfStep];
     const bool per_step = step[kStepIds].defined();
-    own.negative_ids = per_step ? step[kStepIds] : fixed[kNegativeIds];     // [N] or [P, N]
-    own.negative_log_q = per_step ? step[kStepQ] : fixed[kNegativeQ];       // [N] or [P, N]
-    own.target_log_q = fixed[kTargetQ];                                     // [P]
+    own.negative_ids = per_step ? step[kStepIds] : fixed[kNegativeIds];  // [N] or [P, N]
+    own.negative_log_q = per_step ? step[kStepQ] : fixed[kNegativeQ];    // [N] or [P, N]
+    own.target_log_q = fixed[kTargetQ];                                  // [P]
     own.negatives = [&, objective, ids = own.negative_ids] {
       require_room(ids, objective);
       return side(ids);

@@ -121,7 +121,7 @@ class Retrieval : public Model, public Learnable {
   std::shared_ptr<Propagation> propagation_;
   std::shared_ptr<Scorer> scorer_;
   std::vector<std::shared_ptr<Objective>> objectives_;
-  torch::Tensor item_ids_;  // [I] int64, a buffer: candidates of a score over all items
+  torch::Tensor item_ids_;       // [I] int64, a buffer: candidates of a score over all items
   torch::Tensor trained_users_;  // [U] bool, a buffer: who has rows in training
 
   // Several threads score at once.

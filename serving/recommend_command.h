@@ -15,7 +15,7 @@ struct RecommendOptions {
   enum class Format { kTable, kJson };
 
   std::string model_path;
-  std::optional<std::string> history;     ///< `id,id`, oldest first; may be empty.
+  std::optional<std::string> history;  ///< `id,id`, oldest first; may be empty.
   std::optional<std::string> user;
   std::optional<std::string> similar_to;
   std::optional<std::string> input_path;  ///< A file of request lines (serving/requests.h), or `-`.

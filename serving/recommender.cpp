@@ -30,8 +30,9 @@ std::vector<Recommendation> Recommender::answer(const std::vector<Request>& requ
   const auto* const end = requests.data() + requests.size();
   for (const auto* begin = requests.data(); begin != end;) {
     const auto* const limit = begin + std::min(kMaxGroup, end - begin);
-    const auto* const stop =
-        std::find_if(begin, limit, [&](const Request& other) { return !go_together(*begin, other); });
+    const auto* const stop = std::find_if(begin, limit, [&](const Request& other) {
+      return !go_together(*begin, other);
+    });
     answer_group(begin, stop, out);
     begin = stop;
   }
@@ -58,7 +59,8 @@ void Recommender::answer_group(const Request* begin, const Request* end,
       served = file_.serves_histories(histories);
       break;
     case Request::Kind::kUser:
-      ranking = file_.recommend_user(ids, begin->k, exclude, begin->candidates, begin->exclude_seen);
+      ranking =
+          file_.recommend_user(ids, begin->k, exclude, begin->candidates, begin->exclude_seen);
       served = file_.serves_users(ids);
       break;
     case Request::Kind::kUserWithHistory:
@@ -80,7 +82,9 @@ void Recommender::answer_group(const Request* begin, const Request* end,
     Recommendation answer;
     const auto scores = ranking.scores[static_cast<int64_t>(row)].contiguous();  // [K]
     for (size_t i = 0; i < ranking.items[row].size(); ++i, ++at) {
-      Recommendation::Item item{.id = named[at], .score = scores.data_ptr<float>()[i], .columns = {}};
+      Recommendation::Item item{.id = named[at],
+                                .score = scores.data_ptr<float>()[i],
+                                .columns = {}};
       for (size_t c = 0; c < names.size(); ++c) item.columns.emplace_back(names[c], columns[c][at]);
       answer.items.push_back(std::move(item));
     }
@@ -118,8 +122,9 @@ void Recommender::note_unknown(const Request* begin, const Request* end,
   // Requests of a group have their candidates in common.
   const auto& candidates = begin->candidates;
   const auto known_candidates = file_.known_items(candidates);
-  const bool none_known = !candidates.empty() && std::find(known_candidates.begin(), known_candidates.end(),
-                                                           true) == known_candidates.end();
+  const bool none_known =
+      !candidates.empty() &&
+      std::find(known_candidates.begin(), known_candidates.end(), true) == known_candidates.end();
   for (size_t row = 0; row < num_rows; ++row) {
     for (size_t i = 0; i < candidates.size(); ++i)
       if (!known_candidates[i]) note(row, candidates[i]);

@@ -29,8 +29,7 @@ class Recommender {
   }
   NamedRanking recommend_user(const ExportedFile::Ids& users, int64_t k,
                               const ExportedFile::IdLists& exclude = {},
-                              const ExportedFile::Ids& candidates = {},
-                              bool exclude_seen = false,
+                              const ExportedFile::Ids& candidates = {}, bool exclude_seen = false,
                               const ExportedFile::IdLists& histories = {}) const {
     return file_.recommend_user(users, k, exclude, candidates, exclude_seen, histories);
   }
@@ -48,7 +47,8 @@ class Recommender {
   std::vector<Recommendation> answer(const std::vector<Request>& requests) const;
 
  private:
-  void answer_group(const Request* begin, const Request* end, std::vector<Recommendation>& out) const;
+  void answer_group(const Request* begin, const Request* end,
+                    std::vector<Recommendation>& out) const;
   void note_unknown(const Request* begin, const Request* end, Recommendation* answers) const;
   void note_left_out(const Request* begin, const Request* end, Recommendation* answers) const;
 

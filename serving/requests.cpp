@@ -42,7 +42,8 @@ std::string id_of(const Json& value, const std::string& key, const Place& at) {
 
 std::vector<std::string> ids_of(const Json& value, const std::string& key, const Place& at) {
   if (!value.is_array())
-    at.fail("'" + key + "': expected a list of ids, got " + shown(value) + "; write [\"a\", \"b\"]");
+    at.fail("'" + key + "': expected a list of ids, got " + shown(value) +
+            "; write [\"a\", \"b\"]");
   std::vector<std::string> out;
   for (size_t i = 0; i < value.size(); ++i)
     out.push_back(id_of(value[i], key + "[" + std::to_string(i) + "]", at));
@@ -55,7 +56,8 @@ Json parse_object(std::string_view line, const Place& at) {
   const auto watch = [&](int depth, Json::parse_event_t event, Json& parsed) {
     // Values are written in messages by a recursive function, which must not meet endless nesting.
     if (depth > kMaxDepth) at.fail("nested too deeply; expected an object of ids and lists of ids");
-    if (event == Json::parse_event_t::key && depth == 1 && !seen.insert(parsed.get<std::string>()).second)
+    if (event == Json::parse_event_t::key && depth == 1 &&
+        !seen.insert(parsed.get<std::string>()).second)
       repeated = parsed.get<std::string>();
     return true;
   };
@@ -76,7 +78,8 @@ Json parse_object(std::string_view line, const Place& at) {
 }
 
 bool is_blank(std::string_view line) {
-  return std::all_of(line.begin(), line.end(), [](unsigned char c) { return c == ' ' || (c >= '\t' && c <= '\r'); });
+  return std::all_of(line.begin(), line.end(),
+                     [](unsigned char c) { return c == ' ' || (c >= '\t' && c <= '\r'); });
 }
 
 std::string_view trimmed(std::string_view text) {
@@ -119,7 +122,8 @@ Request parse_request(std::string_view line, const RequestDefaults& defaults,
       similar = true;
       out.id = id_of(value, key, at);
     } else if (key == "k") {
-      if (!value.is_number_integer() || (value.is_number_unsigned() && value.get<uint64_t>() > INT32_MAX) ||
+      if (!value.is_number_integer() ||
+          (value.is_number_unsigned() && value.get<uint64_t>() > INT32_MAX) ||
           value.get<int64_t>() < 1)
         at.fail("'k': expected a whole number of at least 1, got " + shown(value));
       out.k = value.get<int64_t>();
@@ -127,17 +131,20 @@ Request parse_request(std::string_view line, const RequestDefaults& defaults,
       out.exclude = ids_of(value, key, at);
     } else if (key == "candidates") {
       out.candidates = ids_of(value, key, at);
-      if (out.candidates.empty()) at.fail("'candidates': an empty list leaves nothing to choose from");
+      if (out.candidates.empty())
+        at.fail("'candidates': an empty list leaves nothing to choose from");
     } else if (key == "exclude_seen") {
-      if (!value.is_boolean()) at.fail("'exclude_seen': expected true or false, got " + shown(value));
+      if (!value.is_boolean())
+        at.fail("'exclude_seen': expected true or false, got " + shown(value));
       out.exclude_seen = value.get<bool>();
     } else {
       at.fail("unknown key '" + key + "'; " + suggest(key, kKeys));
     }
   }
   if (!history && !user && !similar)
-    at.fail("none of 'history', 'user' and 'similar_to' given; expected one of them, or user and "
-            "history");
+    at.fail(
+        "none of 'history', 'user' and 'similar_to' given; expected one of them, or user and "
+        "history");
   if (similar) {
     if (object.size() > 1 + object.count("k")) at.fail("'similar_to' takes 'k' alone beside it");
     out.candidates.clear();
@@ -174,7 +181,8 @@ std::vector<std::string> split_ids(std::string_view text) {
 
 std::vector<std::string> read_ids(const std::string& path) {
   std::vector<std::string> out;
-  for_each_line(read_file(path), [&](std::string_view line, int64_t) { out.emplace_back(trimmed(line)); });
+  for_each_line(read_file(path),
+                [&](std::string_view line, int64_t) { out.emplace_back(trimmed(line)); });
   if (out.empty()) throw DataError(path, 0, "holds no ids; expected one on each line");
   return out;
 }

@@ -65,8 +65,8 @@ struct Recommendation {
   std::vector<std::string> unknown;  ///< Ids of the request that the file does not know.
   bool unknown_user = false;         ///< The user is one of them.
   bool no_candidates = false;        ///< Candidates were given, and all of them are.
-  int64_t items_left_out = 0;        ///< Older items of the user that mattered and are not in the file.
-  std::string fallback;              ///< What the list is instead; empty when the model made it.
+  int64_t items_left_out = 0;  ///< Older items of the user that mattered and are not in the file.
+  std::string fallback;        ///< What the list is instead; empty when the model made it.
 };
 
 /// A table for people: rank, item, columns, score.

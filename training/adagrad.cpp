@@ -37,7 +37,7 @@ void Adagrad::update_rows(const RowPieces& p) const {
                 {.lr = p.lr, .eps = options_.eps, .weight_decay = p.weight_decay});
     return;
   }
-  auto gradient = p.values;                                                   // [R, D]
+  auto gradient = p.values;  // [R, D]
   if (p.weight_decay > 0.0)
     gradient = gradient + p.weight_decay * p.weight.index_select(0, p.rows);  // [R, D]
   const auto sum = sums.index_select(0, p.rows) + gradient.square();          // [R, D]

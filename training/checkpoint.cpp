@@ -59,7 +59,8 @@ void compare(const std::string& path, const ConfigNode* a, const ConfigNode* b,
     return;
   }
   if (a != nullptr && b != nullptr && *a == *b) return;
-  problems.add(place_of(new_config, path), path + ": the run to resume has " + emitted(a) + ", now it is " + emitted(b));
+  problems.add(place_of(new_config, path),
+               path + ": the run to resume has " + emitted(a) + ", now it is " + emitted(b));
 }
 
 }  // namespace
@@ -114,10 +115,12 @@ Checkpoint load_checkpoint(const std::string& path) {
     checkpoint.state.json = json.at("state");
     if (json.contains("best")) {
       const auto& best = json.at("best");
-      checkpoint.best = BestEpoch{best.at("epoch"), best.at("step"), best.at("metric"), best.at("value")};
+      checkpoint.best =
+          BestEpoch{best.at("epoch"), best.at("step"), best.at("metric"), best.at("value")};
     }
   } catch (const Json::exception& error) {
-    throw DataError(path, 0, std::string("the checkpoint's description cannot be read: ") + error.what());
+    throw DataError(path, 0,
+                    std::string("the checkpoint's description cannot be read: ") + error.what());
   }
   const std::string model = kModelPrefix, state = kStatePrefix;
   for (const auto& stored : content.tensors) {
@@ -131,7 +134,8 @@ Checkpoint load_checkpoint(const std::string& path) {
     } else if (stored.name == kGeneratorName) {
       checkpoint.generator = tensor;
     } else {
-      throw DataError(path, 0, "the checkpoint holds `" + stored.name + "`, which belongs to nothing");
+      throw DataError(path, 0,
+                      "the checkpoint holds `" + stored.name + "`, which belongs to nothing");
     }
   }
   return checkpoint;
@@ -152,13 +156,16 @@ void load_model(Model& model, const std::map<std::string, torch::Tensor>& tensor
     const auto found = tensors.find(name);
     if (found == tensors.end())
       throw DataError(path, 0, "the checkpoint is of another model: it has no `" + name + "`");
-    if (found->second.sizes() != tensor.sizes() || found->second.scalar_type() != tensor.scalar_type())
-      throw DataError(path, 0, c10::str("the checkpoint is of another model: its `", name, "` is ",
-                                        found->second.sizes(), ", expected ", tensor.sizes()));
+    if (found->second.sizes() != tensor.sizes() ||
+        found->second.scalar_type() != tensor.scalar_type())
+      throw DataError(path, 0,
+                      c10::str("the checkpoint is of another model: its `", name, "` is ",
+                               found->second.sizes(), ", expected ", tensor.sizes()));
   }
   for (const auto& [name, tensor] : tensors)
     if (own.count(name) == 0)
-      throw DataError(path, 0, "the checkpoint is of another model: `" + name + "` is not in this one");
+      throw DataError(path, 0,
+                      "the checkpoint is of another model: `" + name + "` is not in this one");
   for (const auto& [name, tensor] : own) {
     auto target = tensor;
     target.copy_(tensors.at(name));
@@ -167,9 +174,11 @@ void load_model(Model& model, const std::map<std::string, torch::Tensor>& tensor
 
 bool may_change_at_resume(const std::string& key) {
   static const std::set<std::string> free = {
-      "training.epochs",           "training.steps",            "training.threads",
-      "training.prefetch_threads", "training.device",           "training.log_every",
-      "training.checkpoint_every", "training.checkpoint_steps", "evaluation.threads",
+      "training.epochs",           "training.steps",
+      "training.threads",          "training.prefetch_threads",
+      "training.device",           "training.log_every",
+      "training.checkpoint_every", "training.checkpoint_steps",
+      "evaluation.threads",
   };
   return free.count(key) != 0;
 }

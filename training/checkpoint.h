@@ -15,9 +15,9 @@ namespace reckon {
 
 /// A run at one moment: all it takes to go on, to evaluate or to export.
 struct Checkpoint {
-  std::string config;            ///< The resolved config, as YAML.
+  std::string config;  ///< The resolved config, as YAML.
   std::string data_fingerprint;
-  std::string procedure;         ///< Registered name, such as `supervised`.
+  std::string procedure;  ///< Registered name, such as `supervised`.
   uint64_t seed = 0;
   int64_t step = 0;
   int64_t num_metric_lines = 0;  ///< Of metrics.jsonl, written before this moment.

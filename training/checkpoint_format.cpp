@@ -82,15 +82,19 @@ class Reader {
 int64_t size_of(StoredType type) {
   switch (type) {
     case StoredType::kFloat64:
-    case StoredType::kInt64: return 8;
+    case StoredType::kInt64:
+      return 8;
     case StoredType::kFloat32:
-    case StoredType::kInt32: return 4;
+    case StoredType::kInt32:
+      return 4;
     case StoredType::kFloat16:
     case StoredType::kBFloat16:
-    case StoredType::kInt16: return 2;
+    case StoredType::kInt16:
+      return 2;
     case StoredType::kInt8:
     case StoredType::kUInt8:
-    case StoredType::kBool: return 1;
+    case StoredType::kBool:
+      return 1;
   }
   return 0;
 }
@@ -149,24 +153,28 @@ CheckpointContent parse_checkpoint(std::string_view bytes, const std::string& pa
   if (magic != kMagic.substr(0, magic.size()) || bytes.empty())
     throw DataError(path, 0, "this is no checkpoint of reckon: it does not begin like one");
   if (bytes.size() < kFixedSize)
-    throw DataError(path, 0, "the checkpoint is truncated: it has only " +
-                                 std::to_string(bytes.size()) + " bytes");
+    throw DataError(path, 0,
+                    "the checkpoint is truncated: it has only " + std::to_string(bytes.size()) +
+                        " bytes");
   Reader fixed(bytes.substr(kMagic.size(), kFixedSize - kMagic.size()), path);
   const auto version = fixed.take<uint32_t>();
   if (version != CheckpointContent::kVersion)
-    throw DataError(path, 0, "the checkpoint has format version " + std::to_string(version) +
-                                 "; this program reads version " +
-                                 std::to_string(CheckpointContent::kVersion));
+    throw DataError(path, 0,
+                    "the checkpoint has format version " + std::to_string(version) +
+                        "; this program reads version " +
+                        std::to_string(CheckpointContent::kVersion));
   const auto num_tensors = fixed.take<uint32_t>();
   const auto size = fixed.take<uint64_t>();
   const auto head_size = fixed.take<uint64_t>();
   const auto head_hash = fixed.take<uint64_t>();
   if (bytes.size() < size)
-    throw DataError(path, 0, "the checkpoint is truncated: expected " + std::to_string(size) +
-                                 " bytes, found " + std::to_string(bytes.size()));
+    throw DataError(path, 0,
+                    "the checkpoint is truncated: expected " + std::to_string(size) +
+                        " bytes, found " + std::to_string(bytes.size()));
   if (bytes.size() > size)
-    throw DataError(path, 0, "the checkpoint is damaged: expected " + std::to_string(size) +
-                                 " bytes, found " + std::to_string(bytes.size()));
+    throw DataError(path, 0,
+                    "the checkpoint is damaged: expected " + std::to_string(size) +
+                        " bytes, found " + std::to_string(bytes.size()));
   if (head_size > size - kFixedSize)
     throw DataError(path, 0, "the checkpoint's head is damaged: its length is beyond the file");
   const auto head_bytes = bytes.substr(kFixedSize, head_size);
@@ -191,7 +199,8 @@ CheckpointContent parse_checkpoint(std::string_view bytes, const std::string& pa
       throw DataError(path, 0, "tensor `" + tensor.name + "` of the checkpoint is damaged: " + why);
     };
     uint64_t count = 0;
-    if (size_of(tensor.type) == 0 || rank > kMaxRank || !byte_count(tensor.type, tensor.shape, count))
+    if (size_of(tensor.type) == 0 || rank > kMaxRank ||
+        !byte_count(tensor.type, tensor.shape, count))
       refuse("its type or shape is none");
     // Data lies in order, so that no two tensors share bytes.
     if (offset < previous_end || offset > size || count > size - offset)

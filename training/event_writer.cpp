@@ -66,7 +66,8 @@ double now() {
 uint32_t crc32c(std::string_view bytes) {
   static constexpr auto kTable = make_table();
   uint32_t crc = ~0u;
-  for (const char byte : bytes) crc = kTable[(crc ^ static_cast<uint8_t>(byte)) & 0xff] ^ (crc >> 8);
+  for (const char byte : bytes)
+    crc = kTable[(crc ^ static_cast<uint8_t>(byte)) & 0xff] ^ (crc >> 8);
   return ~crc;
 }
 
@@ -79,7 +80,8 @@ std::string scalar_event(double wall_time, int64_t step,
                          const std::vector<std::pair<std::string, double>>& scalars) {
   std::string summary;
   for (const auto& [tag, value] : scalars)
-    summary += field(kSummaryValue, field(kValueTag, tag) + field(kValueSimple, static_cast<float>(value)));
+    summary += field(kSummaryValue,
+                     field(kValueTag, tag) + field(kValueSimple, static_cast<float>(value)));
   return field(kWallTime, wall_time) + field(kStep, step) + field(kSummary, summary);
 }
 
@@ -88,7 +90,8 @@ EventWriter::EventWriter(const std::string& directory, int64_t first_step) {
   const auto seconds = static_cast<int64_t>(now());
   // Files are read in the order of their names; the last part keeps two of one second apart.
   for (int64_t n = 0;; ++n) {
-    const auto name = "events.out.tfevents." + std::to_string(seconds) + ".reckon." + std::to_string(n);
+    const auto name =
+        "events.out.tfevents." + std::to_string(seconds) + ".reckon." + std::to_string(n);
     path_ = (fs::path(directory) / name).string();
     if (!fs::exists(path_)) break;
   }

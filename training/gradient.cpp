@@ -56,14 +56,16 @@ torch::Tensor piece(const torch::Tensor& tensor, int64_t begin, int64_t size) {
 
 // [nnz] and [nnz, ...] of a sparse gradient of rows; entries may name a row twice.
 std::pair<torch::Tensor, torch::Tensor> entries_of(const torch::Tensor& gradient) {
-  TORCH_CHECK(gradient.sparse_dim() == 1, "training: expected a sparse gradient of rows, got one of ",
-              gradient.sparse_dim(), " sparse dimensions");
+  TORCH_CHECK(gradient.sparse_dim() == 1,
+              "training: expected a sparse gradient of rows, got one of ", gradient.sparse_dim(),
+              " sparse dimensions");
   return {gradient._indices().select(0, 0), gradient._values()};
 }
 
 }  // namespace
 
-double sum_and_scale(const std::vector<torch::Tensor>& parts, double scale, const torch::Tensor& out) {
+double sum_and_scale(const std::vector<torch::Tensor>& parts, double scale,
+                     const torch::Tensor& out) {
   TORCH_CHECK(!parts.empty(), "sum_and_scale: expected at least one part");
   for (const auto& part : parts)
     TORCH_CHECK(part.sizes() == out.sizes() && part.is_contiguous() &&

@@ -61,6 +61,7 @@ class GradientSums {
 ///
 /// One pass over memory for float32 and float64 on the CPU; elsewhere plain ATen.
 /// Shapes   all alike and contiguous
-double sum_and_scale(const std::vector<torch::Tensor>& parts, double scale, const torch::Tensor& out);
+double sum_and_scale(const std::vector<torch::Tensor>& parts, double scale,
+                     const torch::Tensor& out);
 
 }  // namespace reckon

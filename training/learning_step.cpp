@@ -215,9 +215,8 @@ void LearningStep::run_gathered(const StepBatch& batch, int64_t batch_number, in
 
   std::vector<std::vector<torch::Tensor>> sent(made.size());
   const auto targets = inputs(shared);
-  workers_.run(static_cast<int64_t>(made.size()), [&](int64_t s) {
-    sent[s] = gradients_of(outputs[s], targets, seeds[s]);
-  });
+  workers_.run(static_cast<int64_t>(made.size()),
+               [&](int64_t s) { sent[s] = gradients_of(outputs[s], targets, seeds[s]); });
   for (const auto& part : sent) take(part, shared);
   gradients.resize(num_direct);
   take(gradients, shared);

@@ -55,10 +55,10 @@ class LearningStep {
   void send_back(Shared& shared);
   Learnable::Represented represent(const Batch& shard, const Shared& shared);
   LossParts loss(const Learnable::Represented& rows, const Shared& shared, int64_t step_number);
-  void run_examples(const StepBatch& batch, int64_t batch_number, int64_t step_number, Shared& shared,
-                    StepResult& result);
-  void run_gathered(const StepBatch& batch, int64_t batch_number, int64_t step_number, Shared& shared,
-                    StepResult& result);
+  void run_examples(const StepBatch& batch, int64_t batch_number, int64_t step_number,
+                    Shared& shared, StepResult& result);
+  void run_gathered(const StepBatch& batch, int64_t batch_number, int64_t step_number,
+                    Shared& shared, StepResult& result);
   // Takes the gradients of (parameters, leaves) that came from one shard.
   void take(const std::vector<torch::Tensor>& gradients, Shared& shared);
   std::vector<torch::Tensor> inputs(const Shared& shared) const;

@@ -27,8 +27,10 @@ bool has_role(ParameterRole role, const torch::nn::Module& module, const std::st
     case ParameterRole::kBiases:
       // A table of one number for each id is a bias too.
       return contains(parameter, "bias") || contains(last_part(module_path), "bias");
-    case ParameterRole::kNorms: return contains(module.name(), "Norm");
-    case ParameterRole::kEmbeddings: return module.as<EmbeddingTableImpl>() != nullptr;
+    case ParameterRole::kNorms:
+      return contains(module.name(), "Norm");
+    case ParameterRole::kEmbeddings:
+      return module.as<EmbeddingTableImpl>() != nullptr;
   }
   return false;
 }
@@ -161,7 +163,8 @@ void Optimizer::prepare(size_t index, bool is_sparse) {
   slot.step += 1;
 }
 
-void Optimizer::step(const std::vector<Gradient>& gradients, double lr_factor, WorkerPool& workers) {
+void Optimizer::step(const std::vector<Gradient>& gradients, double lr_factor,
+                     WorkerPool& workers) {
   TORCH_CHECK(gradients.size() == parameters_.size(), "Optimizer: expected ", parameters_.size(),
               " gradients, got ", gradients.size());
   const torch::NoGradGuard no_grad;
@@ -239,14 +242,14 @@ void Optimizer::step(const std::vector<Gradient>& gradients, double lr_factor, W
       update_rows(piece);
       return;
     }
-    piece.table->apply_gradient(
-        piece.rows, piece.values,
-        [&](const torch::Tensor& weight, const torch::Tensor& ids, const torch::Tensor& values) {
-          piece.weight = weight;
-          piece.rows = ids;
-          piece.values = values;
-          update_rows(piece);
-        });
+    piece.table->apply_gradient(piece.rows, piece.values,
+                                [&](const torch::Tensor& weight, const torch::Tensor& ids,
+                                    const torch::Tensor& values) {
+                                  piece.weight = weight;
+                                  piece.rows = ids;
+                                  piece.values = values;
+                                  update_rows(piece);
+                                });
   });
 }
 
@@ -276,7 +279,8 @@ void Optimizer::load(const std::map<std::string, torch::Tensor>& state) {
     const auto& name = parameters_[i].name;
     const auto step = find("step", name);
     if (!step.defined()) continue;
-    if (step.dim() != 0) throw std::invalid_argument("the step count of `" + name + "` is no scalar");
+    if (step.dim() != 0)
+      throw std::invalid_argument("the step count of `" + name + "` is no scalar");
     slot.step = step.detach().to(torch::kCPU, torch::kFloat).clone();
     ++num_used;
     // Which of the two forms it was shows in the shapes.

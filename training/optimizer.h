@@ -109,10 +109,10 @@ class Optimizer {
   };
   struct RowPieces {
     std::shared_ptr<EmbeddingTableImpl> table;  ///< Null where the parameter is of none.
-    torch::Tensor weight;                // [R_all, D]
-    torch::Tensor rows, values;          // [R], [R, D]
-    std::vector<torch::Tensor> states;   // each [R_all, D] or [R_all]
-    int64_t step = 0;                    ///< Counts from 1.
+    torch::Tensor weight;                       // [R_all, D]
+    torch::Tensor rows, values;                 // [R], [R, D]
+    std::vector<torch::Tensor> states;          // each [R_all, D] or [R_all]
+    int64_t step = 0;                           ///< Counts from 1.
     double lr = 0.0;
     double weight_decay = 0.0;
   };

@@ -17,10 +17,11 @@ using torch::profiler::impl::ActivityType;
 void begin_recording() {
   torch::profiler::impl::ExperimentalConfig extra;
   extra.profile_all_threads = true;
-  const torch::profiler::impl::ProfilerConfig config(
-      torch::profiler::impl::ProfilerState::KINETO, /*report_input_shapes=*/true,
-      /*profile_memory=*/false, /*with_stack=*/false, /*with_flops=*/false, /*with_modules=*/false,
-      extra);
+  const torch::profiler::impl::ProfilerConfig config(torch::profiler::impl::ProfilerState::KINETO,
+                                                     /*report_input_shapes=*/true,
+                                                     /*profile_memory=*/false, /*with_stack=*/false,
+                                                     /*with_flops=*/false, /*with_modules=*/false,
+                                                     extra);
   profiler::prepareProfiler(config, {ActivityType::CPU});
   profiler::enableProfiler(config, {ActivityType::CPU});
 }

@@ -43,8 +43,9 @@ std::string progress_line(const StepReport& report, const Pace& pace, int width)
                                                        static_cast<double>(report.steps_per_epoch)
                                                  : 0.0;
   const int filled = std::clamp(static_cast<int>(done * kBarWidth), 0, kBarWidth);
-  std::string line = "epoch " + std::to_string(report.epoch) + "/" + std::to_string(report.num_epochs) +
-                     " [" + std::string(filled, '=') + std::string(kBarWidth - filled, ' ') + "] loss " +
+  std::string line = "epoch " + std::to_string(report.epoch) + "/" +
+                     std::to_string(report.num_epochs) + " [" + std::string(filled, '=') +
+                     std::string(kBarWidth - filled, ' ') + "] loss " +
                      format_fixed(report.epoch_loss, 4);
   line += pace_words(pace);
   return line.substr(0, static_cast<size_t>(std::max(0, width)));
@@ -79,9 +80,10 @@ void Progress::on_step(const StepReport& report) {
 std::optional<std::string> Progress::due_line(const StepReport& report) {
   if (draws_ || Clock::now() - last_line_ < between_lines_) return std::nullopt;
   line_written();
-  return "epoch " + std::to_string(report.epoch) + "/" + std::to_string(report.num_epochs) + ", step " +
-         format_count(report.epoch_step) + " of " + format_count(report.steps_per_epoch) + ": loss " +
-         format_fixed(report.epoch_loss, 4) + pace_words(pace());
+  return "epoch " + std::to_string(report.epoch) + "/" + std::to_string(report.num_epochs) +
+         ", step " + format_count(report.epoch_step) + " of " +
+         format_count(report.steps_per_epoch) + ": loss " + format_fixed(report.epoch_loss, 4) +
+         pace_words(pace());
 }
 
 void Progress::clear() {
@@ -97,7 +99,8 @@ Pace Progress::pace() const {
     pace.targets_per_second = static_cast<double>(num_targets_) / training_seconds_;
   // Validation takes its part of the time, so all of the session counts.
   if (num_steps_ > 0)
-    pace.seconds_left = seconds() / static_cast<double>(num_steps_) * static_cast<double>(steps_left_);
+    pace.seconds_left =
+        seconds() / static_cast<double>(num_steps_) * static_cast<double>(steps_left_);
   return pace;
 }
 

@@ -31,8 +31,8 @@ bool begins_with(const std::string& text, const std::string& prefix) {
 // What reckon itself writes into a run: --force removes nothing else.
 bool is_own_file(const std::string& name) {
   if (begins_with(name, "events.out.tfevents.")) return true;
-  std::vector<std::string> own = {"config.yaml",      "log.txt",     "metrics.jsonl",
-                                  "environment.json", "result.json", "trace.json", "seeds.json"};
+  std::vector<std::string> own = {"config.yaml", "log.txt",    "metrics.jsonl", "environment.json",
+                                  "result.json", "trace.json", "seeds.json"};
   for (const std::string split : {"train", "validation", "test"})
     for (const char* part : {"-result.json", "-per-user.parquet", "-lists.parquet", "-lists.run"})
       own.push_back(split + part);
@@ -89,7 +89,8 @@ void remove_run(const fs::path& path) {
 std::string cpu_name() {
   std::ifstream file("/proc/cpuinfo");
   for (std::string line; std::getline(file, line);)
-    if (begins_with(line, "model name")) return line.substr(std::min(line.size(), line.find(':') + 2));
+    if (begins_with(line, "model name"))
+      return line.substr(std::min(line.size(), line.find(':') + 2));
   return "unknown";
 }
 
@@ -112,7 +113,8 @@ RunFolder::RunFolder(std::string path) : path_(std::move(path)) {
 
 RunFolder RunFolder::create(const std::string& path, bool force) {
   if (fs::exists(path) && !fs::is_directory(path))
-    throw ConfigError({{{path, 0, 0}, "a file is where the run folder should be", "give another --run"}});
+    throw ConfigError(
+        {{{path, 0, 0}, "a file is where the run folder should be", "give another --run"}});
   if (fs::is_directory(path) && !fs::is_empty(path)) {
     const auto foreign = foreign_entry(path);
     if (!foreign.empty() && !holds_run(path))
@@ -120,8 +122,10 @@ RunFolder RunFolder::create(const std::string& path, bool force) {
                           "the folder is in use: it holds '" + foreign + "', which is not of a run",
                           "give another --run"}});
     if (!force && holds_run(path))
-      throw ConfigError({{{path, 0, 0}, "the folder holds a run already",
-                          "--resume goes on with it, --force takes its place, or give another --run"}});
+      throw ConfigError(
+          {{{path, 0, 0},
+            "the folder holds a run already",
+            "--resume goes on with it, --force takes its place, or give another --run"}});
     remove_run(path);
   }
   return RunFolder(path);
@@ -129,15 +133,19 @@ RunFolder RunFolder::create(const std::string& path, bool force) {
 
 RunFolder RunFolder::open(const std::string& path) {
   if (!fs::is_directory(path))
-    throw ConfigError({{{path, 0, 0}, "there is no run to resume", "leave --resume away to begin one"}});
+    throw ConfigError(
+        {{{path, 0, 0}, "there is no run to resume", "leave --resume away to begin one"}});
   const auto foreign = foreign_entry(path);
   if (!foreign.empty() && !fs::exists(fs::path(path) / "config.yaml"))
     throw ConfigError({{{path, 0, 0},
-                        "this is no folder of a run: it has no config.yaml, but '" + foreign + "'", ""}});
+                        "this is no folder of a run: it has no config.yaml, but '" + foreign + "'",
+                        ""}});
   return RunFolder(path);
 }
 
-std::string RunFolder::file(const std::string& name) const { return (fs::path(path_) / name).string(); }
+std::string RunFolder::file(const std::string& name) const {
+  return (fs::path(path_) / name).string();
+}
 
 std::string environment_json(const Environment& environment) {
   char host[256] = "";
@@ -190,8 +198,9 @@ std::string to_text(const SeedSummary& summary) {
   TextTable table(head, {TextTable::Align::kLeft});
   for (const auto& metric : summary.metrics) {
     std::vector<std::string> cells = {metric.name, format_fixed(metric.mean, 4),
-                                      std::isnan(metric.deviation) ? "-"
-                                                                   : format_fixed(metric.deviation, 4)};
+                                      std::isnan(metric.deviation)
+                                          ? "-"
+                                          : format_fixed(metric.deviation, 4)};
     for (const double value : metric.values) cells.push_back(format_fixed(value, 4));
     table.add_row(cells);
   }
@@ -201,8 +210,9 @@ std::string to_text(const SeedSummary& summary) {
 std::string to_json(const SeedSummary& summary) {
   Json metrics = Json::object();
   for (const auto& metric : summary.metrics)
-    metrics[metric.name] = {
-        {"mean", metric.mean}, {"deviation", metric.deviation}, {"values", metric.values}};
+    metrics[metric.name] = {{"mean", metric.mean},
+                            {"deviation", metric.deviation},
+                            {"values", metric.values}};
   return Json{{"seeds", summary.seeds}, {"metrics", metrics}}.dump(2) + "\n";
 }
 

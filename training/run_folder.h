@@ -62,7 +62,7 @@ struct SeedMetric {
   std::string name;
   std::vector<double> values;  ///< In the order of the seeds.
   double mean = 0.0;
-  double deviation = 0.0;      ///< Of the sample (n - 1); NaN for one seed.
+  double deviation = 0.0;  ///< Of the sample (n - 1); NaN for one seed.
 };
 
 /// What several runs came to that differ in their seed alone.

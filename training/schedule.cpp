@@ -31,7 +31,8 @@ void describe_gamma(Schema<Options>& schema, const char* doc) {
 void Schedule::Common::describe(Schema<Common>& schema) {
   schema.field("warmup_steps", &Common::warmup_steps)
       .at_least(0)
-      .doc("Steps in which the learning rate rises from near zero; the schedule begins after them.");
+      .doc(
+          "Steps in which the learning rate rises from near zero; the schedule begins after them.");
 }
 
 double scheduled_factor(const Component<Schedule>& schedule, const Schedule::Deps& deps,

@@ -37,13 +37,14 @@ void Sgd::update_rows(const RowPieces& p) const {
     row_sgd(p.weight, p.rows, p.values, {.lr = p.lr, .weight_decay = p.weight_decay});
     return;
   }
-  auto gradient = p.values;                                                   // [R, D]
+  auto gradient = p.values;  // [R, D]
   if (p.weight_decay > 0.0)
     gradient = gradient + p.weight_decay * p.weight.index_select(0, p.rows);  // [R, D]
   const auto momentum =
-      p.states[0].index_select(0, p.rows) * options_.momentum + gradient;     // [R, D]
+      p.states[0].index_select(0, p.rows) * options_.momentum + gradient;  // [R, D]
   p.states[0].index_copy_(0, p.rows, momentum);
-  const auto step = options_.nesterov ? gradient + options_.momentum * momentum : momentum;  // [R, D]
+  const auto step =
+      options_.nesterov ? gradient + options_.momentum * momentum : momentum;  // [R, D]
   p.weight.index_add_(0, p.rows, step, -p.lr);
 }
 

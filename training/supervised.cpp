@@ -39,10 +39,10 @@ void check_device(const std::string& name, bool must_be_here, std::vector<Misfit
   if (!must_be_here || device->is_cpu()) return;
   const int64_t num_gpus = at::detail::getCUDAHooks().getNumGPUs();
   if (std::max<int64_t>(device->index(), 0) >= num_gpus)
-    misfits.push_back({"device",
-                       "'" + name + "' is not here: LibTorch finds " + std::to_string(num_gpus) +
-                           " CUDA devices",
-                       "use device: cpu, or a LibTorch built for CUDA on a machine with a GPU"});
+    misfits.push_back(
+        {"device",
+         "'" + name + "' is not here: LibTorch finds " + std::to_string(num_gpus) + " CUDA devices",
+         "use device: cpu, or a LibTorch built for CUDA on a machine with a GPU"});
 }
 
 // Everything that is wrong, so that it is reported at once. Returns the options.
@@ -50,7 +50,8 @@ const SupervisedOptions& checked(const SupervisedOptions& options, const Procedu
   TORCH_CHECK(deps.model != nullptr, "supervised: expected a model");
   std::vector<Misfit> misfits;
   if (deps.model->learnable() == nullptr)
-    misfits.push_back({"type", "model `" + model_type_name(*deps.model) + "` has no loss to minimise",
+    misfits.push_back({"type",
+                       "model `" + model_type_name(*deps.model) + "` has no loss to minimise",
                        "use training.type: fit"});
   check_device(options.device, deps.dataset != nullptr, misfits);
   if ((options.early_stopping || options.validate_every > 0) && !deps.validate)
@@ -62,7 +63,8 @@ const SupervisedOptions& checked(const SupervisedOptions& options, const Procedu
   try {
     const auto parameters = trained_parameters(*deps.model, options.optimizer.common());
     if (parameters.empty() && deps.model->learnable() != nullptr)
-      misfits.push_back({"type", "every parameter of the model is frozen: there is nothing to learn", ""});
+      misfits.push_back(
+          {"type", "every parameter of the model is frozen: there is nothing to learn", ""});
   } catch (const MisfitError& error) {
     for (const auto& misfit : error.misfits())
       misfits.push_back({"optimizer." + misfit.key, misfit.message, misfit.hint});
@@ -89,8 +91,8 @@ double number(const Json& json) {
 Json to_json(const EpochRecord& record) {
   Json validation = Json::array();
   for (const auto& [name, value] : record.validation) validation.push_back({name, value});
-  return {{"epoch", record.epoch},     {"step", record.step},   {"loss", record.loss},
-          {"terms", record.terms},     {"lr", record.lr},       {"validation", validation},
+  return {{"epoch", record.epoch},      {"step", record.step}, {"loss", record.loss},
+          {"terms", record.terms},      {"lr", record.lr},     {"validation", validation},
           {"is_whole", record.is_whole}};
 }
 
@@ -131,8 +133,10 @@ void SupervisedOptions::describe(Schema<SupervisedOptions>& schema) {
       .doc("Passes over the training data, at most.");
   schema.field("steps", &O::steps)
       .at_least(0)
-      .doc("Optimiser steps, at most; 0: as many as epochs give. The best epoch of early_stopping is a "
-           "whole one.");
+      .doc(
+          "Optimiser steps, at most; 0: as many as epochs give. The best epoch of early_stopping "
+          "is a "
+          "whole one.");
   schema.field("batch_size", &O::batch_size)
       .positive()
       .at_most(kMostExamples)
@@ -163,7 +167,9 @@ void SupervisedOptions::describe(Schema<SupervisedOptions>& schema) {
       .doc("Stop when validation gets no better, and keep the best epoch's weights.");
   schema.field("validate_every", &O::validate_every)
       .at_least(0)
-      .doc("Epochs between validations that are only logged; 0: none. For runs without early_stopping.");
+      .doc(
+          "Epochs between validations that are only logged; 0: none. For runs without "
+          "early_stopping.");
   schema.field("checkpoint_every", &O::checkpoint_every)
       .doc("Time between two checkpoints; 0: only at the end and on an interrupt.");
   schema.field("checkpoint_steps", &O::checkpoint_steps)
@@ -182,7 +188,9 @@ Supervised::Supervised(const Options& options, const Deps& deps)
       deps_(deps),
       device_(*parse_device(options.device)),
       learnable_(*deps.model->learnable()),
-      workers_(deps.dataset == nullptr ? 1 : options.threads > 0 ? options.threads : num_cores()),
+      workers_(deps.dataset == nullptr ? 1
+               : options.threads > 0   ? options.threads
+                                       : num_cores()),
       builder_(make_builder(options, deps)) {
   if (!builder_) return;
   prefetcher_ = std::make_unique<Prefetcher>(*builder_, options_.prefetch_threads);
@@ -254,18 +262,19 @@ void Supervised::step() {
   ++step_;
   ++epoch_step_;
   if (deps_.observer != nullptr)
-    deps_.observer->on_step({.epoch = epoch_ + 1,
-                             .num_epochs = options_.epochs,
-                             .epoch_step = epoch_step_,
-                             .steps_per_epoch = steps_per_epoch(),
-                             .step = step_,
-                             .total_steps = total_steps(),
-                             .loss = result.loss(),
-                             .epoch_loss = sums_.loss / sums_.weight,
-                             .num_targets = result.num_targets,
-                             .lr = lr_,
-                             .gradient_norm = norm,
-                             .is_logged = options_.log_every > 0 && step_ % options_.log_every == 0});
+    deps_.observer->on_step(
+        {.epoch = epoch_ + 1,
+         .num_epochs = options_.epochs,
+         .epoch_step = epoch_step_,
+         .steps_per_epoch = steps_per_epoch(),
+         .step = step_,
+         .total_steps = total_steps(),
+         .loss = result.loss(),
+         .epoch_loss = sums_.loss / sums_.weight,
+         .num_targets = result.num_targets,
+         .lr = lr_,
+         .gradient_norm = norm,
+         .is_logged = options_.log_every > 0 && step_ % options_.log_every == 0});
   if (epoch_step_ == steps_per_epoch() || is_finished()) finish_epoch();
 }
 
@@ -299,11 +308,12 @@ void Supervised::check_finite(const StepResult& result) const {
     return gradient.is_sparse() ? gradient.values : gradient.dense;
   });
   if (what.empty()) return;  // only the square of the norm is too large for a number
-  throw DivergenceError("training stopped at epoch " + std::to_string(epoch_ + 1) + ", batch " +
-                        std::to_string(epoch_step_ * options_.accumulate + 1) + " (step " +
-                        std::to_string(step_ + 1) + "): " + what,
-                    "lower training.optimizer.lr, set training.clip_norm, or look at the data of "
-                    "this batch; the weights are those from before it");
+  throw DivergenceError(
+      "training stopped at epoch " + std::to_string(epoch_ + 1) + ", batch " +
+          std::to_string(epoch_step_ * options_.accumulate + 1) + " (step " +
+          std::to_string(step_ + 1) + "): " + what,
+      "lower training.optimizer.lr, set training.clip_norm, or look at the data of "
+      "this batch; the weights are those from before it");
 }
 
 void Supervised::clip(StepResult& result) const {
@@ -323,8 +333,8 @@ void Supervised::finish_epoch() {
   EpochRecord record;
   record.epoch = epoch_ + 1;
   record.step = step_;
-  record.loss = sums_.weight > 0.0 ? sums_.loss / sums_.weight
-                                   : std::numeric_limits<double>::quiet_NaN();
+  record.loss =
+      sums_.weight > 0.0 ? sums_.loss / sums_.weight : std::numeric_limits<double>::quiet_NaN();
   for (const auto& [name, value] : sums_.terms) record.terms[name] = value / sums_.weight;
   record.lr = lr_;
   record.is_whole = epoch_step_ == steps_per_epoch();
@@ -342,7 +352,8 @@ void Supervised::finish_epoch() {
 }
 
 int64_t Supervised::validate_every() const {
-  return options_.early_stopping ? options_.early_stopping->evaluate_every : options_.validate_every;
+  return options_.early_stopping ? options_.early_stopping->evaluate_every
+                                 : options_.validate_every;
 }
 
 bool Supervised::is_validated(const EpochRecord& record) const {
@@ -378,7 +389,8 @@ void Supervised::validate(EpochRecord& record) {
 
 ProcedureState Supervised::state() const {
   ProcedureState state;
-  for (const auto& [name, tensor] : optimizer_->state()) state.tensors["optimizer/" + name] = tensor;
+  for (const auto& [name, tensor] : optimizer_->state())
+    state.tensors["optimizer/" + name] = tensor;
   Json json = {{"epoch", epoch_},
                {"epoch_step", epoch_step_},
                {"step", step_},

@@ -43,9 +43,9 @@ class RunObserver : public TrainingObserver {
     last_ = report;
     if (const auto line = progress_.due_line(report)) log_info(*line);
     if (!report.is_logged) return;
-    const Json line = {{"kind", "step"},       {"epoch", report.epoch},
-                       {"step", report.step},  {"loss", report.loss},
-                       {"lr", report.lr},      {"gradient_norm", report.gradient_norm}};
+    const Json line = {{"kind", "step"},      {"epoch", report.epoch},
+                       {"step", report.step}, {"loss", report.loss},
+                       {"lr", report.lr},     {"gradient_norm", report.gradient_norm}};
     metrics_.write(line.dump());
     events_.add(report.step, {{"step/loss", report.loss},
                               {"step/lr", report.lr},
@@ -57,15 +57,22 @@ class RunObserver : public TrainingObserver {
 
   void on_epoch(const EpochRecord& record) override {
     const auto pace = progress_.pace();
-    Json line = {{"kind", "epoch"},      {"epoch", record.epoch}, {"step", record.step},
-                 {"loss", record.loss},  {"lr", record.lr},       {"terms", record.terms},
-                 {"seconds", progress_.seconds()}, {"targets_per_second", pace.targets_per_second}};
+    Json line = {{"kind", "epoch"},
+                 {"epoch", record.epoch},
+                 {"step", record.step},
+                 {"loss", record.loss},
+                 {"lr", record.lr},
+                 {"terms", record.terms},
+                 {"seconds", progress_.seconds()},
+                 {"targets_per_second", pace.targets_per_second}};
     std::vector<std::pair<std::string, double>> scalars;
     std::string text = "epoch " + std::to_string(record.epoch);
     if (last_.num_epochs > 0) text += "/" + std::to_string(last_.num_epochs);
     if (!record.is_whole) text += " in part";
     text += ":";
-    const auto say = [&](const std::string& part) { text += (text.back() == ':' ? " " : ", ") + part; };
+    const auto say = [&](const std::string& part) {
+      text += (text.back() == ':' ? " " : ", ") + part;
+    };
     if (!std::isnan(record.loss)) {
       scalars.emplace_back("train/loss", record.loss);
       scalars.emplace_back("train/lr", record.lr);
@@ -109,7 +116,11 @@ class Run {
  public:
   Run(const Component<Procedure>& component, Model& model, const Dataset& dataset,
       const EvaluationOptions& evaluation, const RunFolder& folder, const TrainContext& context)
-      : model_(model), dataset_(dataset), evaluation_(evaluation), folder_(folder), context_(context) {
+      : model_(model),
+        dataset_(dataset),
+        evaluation_(evaluation),
+        folder_(folder),
+        context_(context) {
     chosen_ = component ? component : default_procedure(model);
     build();
   }
@@ -185,9 +196,10 @@ class Run {
     const auto train = dataset_.part(Split::kTrain);
     const auto num_alone = train.user_offsets.diff().eq(1).sum().item<int64_t>();
     if (num_alone == 0) return;
-    log_info(format_count(num_alone) + (num_alone == 1 ? " user has" : " users have") +
-             " one interaction in training and nothing to learn from: a sequence model learns the next "
-             "item from those before it");
+    log_info(
+        format_count(num_alone) + (num_alone == 1 ? " user has" : " users have") +
+        " one interaction in training and nothing to learn from: a sequence model learns the next "
+        "item from those before it");
   }
 
   EvaluationResult validate(const std::vector<MetricName>& also) const {
@@ -222,8 +234,10 @@ class Run {
     }
     const auto checkpoint = load_checkpoint(path);
     check_same_config(parse_yaml(checkpoint.config, path), context_.config);
-    const auto refuse = [&](const std::string& what, const std::string& was, const std::string& is) {
-      throw ConfigError({{{path, 0, 0}, what + ": the run to resume has " + was + ", now it is " + is, ""}});
+    const auto refuse = [&](const std::string& what, const std::string& was,
+                            const std::string& is) {
+      throw ConfigError(
+          {{{path, 0, 0}, what + ": the run to resume has " + was + ", now it is " + is, ""}});
     };
     if (checkpoint.seed != context_.seed)
       refuse("seed", std::to_string(checkpoint.seed), std::to_string(context_.seed));
@@ -346,7 +360,8 @@ void put_evaluation(Json& json, const EvaluationResult& evaluation) {
   json["split"] = split_name(evaluation.split);
   json["protocol"] = evaluation.protocol;
   json["metrics"] = Json::object();
-  for (const auto& metric : evaluation.metrics) json["metrics"][metric.name.to_string()] = metric.mean;
+  for (const auto& metric : evaluation.metrics)
+    json["metrics"][metric.name.to_string()] = metric.mean;
 }
 
 void write_json(const std::string& path, const Json& json) {
@@ -383,10 +398,14 @@ void write_result(const RunFolder& folder, const TrainOutcome& outcome,
 
 std::string to_string(TrainOutcome::End end) {
   switch (end) {
-    case TrainOutcome::End::kCompleted: return "completed";
-    case TrainOutcome::End::kStoppedEarly: return "stopped early";
-    case TrainOutcome::End::kLimited: return "limited";
-    case TrainOutcome::End::kInterrupted: return "interrupted";
+    case TrainOutcome::End::kCompleted:
+      return "completed";
+    case TrainOutcome::End::kStoppedEarly:
+      return "stopped early";
+    case TrainOutcome::End::kLimited:
+      return "limited";
+    case TrainOutcome::End::kInterrupted:
+      return "interrupted";
   }
   return "";
 }

@@ -21,7 +21,8 @@ struct TrainContext {
   uint64_t seed = 1;
   /// Goes on from the folder's last checkpoint, or from the beginning when it has none yet.
   bool resume = false;
-  int64_t limit_batches = 0;  ///< Ends the run after so many optimiser steps; 0: it runs to its end.
+  int64_t limit_batches =
+      0;  ///< Ends the run after so many optimiser steps; 0: it runs to its end.
   /// Set by somebody else (a signal handler): the run then ends after the step with a checkpoint.
   const std::atomic<bool>* interrupted = nullptr;
   bool quiet = false;
@@ -29,7 +30,7 @@ struct TrainContext {
   /// Resolved, with the places of its values (with_origins); written to the folder and compared at a
   /// resume.
   ConfigNode config;
-  std::string command;   ///< As it was typed, for environment.json.
+  std::string command;  ///< As it was typed, for environment.json.
 };
 
 /// How a run went.
@@ -41,8 +42,8 @@ struct TrainOutcome {
   int64_t num_steps = 0;
   std::vector<EpochRecord> history;
   std::optional<BestEpoch> best;
-  double seconds = 0.0;               ///< Of this session.
-  double targets_per_second = 0.0;    ///< While training, in this session.
+  double seconds = 0.0;             ///< Of this session.
+  double targets_per_second = 0.0;  ///< While training, in this session.
   int64_t resumed_from_step = 0;
 };
 

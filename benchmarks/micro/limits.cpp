@@ -37,7 +37,8 @@ double measure_flops() {
 
 double measure_read() {
   const auto x = torch::ones({64 << 20});
-  return static_cast<double>(x.nbytes()) / best_seconds([&] { benchmark::DoNotOptimize(x.sum().item<float>()); });
+  return static_cast<double>(x.nbytes()) /
+         best_seconds([&] { benchmark::DoNotOptimize(x.sum().item<float>()); });
 }
 
 double measure_gather() {
@@ -70,11 +71,12 @@ const Limits& limits() {
 
 void report(benchmark::State& state, const Work& work) {
   const auto& limit = limits();
-  const double seconds = std::max(work.flops / limit.flops, work.bytes / limit.read_bytes +
-                                                                work.gathered_bytes / limit.gather_bytes);
+  const double seconds =
+      std::max(work.flops / limit.flops,
+               work.bytes / limit.read_bytes + work.gathered_bytes / limit.gather_bytes);
   state.counters["limit_ms"] = seconds * 1e3;
-  state.counters["of_limit"] = benchmark::Counter(
-      seconds * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+  state.counters["of_limit"] = benchmark::Counter(seconds * static_cast<double>(state.iterations()),
+                                                  benchmark::Counter::kIsRate);
 }
 
 }  // namespace reckon::bench

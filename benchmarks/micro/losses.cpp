@@ -14,7 +14,9 @@ constexpr int64_t kTokens = 6400, kWidth = 64;
 torch::Tensor leaf(const torch::Tensor& t) { return t.detach().requires_grad_(); }
 
 // Three products of [tokens, rows, width]: scores, gradient of the queries, gradient of the rows.
-Work three_products(int64_t rows) { return {.flops = 3.0 * 2.0 * kTokens * static_cast<double>(rows) * kWidth}; }
+Work three_products(int64_t rows) {
+  return {.flops = 3.0 * 2.0 * kTokens * static_cast<double>(rows) * kWidth};
+}
 
 void softmax_over_all(benchmark::State& state, bool is_fused) {
   torch::manual_seed(1);
@@ -24,45 +26,67 @@ void softmax_over_all(benchmark::State& state, bool is_fused) {
   const auto targets = torch::randint(num_items, {kTokens}, torch::kLong);
   for (auto _ : state) {
     const auto loss = is_fused ? softmax_cross_entropy(queries, items, {}, targets, {})
-                               : at::cross_entropy_loss(at::matmul(queries, items.t()), targets, {}, at::Reduction::Sum);
+                               : at::cross_entropy_loss(at::matmul(queries, items.t()), targets, {},
+                                                        at::Reduction::Sum);
     benchmark::DoNotOptimize(torch::autograd::grad({loss}, {queries, items}));
   }
   report(state, three_products(num_items));
 }
 void BM_SoftmaxCrossEntropy(benchmark::State& state) { softmax_over_all(state, true); }
 void BM_SoftmaxCrossEntropyOfPlainAten(benchmark::State& state) { softmax_over_all(state, false); }
-BENCHMARK(BM_SoftmaxCrossEntropy)->Arg(3500)->Arg(12101)->Arg(40981)->Unit(benchmark::kMillisecond)->UseRealTime();
-BENCHMARK(BM_SoftmaxCrossEntropyOfPlainAten)->Arg(3500)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(BM_SoftmaxCrossEntropy)
+    ->Arg(3500)
+    ->Arg(12101)
+    ->Arg(40981)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
+BENCHMARK(BM_SoftmaxCrossEntropyOfPlainAten)
+    ->Arg(3500)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
 
 void BM_SharedSampledSoftmax(benchmark::State& state) {
   torch::manual_seed(1);
   const int64_t count = state.range(0);
-  const auto queries = leaf(torch::randn({kTokens, kWidth}) * 0.1), chosen = leaf(torch::randn({kTokens}));
+  const auto queries = leaf(torch::randn({kTokens, kWidth}) * 0.1),
+             chosen = leaf(torch::randn({kTokens}));
   const auto negatives = leaf(torch::randn({count, kWidth}) * 0.1);
   const auto targets = torch::randint(12101, {kTokens}, torch::kLong);
   const auto ids = torch::randint(12101, {count}, torch::kLong);
   for (auto _ : state)
     benchmark::DoNotOptimize(torch::autograd::grad(
-        {shared_sampled_softmax(queries, negatives, {}, chosen, targets, ids, {})}, {queries, negatives, chosen}));
+        {shared_sampled_softmax(queries, negatives, {}, chosen, targets, ids, {})},
+        {queries, negatives, chosen}));
   report(state, three_products(count));
 }
-BENCHMARK(BM_SharedSampledSoftmax)->Arg(256)->Arg(1024)->Arg(6000)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(BM_SharedSampledSoftmax)
+    ->Arg(256)
+    ->Arg(1024)
+    ->Arg(6000)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
 
 // Negatives of each position alone; one thread, as a worker of a training step has.
 void BM_PositionSampledSoftmax(benchmark::State& state) {
   torch::manual_seed(1);
   const int64_t num_items = state.range(0), count = 256;
-  const auto queries = leaf(torch::randn({kTokens, kWidth}) * 0.1), chosen = leaf(torch::randn({kTokens}));
+  const auto queries = leaf(torch::randn({kTokens, kWidth}) * 0.1),
+             chosen = leaf(torch::randn({kTokens}));
   const auto items = leaf(torch::randn({num_items, kWidth}) * 0.1);
   const auto targets = torch::randint(num_items, {kTokens}, torch::kLong);
   const auto ids = torch::randint(num_items, {kTokens, count}, torch::kLong);
   for (auto _ : state)
     benchmark::DoNotOptimize(torch::autograd::grad(
-        {position_sampled_softmax(queries, items, {}, chosen, targets, ids, {})}, {queries, items, chosen}));
+        {position_sampled_softmax(queries, items, {}, chosen, targets, ids, {})},
+        {queries, items, chosen}));
   // Each named row is read, and its gradient read and written.
   report(state, {.gathered_bytes = 3.0 * kTokens * count * kWidth * sizeof(float)});
 }
-BENCHMARK(BM_PositionSampledSoftmax)->Arg(12101)->Arg(1000000)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(BM_PositionSampledSoftmax)
+    ->Arg(12101)
+    ->Arg(1000000)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
 
 }  // namespace
 }  // namespace reckon::bench

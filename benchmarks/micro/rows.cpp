@@ -36,7 +36,8 @@ BENCHMARK(BM_DropoutRows)->Arg(6400)->Arg(400000)->Unit(benchmark::kMicrosecond)
 
 struct Update {
   torch::Tensor weight = torch::randn({kRows, kWidth});
-  torch::Tensor rows = std::get<0>(torch::randperm(kRows, torch::kLong).slice(0, 0, kTouched).sort());
+  torch::Tensor rows =
+      std::get<0>(torch::randperm(kRows, torch::kLong).slice(0, 0, kTouched).sort());
   torch::Tensor grads = torch::randn({kTouched, kWidth});
   static constexpr double kRowBytes = static_cast<double>(kTouched * kWidth * sizeof(float));
 };

@@ -50,7 +50,9 @@ reckon::IdMap row_ids(int64_t count) {
 
 int main(int argc, char** argv) try {
   if (argc != 9) {
-    std::fprintf(stderr, "usage: reckon_topk USERS.npy NUM_USERS ITEMS.npy NUM_ITEMS TRAIN.txt K ROUNDS OUTPUT.txt\n");
+    std::fprintf(stderr,
+                 "usage: reckon_topk USERS.npy NUM_USERS ITEMS.npy NUM_ITEMS TRAIN.txt K ROUNDS "
+                 "OUTPUT.txt\n");
     return 2;
   }
   constexpr int64_t kWidth = 64;

@@ -29,7 +29,8 @@ SourceTree pages() {
 std::set<std::string> places(const std::vector<std::string>& files) {
   std::set<std::string> places;
   for (const auto& file : files)
-    for (fs::path path = file; !path.empty(); path = path.parent_path()) places.insert(path.string());
+    for (fs::path path = file; !path.empty(); path = path.parent_path())
+      places.insert(path.string());
   return places;
 }
 
@@ -50,7 +51,8 @@ Complaints against_dead_links(const SourceTree& pages, const std::set<std::strin
 
 /// Configs, scripts and presets that a page names are there.
 Complaints against_missing_files(const SourceTree& pages, const std::set<std::string>& places) {
-  static const std::regex name("(^|[^a-zA-Z0-9_./<-])((configs|scripts|models/presets)/[a-zA-Z0-9_./-]+\\.(yaml|sh|env))");
+  static const std::regex name(
+      "(^|[^a-zA-Z0-9_./<-])((configs|scripts|models/presets)/[a-zA-Z0-9_./-]+\\.(yaml|sh|env))");
   Complaints complaints;
   for (const auto& [path, text] : pages)
     for (std::sregex_iterator it(text.begin(), text.end(), name), end; it != end; ++it)
@@ -69,8 +71,10 @@ Complaints against_decisions(const SourceTree& pages) {
     if (!std::regex_match(path, match, decision)) continue;
     const std::string number = match[1];
     if (std::stoi(number) != next++) complaints.push_back(path + " is not the next number");
-    if (text.rfind("# " + number + " ", 0) != 0) complaints.push_back(path + " has another number inside");
-    if (list == pages.end() || list->second.find(fs::path(path).filename().string()) == std::string::npos)
+    if (text.rfind("# " + number + " ", 0) != 0)
+      complaints.push_back(path + " has another number inside");
+    if (list == pages.end() ||
+        list->second.find(fs::path(path).filename().string()) == std::string::npos)
       complaints.push_back(path + " is not in the list");
   }
   return complaints;
@@ -87,15 +91,18 @@ std::vector<std::string> yaml_blocks(const std::string& page) {
 TEST(Documents, LinksLeadToFilesOfOurs) {
   const auto ours = places(tracked_files());
   EXPECT_THAT(against_dead_links(pages(), ours), IsEmpty());
-  EXPECT_THAT(against_dead_links({{"docs/a.md", "[a](../README.md) [b](b.md#c) [c](https://x.y/z) [d](../tests/) [e](#f)"}},
-                                 {"README.md", "tests", "docs/a.md"}),
+  EXPECT_THAT(against_dead_links(
+                  {{"docs/a.md",
+                    "[a](../README.md) [b](b.md#c) [c](https://x.y/z) [d](../tests/) [e](#f)"}},
+                  {"README.md", "tests", "docs/a.md"}),
               ElementsAre("docs/a.md links to b.md"));
 }
 
 TEST(Documents, NameOnlyConfigsAndScriptsThatAreThere) {
   EXPECT_THAT(against_missing_files(pages(), places(tracked_files())), IsEmpty());
-  EXPECT_THAT(against_missing_files({{"a.md", "`configs/a/b.yaml`, configs/<model>/x.yaml, scripts/run.sh\n"}},
-                                    {"configs/a/b.yaml"}),
+  EXPECT_THAT(against_missing_files(
+                  {{"a.md", "`configs/a/b.yaml`, configs/<model>/x.yaml, scripts/run.sh\n"}},
+                  {"configs/a/b.yaml"}),
               ElementsAre("a.md names scripts/run.sh"));
 }
 

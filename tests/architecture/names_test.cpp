@@ -25,12 +25,13 @@ const std::set<std::string> kRooms = {"core",   "kernels",    "layers",   "datas
                                       "export", "evaluation", "training", "serving",  "cli"};
 
 /// Tests mirror the rooms; these folders of tests/ belong to none.
-const std::set<std::string> kOtherTests = {"architecture", "consumer", "contract",   "data",
-                                           "fuzz",         "learning", "references", "setup",
-                                           "support"};
+const std::set<std::string> kOtherTests = {"architecture", "consumer", "contract",
+                                           "data",         "fuzz",     "learning",
+                                           "references",   "setup",    "support"};
 
 /// What stands beside the rooms.
-const std::set<std::string> kOtherFolders = {"benchmarks", "cmake", "configs", "docs", "scripts", "tests"};
+const std::set<std::string> kOtherFolders = {"benchmarks", "cmake",   "configs",
+                                             "docs",       "scripts", "tests"};
 
 std::string snake_case(const std::string& name) {
   std::string out;
@@ -44,14 +45,19 @@ std::string snake_case(const std::string& name) {
 /// Classes that the catalogs list stand in a header of their name, or share one with their kind.
 Complaints against_catalog_names(const SourceTree& tree) {
   static const std::regex add("catalog\\.add<(\\w+)>");
-  const std::map<std::string, std::string> shared = {
-      {"GruEncoder", "recurrent_encoder"},   {"LstmEncoder", "recurrent_encoder"},
-      {"LeaveOneOut", "splitter"},           {"RatioSplit", "splitter"},
-      {"TimeSplit", "splitter"},             {"FilesSplit", "splitter"},
-      {"NoSplit", "splitter"},               {"AdamW", "adam"},
-      {"ConstantSchedule", "schedule"},      {"LinearSchedule", "schedule"},
-      {"CosineSchedule", "schedule"},        {"StepSchedule", "schedule"},
-      {"ExponentialSchedule", "schedule"}};
+  const std::map<std::string, std::string> shared = {{"GruEncoder", "recurrent_encoder"},
+                                                     {"LstmEncoder", "recurrent_encoder"},
+                                                     {"LeaveOneOut", "splitter"},
+                                                     {"RatioSplit", "splitter"},
+                                                     {"TimeSplit", "splitter"},
+                                                     {"FilesSplit", "splitter"},
+                                                     {"NoSplit", "splitter"},
+                                                     {"AdamW", "adam"},
+                                                     {"ConstantSchedule", "schedule"},
+                                                     {"LinearSchedule", "schedule"},
+                                                     {"CosineSchedule", "schedule"},
+                                                     {"StepSchedule", "schedule"},
+                                                     {"ExponentialSchedule", "schedule"}};
   Complaints complaints;
   for (const auto& [path, text] : tree) {
     const auto room = folder_of(path);
@@ -250,18 +256,23 @@ TEST(Architecture, NoFileNamesAFolderOfOneMachine) {
   static const std::regex machine_path(
       "(^|[^a-zA-Z0-9_./:\\]})])/(home|root|Users|work|opt|tmp|mnt|srv|media)/[a-zA-Z]");
   EXPECT_THAT(files_with(machine_path, all_texts()), IsEmpty());
-  for (const std::string folder : {"home", "root", "Users", "work", "opt", "tmp", "mnt", "srv", "media"})
+  for (const std::string folder :
+       {"home", "root", "Users", "work", "opt", "tmp", "mnt", "srv", "media"})
     EXPECT_EQ(files_with(machine_path, {{"a.sh", "cd /" + folder + "/me\n"}}).size(), 1U) << folder;
-  EXPECT_THAT(files_with(machine_path, {{"a", "x/tmp/y ${folder}/tmp/y http://a/work/b folder + \"/tmp\""}}),
+  EXPECT_THAT(files_with(machine_path,
+                         {{"a", "x/tmp/y ${folder}/tmp/y http://a/work/b folder + \"/tmp\""}}),
               IsEmpty());
 }
 
 // Packages come from where the person who builds has set up pip and apt to get them.
 TEST(Architecture, NoFileNamesARegistryHost) {
   static const std::regex host(
-      "(pypi\\.(org|io)|pythonhosted\\.org|anaconda\\.(org|com)|conda\\.io|docker\\.(io|com)|ghcr\\.io|quay\\.io|"
-      "gcr\\.io|npmjs\\.(org|com)|crates\\.io|rubygems\\.org|repo\\.maven|(deb|archive|ports|security)\\."
-      "(debian|ubuntu)\\.(org|com)|mirrors?\\.[a-z]+\\.(org|com|cn|net)|pytorch\\.org/whl|artifactory)",
+      "(pypi\\.(org|io)|pythonhosted\\.org|anaconda\\.(org|com)|conda\\.io|docker\\.(io|com)|"
+      "ghcr\\.io|quay\\.io|"
+      "gcr\\.io|npmjs\\.(org|com)|crates\\.io|rubygems\\.org|repo\\.maven|(deb|archive|ports|"
+      "security)\\."
+      "(debian|ubuntu)\\.(org|com)|mirrors?\\.[a-z]+\\.(org|com|cn|net)|pytorch\\.org/"
+      "whl|artifactory)",
       std::regex::icase);
   auto texts = all_texts();
   // This list.

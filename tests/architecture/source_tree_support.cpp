@@ -27,7 +27,8 @@ std::vector<std::string> split(const std::string& text, char separator) {
 }
 
 std::vector<std::string> files_of_git() {
-  const std::string command = "git -C '" + kRoot.string() + "' ls-files -z --cached --others --exclude-standard";
+  const std::string command =
+      "git -C '" + kRoot.string() + "' ls-files -z --cached --others --exclude-standard";
   const std::unique_ptr<FILE, int (*)(FILE*)> pipe(::popen(command.c_str(), "r"), ::pclose);
   if (!pipe) throw std::runtime_error("git cannot be started");
   std::string output;

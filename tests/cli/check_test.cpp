@@ -27,7 +27,8 @@ class Impossible : public ::testing::Test {
     EXPECT_FALSE(std::filesystem::exists(shop_.file("run"))) << "a run was begun";
     EXPECT_FALSE(std::filesystem::exists(shop_.file("cache"))) << "the data was read";
     auto text = check.err;
-    for (auto at = text.find(path); at != std::string::npos; at = text.find(path)) text.replace(at, path.size(), "e.yaml");
+    for (auto at = text.find(path); at != std::string::npos; at = text.find(path))
+      text.replace(at, path.size(), "e.yaml");
     return text;
   }
 
@@ -44,16 +45,19 @@ TEST_F(Impossible, AProcedureThatTheModelCannotLearnBy) {
 }
 
 TEST_F(Impossible, ADeviceThatNobodyKnows) {
-  EXPECT_EQ(message(std::string(kTinySequenceModel) + "training: {type: supervised, device: banana}\n"),
+  EXPECT_EQ(message(std::string(kTinySequenceModel) +
+                    "training: {type: supervised, device: banana}\n"),
             "e.yaml:6:38: error: training.device: 'banana' is no device\n"
             "    hint: known: cpu, cuda, cuda:0, ...\n");
 }
 
 TEST_F(Impossible, AnOptimiserGroupOfParametersThatThereAreNot) {
-  EXPECT_THAT(message(std::string(kTinySequenceModel) +
-                      "training: {type: supervised, optimizer: {groups: [{parameters: [items.*, decoder.*]}]}}\n"),
-              HasSubstr("e.yaml:6:74: error: training.optimizer.groups[0].parameters[1]: no trained parameter is "
-                        "called 'decoder.*'\n    hint: there are: items.weight, "));
+  EXPECT_THAT(
+      message(std::string(kTinySequenceModel) + "training: {type: supervised, optimizer: {groups: "
+                                                "[{parameters: [items.*, decoder.*]}]}}\n"),
+      HasSubstr(
+          "e.yaml:6:74: error: training.optimizer.groups[0].parameters[1]: no trained parameter is "
+          "called 'decoder.*'\n    hint: there are: items.weight, "));
 }
 
 TEST_F(Impossible, EarlyStoppingWithoutAValidationPart) {
@@ -61,12 +65,16 @@ TEST_F(Impossible, EarlyStoppingWithoutAValidationPart) {
   const std::string expected =
       "error: training.early_stopping: the data has no validation split to look at\n"
       "    hint: give data.split one, or set training.early_stopping: null\n";
-  for (const std::string split : {"{type: none}", "{type: ratio, validation: 0}", "{type: time, test_from: '5'}"})
-    EXPECT_EQ(message(kTinySequenceModel + training, "  split: " + split + "\n"), "e.yaml:7:30: " + expected) << split;
+  for (const std::string split :
+       {"{type: none}", "{type: ratio, validation: 0}", "{type: time, test_from: '5'}"})
+    EXPECT_EQ(message(kTinySequenceModel + training, "  split: " + split + "\n"),
+              "e.yaml:7:30: " + expected)
+        << split;
 }
 
 TEST_F(Impossible, AFileOfVectorsThatIsNotThere) {
-  EXPECT_THAT(message("model: {preset: mf, item: {id: {pretrained: vectors.tsv}}, user: {id: {pretrained: also.npy}}}\n"),
+  EXPECT_THAT(message("model: {preset: mf, item: {id: {pretrained: vectors.tsv}}, user: {id: "
+                      "{pretrained: also.npy}}}\n"),
               AllOf(HasSubstr("e.yaml:5:45: error: model.item.id.pretrained: there is no file '" +
                               shop_.file("vectors.tsv") + "'"),
                     HasSubstr("error: model.user.id.pretrained: there is no file")));
@@ -74,13 +82,15 @@ TEST_F(Impossible, AFileOfVectorsThatIsNotThere) {
 
 TEST_F(Impossible, DiversityOfAModelWithoutVectors) {
   EXPECT_THAT(message("model: {preset: random}\nevaluation: {metrics: [ndcg@5, diversity@5]}\n"),
-              HasSubstr("e.yaml:6:32: error: evaluation.metrics[1]: diversity compares item vectors, and this model "
+              HasSubstr("e.yaml:6:32: error: evaluation.metrics[1]: diversity compares item "
+                        "vectors, and this model "
                         "has none"));
 }
 
 TEST_F(Impossible, AllAtOnce) {
   const auto text = message(std::string(kTinySequenceModel) +
-                                "training: {type: supervised, device: banana, early_stopping: {patience: 1}, optimizer: {groups: "
+                                "training: {type: supervised, device: banana, early_stopping: "
+                                "{patience: 1}, optimizer: {groups: "
                                 "[{parameters: [x]}]}}\n",
                             "  split: {type: none}\n");
   EXPECT_THAT(text, AllOf(HasSubstr("training.device"), HasSubstr("training.early_stopping"),
@@ -89,18 +99,24 @@ TEST_F(Impossible, AllAtOnce) {
 
 TEST_F(Impossible, NumbersThatNobodyMeans) {
   for (const std::string training :
-       {"epochs: 1000000000000000000", "batch_size: 1000000000000000000", "accumulate: 1000000000000"})
-    EXPECT_THAT(message(std::string(kTinySequenceModel) + "training: {type: supervised, " + training + "}\n"),
-                HasSubstr("must be at most 1")) << training;
-  EXPECT_THAT(message("model: {preset: mf, dim: 1000000000}\n"), HasSubstr("model.dim: must be at most 65536"));
+       {"epochs: 1000000000000000000", "batch_size: 1000000000000000000",
+        "accumulate: 1000000000000"})
+    EXPECT_THAT(message(std::string(kTinySequenceModel) + "training: {type: supervised, " +
+                        training + "}\n"),
+                HasSubstr("must be at most 1"))
+        << training;
+  EXPECT_THAT(message("model: {preset: mf, dim: 1000000000}\n"),
+              HasSubstr("model.dim: must be at most 65536"));
 }
 
 TEST(Check, WhatTheDataAloneShowsIsSaidBeforeTheRunBegins) {
   // The option asks for validation rows, and users are too short to give any.
   Workshop shop("check-data");
   shop.write("sequences.txt", "a x y\nb y x\nc x y\n");
-  const auto path = shop.experiment(
-      "e.yaml", std::string(kTinySequenceModel) + "training: {type: supervised, early_stopping: {patience: 3}}\n");
+  const auto path =
+      shop.experiment("e.yaml",
+                      std::string(kTinySequenceModel) +
+                          "training: {type: supervised, early_stopping: {patience: 3}}\n");
   EXPECT_EQ(reckon({"check", path}).code, 0);
   const auto train = reckon({"train", path, "--run", shop.file("run")});
   EXPECT_EQ(train.code, 1);

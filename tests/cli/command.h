@@ -43,20 +43,25 @@ class Workshop {
     std::string text;
     for (int user = 0; user < 40; ++user) {
       text += "u" + std::to_string(user);
-      for (int step = 0; step < 6; ++step) text += " i" + std::to_string((user * 5 + step * 3) % 25);
+      for (int step = 0; step < 6; ++step)
+        text += " i" + std::to_string((user * 5 + step * 3) % 25);
       text += "\n";
     }
     write("sequences.txt", text);
   }
 
   std::string file(const std::string& name) const { return folder_.file(name); }
-  void write(const std::string& name, const std::string& text) const { std::ofstream(file(name)) << text; }
+  void write(const std::string& name, const std::string& text) const {
+    std::ofstream(file(name)) << text;
+  }
 
   /// Writes an experiment; `sections` follow `data`, of which `split` is a part of its own.
   std::string experiment(const std::string& name, const std::string& sections,
                          const std::string& data = "") const {
-    write(name, "data:\n  directory: '" + folder_.path().string() + "'\n  cache: '" + file("cache") +
-                    "'\n  files: {interactions: {path: sequences.txt, format: sequences}}\n" + data + sections);
+    write(name, "data:\n  directory: '" + folder_.path().string() + "'\n  cache: '" +
+                    file("cache") +
+                    "'\n  files: {interactions: {path: sequences.txt, format: sequences}}\n" +
+                    data + sections);
     return file(name);
   }
 
@@ -66,7 +71,8 @@ class Workshop {
 
 /// A sequence model of a few numbers, and how it learns in a moment.
 inline const char* const kTinySequenceModel =
-    "model: {family: retrieval, dim: 8, user: {history: {max_length: 5, encoder: {type: gru}}}, objectives: "
+    "model: {family: retrieval, dim: 8, user: {history: {max_length: 5, encoder: {type: gru}}}, "
+    "objectives: "
     "[{type: softmax}]}\n";
 inline const char* const kTinyUserModel =
     "model: {family: retrieval, dim: 8, user: {id: {}}, objectives: [{type: bpr}]}\n";

@@ -58,7 +58,8 @@ TEST(Configs, ParsingWhatWasEmittedGivesTheSame) {
     const auto resolved = emit_config(read(path, catalog), catalog);
     const auto again = parse_yaml(emit_yaml(resolved), "resolved.yaml");
     EXPECT_EQ(emit_yaml(again), emit_yaml(resolved)) << path;
-    EXPECT_EQ(emit_yaml(emit_config(read_experiment(again, catalog), catalog)), emit_yaml(resolved)) << path;
+    EXPECT_EQ(emit_yaml(emit_config(read_experiment(again, catalog), catalog)), emit_yaml(resolved))
+        << path;
   }
 }
 
@@ -66,7 +67,8 @@ TEST(Presets, EachBuildsFromItsOwnFileAlone) {
   const auto catalog = default_catalog();
   for (const auto& name : catalog.preset_names()) {
     const auto tree = assemble_experiment(
-        parse_yaml("data: {files: {interactions: {path: x.tsv}}}\nmodel: {preset: " + name + "}\n", "p.yaml"),
+        parse_yaml("data: {files: {interactions: {path: x.tsv}}}\nmodel: {preset: " + name + "}\n",
+                   "p.yaml"),
         {}, catalog);
     EXPECT_NO_THROW(summarize_model(read_experiment(tree, catalog).model, std::nullopt)) << name;
   }
@@ -124,7 +126,8 @@ TEST(Mistakes, AreTriedWithEveryKeyAndEveryComponentThatThereIs) {
     tried.merge(fields_of(schema(), tree, catalog));
     const auto* slot = path.empty() ? nullptr : tree.at_path(path);
     for (const auto* selector : {"type", "family"})
-      if (const auto* name = slot ? slot->find(selector) : nullptr) components.insert(name->scalar_text());
+      if (const auto* name = slot ? slot->find(selector) : nullptr)
+        components.insert(name->scalar_text());
   }
   for (const auto* part : reachable_schemas(schema(), catalog))
     for (const auto& field : part->fields())
@@ -139,7 +142,8 @@ TEST(Mistakes, AreEachReportedAtTheirPlaceAndOnlyThere) {
   size_t num_cases = 0;
   for (const auto& [path, tree] : right_trees(catalog)) {
     for (const auto& one : schema_cases(schema(), tree, catalog, path)) {
-      EXPECT_THAT(reading_problems<Experiment>(one.tree, catalog), ElementsAre(StartsWith(one.expected)))
+      EXPECT_THAT(reading_problems<Experiment>(one.tree, catalog),
+                  ElementsAre(StartsWith(one.expected)))
           << one.title;
       ++num_cases;
     }
@@ -152,7 +156,8 @@ TEST(Mistakes, EveryDeclaredConstraintHasAValueThatBreaksIt) {
   for (const auto* part : reachable_schemas(schema(), catalog))
     for (const auto& field : part->fields())
       for (const auto& constraint : field.constraints)
-        EXPECT_TRUE(constraint.violation) << "'" << field.doc.name << "' must be " << constraint.limits;
+        EXPECT_TRUE(constraint.violation)
+            << "'" << field.doc.name << "' must be " << constraint.limits;
 }
 
 // What `reckon check` says of a file, run in the folder of bad experiments, whose data files have
@@ -185,7 +190,8 @@ TEST(BadExperiments, BreakEveryRuleOverSeveralKeys) {
   for (const auto& file : bad_files(kBad)) all += file.expected + "\n";
   for (const auto& [message, count] : declared) {
     int broken = 0;
-    for (auto at = all.find(message); at != std::string::npos; at = all.find(message, at + 1)) ++broken;
+    for (auto at = all.find(message); at != std::string::npos; at = all.find(message, at + 1))
+      ++broken;
     EXPECT_GE(broken, std::min(count, 2)) << message;
   }
 }
@@ -193,23 +199,28 @@ TEST(BadExperiments, BreakEveryRuleOverSeveralKeys) {
 // One rule for each key of a file, too alike for a file of its own.
 TEST(Mistakes, AKeyThatSaysNothingInTheFormatOfAFileIsReported) {
   const std::map<std::string, std::string> values = {
-      {"separator", "';'"}, {"header", "true"}, {"columns", "[user, item]"}, {"encoding", "latin-1"},
-      {"quoting", "true"}, {"quoted_newlines", "true"}, {"types", "{user: text}"}, {"timestamp_unit", "ms"},
-      {"missing_values", "['-']"}, {"roles", "{user: who}"}, {"display", "[title]"}};
+      {"separator", "';'"},      {"header", "true"},       {"columns", "[user, item]"},
+      {"encoding", "latin-1"},   {"quoting", "true"},      {"quoted_newlines", "true"},
+      {"types", "{user: text}"}, {"timestamp_unit", "ms"}, {"missing_values", "['-']"},
+      {"roles", "{user: who}"},  {"display", "[title]"}};
   const auto catalog = default_catalog();
   size_t num_rules = 0;
   for (const auto& rule : Schema<FileOptions>::instance().invariants()) {
     if (!rule.message.starts_with(kOnlyInFormats)) continue;
     ++num_rules;
     for (const auto& [format, _] : EnumNames<FileFormat>::all()) {
-      const auto tree = parse_yaml("data: {files: {interactions: {path: x, format: " + format + ", " + rule.key + ": " +
-                                       values.at(rule.key) + "}}}\nmodel: {family: popularity}\n", "format.yaml");
+      const auto tree =
+          parse_yaml("data: {files: {interactions: {path: x, format: " + format + ", " + rule.key +
+                         ": " + values.at(rule.key) + "}}}\nmodel: {family: popularity}\n",
+                     "format.yaml");
       const auto problems = reading_problems<Experiment>(tree, catalog);
       const auto formats = ", " + rule.message.substr(kOnlyInFormats.size()) + ",";
       if (formats.find(", " + format + ",") != std::string::npos)
         EXPECT_THAT(problems, IsEmpty()) << rule.key << " in " << format;
       else
-        EXPECT_THAT(problems, ElementsAre("data.files.interactions." + rule.key + ": " + rule.message)) << format;
+        EXPECT_THAT(problems,
+                    ElementsAre("data.files.interactions." + rule.key + ": " + rule.message))
+            << format;
     }
   }
   EXPECT_EQ(num_rules, values.size());

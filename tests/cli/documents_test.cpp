@@ -35,7 +35,9 @@ std::vector<std::string> yaml_blocks(const std::string& page) {
 
 // A block without data or a model gets some.
 std::string whole(const std::string& block) {
-  const auto has = [&](const std::string& key) { return ("\n" + block).find("\n" + key + ":") != std::string::npos; };
+  const auto has = [&](const std::string& key) {
+    return ("\n" + block).find("\n" + key + ":") != std::string::npos;
+  };
   std::string text = block;
   if (!has("data")) text += "\ndata: {files: {interactions: {path: x.tsv}}}\n";
   if (!has("model")) text += "\nmodel: {preset: popularity}\n";

@@ -34,12 +34,14 @@ TEST(FetchCommand, WritesPlainLinesOfProgressWhereThereIsNoTerminal) {
   const std::string path = std::getenv("PATH");
   ::setenv("PATH", (programs + ":" + path).c_str(), 1);
   const auto err = folder.file("err");
-  const int code = wait_for(
-      start_reckon({"data", "fetch", "ml-100k", "--directory", folder.file("data")}, "/dev/null", err));
+  const int code =
+      wait_for(start_reckon({"data", "fetch", "ml-100k", "--directory", folder.file("data")},
+                            "/dev/null", err));
   ::setenv("PATH", path.c_str(), 1);
   EXPECT_NE(code, 0);
-  EXPECT_THAT(read_file(err), AllOf(HasSubstr("\n  2.3 MiB of 4.7 MiB\n"), HasSubstr("the line is dead"),
-                                    HasSubstr("no wheel either"), Not(HasSubstr("\r"))));
+  EXPECT_THAT(read_file(err),
+              AllOf(HasSubstr("\n  2.3 MiB of 4.7 MiB\n"), HasSubstr("the line is dead"),
+                    HasSubstr("no wheel either"), Not(HasSubstr("\r"))));
 }
 
 }  // namespace

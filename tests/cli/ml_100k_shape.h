@@ -48,15 +48,19 @@ class Ml100kShape {
       items << i << "\t" << title(id(i)) << "\t" << 1930 + i << "\tDrama|War\n";
     std::ofstream users(folder / "users.tsv");
     users << "user\tage\tgender\toccupation\tzip\n";
-    for (int64_t user = 1; user <= kUsers; ++user) users << user << "\t" << 20 + user % 50 << "\tF\tother\t00000\n";
+    for (int64_t user = 1; user <= kUsers; ++user)
+      users << user << "\t" << 20 + user % 50 << "\tF\tother\t00000\n";
   }
 
-  static std::string title(const std::string& item) { return "Film " + item + ", The (" + id(1930 + std::stoll(item)) + ")"; }
+  static std::string title(const std::string& item) {
+    return "Film " + item + ", The (" + id(1930 + std::stoll(item)) + ")";
+  }
 
   /// What a user saw, oldest first.
   std::vector<std::string> history(const std::string& user) const {
     std::vector<std::string> out;
-    for (const auto item : histories_.at(static_cast<size_t>(std::stoll(user) - 1))) out.push_back(id(item + 1));
+    for (const auto item : histories_.at(static_cast<size_t>(std::stoll(user) - 1)))
+      out.push_back(id(item + 1));
     return out;
   }
 

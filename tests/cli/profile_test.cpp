@@ -23,11 +23,14 @@ TEST(Profile, IsATraceOfWhatEveryThreadDidInSomeSteps) {
   }
   data.close();
   std::ofstream(folder.file("experiment.yaml"))
-      << "data:\n  directory: '" << folder.path().string() << "'\n  cache: '" << folder.file("cache")
+      << "data:\n  directory: '" << folder.path().string() << "'\n  cache: '"
+      << folder.file("cache")
       << "'\n  files: {interactions: {path: sequences.txt, format: sequences}}\n"
       << "model: {preset: sasrec, dim: 8}\n"
       << "training: {epochs: 3, batch_size: 8, shards: 2, threads: 2, early_stopping: null}\n";
-  ASSERT_EQ(run_reckon({"train", folder.file("experiment.yaml"), "--quiet", "--profile", "--run", folder.file("run")}), 0);
+  ASSERT_EQ(run_reckon({"train", folder.file("experiment.yaml"), "--quiet", "--profile", "--run",
+                        folder.file("run")}),
+            0);
 
   const auto trace = nlohmann::json::parse(read_file(folder.file("run/trace.json")));
   std::map<std::string, int64_t> count;

@@ -52,12 +52,15 @@ class Program : public ::testing::Test {
   }
 
   Answer train(const std::string& model, const std::vector<std::string>& more = {}) const {
-    auto arguments = on_data({"train", kConfigs + model + "/ml-100k.yaml", "--quiet", "--run", folder_.file(model)});
+    auto arguments = on_data(
+        {"train", kConfigs + model + "/ml-100k.yaml", "--quiet", "--run", folder_.file(model)});
     arguments.insert(arguments.end(), more.begin(), more.end());
     return ask(arguments);
   }
 
-  json read_json(const std::string& name) const { return json::parse(read_file(folder_.file(name))); }
+  json read_json(const std::string& name) const {
+    return json::parse(read_file(folder_.file(name)));
+  }
 
   TemporaryFolder folder_;
   Ml100kShape data_;
@@ -70,7 +73,9 @@ TEST_P(EveryConfig, ChecksCleanAndTrains) {
   const auto checked = ask(on_data({"check", kConfigs + model + "/ml-100k.yaml"}));
   EXPECT_EQ(checked.code, 0);
   EXPECT_EQ(checked.err, "");
-  EXPECT_THAT(checked.out, StartsWith("schema   ok\ncolumns  ok: user, item, rating, timestamp\nsizes    not known\n"));
+  EXPECT_THAT(checked.out,
+              StartsWith(
+                  "schema   ok\ncolumns  ok: user, item, rating, timestamp\nsizes    not known\n"));
 
   const auto trained = train(model, {"--limit-batches", "3"});
   ASSERT_EQ(trained.code, 0) << trained.err;
@@ -91,7 +96,8 @@ TEST_P(EveryConfig, ChecksCleanAndTrains) {
 std::vector<std::string> models_of_ml_100k() {
   std::vector<std::string> models;
   for (const auto& folder : fs::directory_iterator(kConfigs))
-    if (fs::exists(folder.path() / "ml-100k.yaml")) models.push_back(folder.path().filename().string());
+    if (fs::exists(folder.path() / "ml-100k.yaml"))
+      models.push_back(folder.path().filename().string());
   std::sort(models.begin(), models.end());
   return models;
 }
@@ -149,7 +155,8 @@ class WholePath : public Program {
     for (const auto& [name, value] : result.at("metrics").items())
       EXPECT_EQ(measured.at("metrics").at(name).at("mean"), value) << name;
 
-    const auto compared = ask({"compare", folder_.file("popularity"), folder_.file("sasrec"), "--format", "json"});
+    const auto compared =
+        ask({"compare", folder_.file("popularity"), folder_.file("sasrec"), "--format", "json"});
     ASSERT_EQ(compared.code, 0) << compared.err;
     const auto comparison = json::parse(compared.out);
     EXPECT_EQ(comparison.at("baseline"), "popularity");
@@ -171,7 +178,8 @@ class WholePath : public Program {
   }
 
   void serve() const {
-    const auto exported = ask({"export", folder_.file("sasrec"), "--output", folder_.file("model.pt")});
+    const auto exported =
+        ask({"export", folder_.file("sasrec"), "--output", folder_.file("model.pt")});
     ASSERT_EQ(exported.code, 0) << exported.err;
     EXPECT_THAT(exported.out, HasSubstr("the same from the file"));
 
@@ -187,8 +195,10 @@ class WholePath : public Program {
         << "the file holds another history of the user than the data";
 
     std::ofstream(folder_.file("requests.jsonl"))
-        << json{{"user", "7"}, {"exclude_seen", true}, {"k", 5}}.dump() << "\n" << json{{"similar_to", "3"}, {"k", 2}}.dump() << "\n";
-    const auto answers = ask({"recommend", folder_.file("model.pt"), "--input", folder_.file("requests.jsonl"), "--format", "json"});
+        << json{{"user", "7"}, {"exclude_seen", true}, {"k", 5}}.dump() << "\n"
+        << json{{"similar_to", "3"}, {"k", 2}}.dump() << "\n";
+    const auto answers = ask({"recommend", folder_.file("model.pt"), "--input",
+                              folder_.file("requests.jsonl"), "--format", "json"});
     ASSERT_EQ(answers.code, 0) << answers.err;
     std::istringstream lines(answers.out);
     std::string first, second;
@@ -197,13 +207,16 @@ class WholePath : public Program {
     EXPECT_EQ(ids_of(json::parse(first)), ids);
     EXPECT_EQ(ids_of(json::parse(second)), ids_of(recommend({"--similar-to", "3", "-k", "2"})));
 
-    const auto table = ask({"recommend", folder_.file("model.pt"), "--history", join(history, ","), "-k", "1", "--exclude-seen"});
+    const auto table = ask({"recommend", folder_.file("model.pt"), "--history", join(history, ","),
+                            "-k", "1", "--exclude-seen"});
     EXPECT_THAT(table.out, HasSubstr(Ml100kShape::title(ids.front())));
 
-    const auto stranger = ask({"recommend", folder_.file("model.pt"), "--history", "no such film", "-k", "3", "--format", "json"});
+    const auto stranger = ask({"recommend", folder_.file("model.pt"), "--history", "no such film",
+                               "-k", "3", "--format", "json"});
     EXPECT_EQ(stranger.code, 0);
     EXPECT_THAT(stranger.err, HasSubstr("no such film"));
-    EXPECT_THAT(json::parse(stranger.out).at("fallback").get<std::string>(), HasSubstr("most popular"));
+    EXPECT_THAT(json::parse(stranger.out).at("fallback").get<std::string>(),
+                HasSubstr("most popular"));
   }
 
   void look_inside() const {
@@ -214,7 +227,8 @@ class WholePath : public Program {
     const auto contract = json::parse(ask({"inspect", folder_.file("model.pt"), "--json"}).out);
     EXPECT_EQ(contract.at("num_items"), 60);
 
-    const auto written = ask({"embeddings", folder_.file("sasrec"), "--output", folder_.file("items.tsv")});
+    const auto written =
+        ask({"embeddings", folder_.file("sasrec"), "--output", folder_.file("items.tsv")});
     ASSERT_EQ(written.code, 0) << written.err;
     const auto of_items = vectors("items.tsv");
     EXPECT_EQ(of_items.size(), 60U);
@@ -230,8 +244,10 @@ class WholePath : public Program {
     };
     std::string nearest_film;
     for (const auto& [id, _] : of_items)
-      if (id != "3" && (nearest_film.empty() || cosine("3", id) > cosine("3", nearest_film))) nearest_film = id;
-    EXPECT_EQ(ids_of(recommend({"--similar-to", "3", "-k", "1"})), std::vector<std::string>{nearest_film});
+      if (id != "3" && (nearest_film.empty() || cosine("3", id) > cosine("3", nearest_film)))
+        nearest_film = id;
+    EXPECT_EQ(ids_of(recommend({"--similar-to", "3", "-k", "1"})),
+              std::vector<std::string>{nearest_film});
   }
 };
 
@@ -244,15 +260,19 @@ TEST_F(WholePath, FromTheFilesToAListOfFilms) {
 TEST_F(Program, DescribesWhatAConfigMayName) {
   const auto all = ask({"describe"});
   EXPECT_EQ(all.code, 0);
-  for (const auto* name : {"sasrec", "transformer", "leave_one_out", "adam", "cosine", "supervised", "softmax"})
+  for (const auto* name :
+       {"sasrec", "transformer", "leave_one_out", "adam", "cosine", "supervised", "softmax"})
     EXPECT_THAT(all.out, HasSubstr(std::string("\n  ") + name)) << "not listed";
   EXPECT_THAT(ask({"describe", "transformer"}).out, HasSubstr("num_heads"));
   EXPECT_THAT(ask({"describe", "sasrec"}).out, HasSubstr("Kang, McAuley"));
-  const auto resolved = ask({"describe", "--resolved", kConfigs + "sasrec/ml-100k.yaml", "--set", "model.dim=32"});
+  const auto resolved =
+      ask({"describe", "--resolved", kConfigs + "sasrec/ml-100k.yaml", "--set", "model.dim=32"});
   EXPECT_EQ(resolved.code, 0);
   const auto origin_of = [&](const std::string& key) {
     const auto at = resolved.out.find("\n  " + key + ": ");
-    const auto line = at == std::string::npos ? "" : resolved.out.substr(at + 1, resolved.out.find('\n', at + 1) - at - 1);
+    const auto line = at == std::string::npos
+                          ? ""
+                          : resolved.out.substr(at + 1, resolved.out.find('\n', at + 1) - at - 1);
     return line.substr(std::min(line.find('#'), line.size()));
   };
   EXPECT_EQ(origin_of("dim"), "# command line");
@@ -267,7 +287,9 @@ TEST_F(Program, DescribesWhatAConfigMayName) {
 TEST_F(Program, SaysWhatIsWrongWithAnExperimentAndTrainsNothing) {
   const auto wrong = train("sasrec", {"--set", "training.epoch=3"});
   EXPECT_EQ(wrong.code, 1);
-  EXPECT_EQ(wrong.err, "<command line>: error: training.epoch: unknown key\n    hint: did you mean 'epochs'?\n");
+  EXPECT_EQ(
+      wrong.err,
+      "<command line>: error: training.epoch: unknown key\n    hint: did you mean 'epochs'?\n");
   EXPECT_FALSE(fs::exists(folder_.file("sasrec")));
   EXPECT_EQ(ask({"train"}).code, 2);
 }
@@ -280,8 +302,11 @@ TEST_F(Program, EndsAfterAnInterruptWithACheckpointFromWhichItGoesOn) {
   };
   const auto child = start_reckon(arguments("100000"), folder_.file("stdout"));
   const auto metrics = run + "/metrics.jsonl";
-  const auto has_epochs = [&] { return fs::exists(metrics) && read_file(metrics).find("\"epoch\"") != std::string::npos; };
-  for (int i = 0; i < 600 && !has_epochs(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  const auto has_epochs = [&] {
+    return fs::exists(metrics) && read_file(metrics).find("\"epoch\"") != std::string::npos;
+  };
+  for (int i = 0; i < 600 && !has_epochs(); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
   ASSERT_TRUE(has_epochs()) << "no epoch in half a minute";
   kill(child, SIGINT);
   EXPECT_EQ(wait_for(child), 130);

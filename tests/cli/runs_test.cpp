@@ -23,12 +23,15 @@ class Runs : public ::testing::Test {
                          const std::string& data = "") const {
     return shop_.experiment(name, std::string(kTinySequenceModel) + kShortTraining + more, data);
   }
-  Said train(const std::string& path, const std::string& run, const std::vector<std::string>& more = {}) const {
+  Said train(const std::string& path, const std::string& run,
+             const std::vector<std::string>& more = {}) const {
     std::vector<std::string> arguments = {"train", path, "--quiet", "--run", shop_.file(run)};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return reckon(arguments);
   }
-  nlohmann::json json(const std::string& path) const { return nlohmann::json::parse(read_file(shop_.file(path))); }
+  nlohmann::json json(const std::string& path) const {
+    return nlohmann::json::parse(read_file(shop_.file(path)));
+  }
 
   Workshop shop_{"runs"};
 };
@@ -36,10 +39,12 @@ class Runs : public ::testing::Test {
 TEST_F(Runs, ResumingARunThatIsNotThereIsRefusedAndBeginsNone) {
   const auto said = train(experiment(), "typo", {"--resume"});
   EXPECT_EQ(said.code, 1);
-  EXPECT_THAT(said.err, HasSubstr(shop_.file("typo") + ": error: there is no run to resume\n"
-                                                       "    hint: leave --resume away to begin one"));
+  EXPECT_THAT(said.err,
+              HasSubstr(shop_.file("typo") + ": error: there is no run to resume\n"
+                                             "    hint: leave --resume away to begin one"));
   EXPECT_FALSE(fs::exists(shop_.file("typo")));
-  EXPECT_FALSE(fs::exists(shop_.file("cache"))) << "it was refused only after the data had been read";
+  EXPECT_FALSE(fs::exists(shop_.file("cache")))
+      << "it was refused only after the data had been read";
   EXPECT_EQ(train(experiment("two.yaml", "seeds: [1, 2]\n"), "typo", {"--resume"}).code, 1);
 }
 
@@ -55,11 +60,16 @@ TEST_F(Runs, OfSeveralSeedsOneThatHadNotBegunIsBegunByAResume) {
 TEST_F(Runs, AResumeWithAnotherConfigNamesTheLineThatDiffers) {
   ASSERT_EQ(train(experiment(), "run").code, 0);
   const auto other = shop_.experiment(
-      "other.yaml", std::string(kTinySequenceModel) + "training: {type: supervised, epochs: 2, batch_size: 8, threads: 1, shards: 1}\n");
+      "other.yaml",
+      std::string(kTinySequenceModel) +
+          "training: {type: supervised, epochs: 2, batch_size: 8, threads: 1, shards: 1}\n");
   EXPECT_THAT(train(other, "run", {"--resume"}).err,
-              HasSubstr(other + ":6:53: error: training.batch_size: the run to resume has 16, now it is 8"));
+              HasSubstr(
+                  other +
+                  ":6:53: error: training.batch_size: the run to resume has 16, now it is 8"));
   const auto said = train(experiment(), "run", {"--resume", "--set", "model.dim=16"});
-  EXPECT_THAT(said.err, HasSubstr("<command line>: error: model.dim: the run to resume has 8, now it is 16"));
+  EXPECT_THAT(said.err,
+              HasSubstr("<command line>: error: model.dim: the run to resume has 8, now it is 16"));
 }
 
 TEST_F(Runs, ForceTakesThePlaceOfARunAndKeepsWhatStandsBesideIt) {
@@ -75,13 +85,17 @@ TEST_F(Runs, ResultsOfAnotherProtocolAreNotReplacedSilently) {
   ASSERT_EQ(train(experiment(), "run").code, 0);
   const auto before = read_file(shop_.file("run/test-result.json"));
   const auto users = read_file(shop_.file("run/test-per-user.parquet"));
-  const std::vector<std::string> other = {"evaluate", shop_.file("run"), "--set", "evaluation.mask_seen=false"};
+  const std::vector<std::string> other = {"evaluate", shop_.file("run"), "--set",
+                                          "evaluation.mask_seen=false"};
   const auto said = reckon(other);
   EXPECT_EQ(said.code, 1);
   EXPECT_THAT(said.out, HasSubstr("seen items kept"));
-  EXPECT_THAT(said.err, AllOf(HasSubstr("not replaced: it holds results of another protocol (full ranking, seen items "
-                                        "masked), these are of: full ranking, seen items kept"),
-                              HasSubstr("--output FOLDER writes them elsewhere, --force takes their place")));
+  EXPECT_THAT(
+      said.err,
+      AllOf(HasSubstr(
+                "not replaced: it holds results of another protocol (full ranking, seen items "
+                "masked), these are of: full ranking, seen items kept"),
+            HasSubstr("--output FOLDER writes them elsewhere, --force takes their place")));
   EXPECT_EQ(read_file(shop_.file("run/test-result.json")), before);
   EXPECT_EQ(read_file(shop_.file("run/test-per-user.parquet")), users);
 
@@ -118,7 +132,8 @@ TEST_F(Runs, CompareTakesTheMeanOverSeedsForEachUser) {
   const auto mean = mean_of_seeds({first, second}, "two (2 seeds)");
   EXPECT_TRUE(torch::allclose(mean.values.mean(0), expected));
   EXPECT_THAT(said.out, HasSubstr("two (2 seeds)"));
-  EXPECT_THAT(reckon({"compare", shop_.file("one"), shop_.file("two")}).out, HasSubstr("two (2 seeds)"));
+  EXPECT_THAT(reckon({"compare", shop_.file("one"), shop_.file("two")}).out,
+              HasSubstr("two (2 seeds)"));
 }
 
 TEST_F(Runs, SeedsOfDifferentDataHaveNoMean) {
@@ -135,7 +150,8 @@ TEST_F(Runs, WithoutATestPartTrainSaysWhyThereAreNoMetricsAndEvaluateRefuses) {
   EXPECT_THAT(said.out, HasSubstr("no metrics: the data has no test part, by data.split"));
   const auto refused = reckon({"evaluate", shop_.file("run")});
   EXPECT_EQ(refused.code, 1);
-  EXPECT_THAT(refused.err, HasSubstr("error: evaluation.split: the data has no test part to measure on"));
+  EXPECT_THAT(refused.err,
+              HasSubstr("error: evaluation.split: the data has no test part to measure on"));
   EXPECT_THAT(refused.out, Not(HasSubstr("recall")));
   EXPECT_EQ(reckon({"evaluate", shop_.file("run"), "--split", "validation"}).code, 0);
 }

@@ -28,13 +28,17 @@ class UnseenUsers : public ::testing::TestWithParam<const char*> {
       rows += user + "\ti" + std::to_string((seed * 7) % 30) + "\t" + std::to_string(time) + "\n";
     };
     for (int user = 0; user < 25; ++user)
-      for (int step = 0; step < 8; ++step) add("old-" + std::to_string(user), user * 3 + step * step, step < 6 ? step : 94 + 10 * (step - 6));
+      for (int step = 0; step < 8; ++step)
+        add("old-" + std::to_string(user), user * 3 + step * step,
+            step < 6 ? step : 94 + 10 * (step - 6));
     for (int user = 0; user < 6; ++user)
-      for (int step = 0; step < 3; ++step) add("mid-" + std::to_string(user), user * 5 + step, step < 2 ? 95 : 105);
+      for (int step = 0; step < 3; ++step)
+        add("mid-" + std::to_string(user), user * 5 + step, step < 2 ? 95 : 105);
     for (int user = 0; user < 7; ++user)
       for (int step = 0; step < 2; ++step) add("new-" + std::to_string(user), user * 4 + step, 106);
     shop_.write("rows.tsv", rows);
-    shop_.write("e.yaml", "data:\n  directory: '" + shop_.file("") + "'\n  cache: '" + shop_.file("cache") +
+    shop_.write("e.yaml", "data:\n  directory: '" + shop_.file("") + "'\n  cache: '" +
+                              shop_.file("cache") +
                               "'\n  files: {interactions: {path: rows.tsv}}\n"
                               "  split: {type: time, validation_from: '90', test_from: '100'}\n" +
                               std::string(GetParam()) + kShortTraining +
@@ -85,7 +89,8 @@ TEST_P(UnseenUsers, GetTheSameListEverywhereAndAreCounted) {
     const auto user = eager.users[row].item<int64_t>();
     ASSERT_EQ(data.users[row].item<int64_t>(), user);
     std::vector<std::string> history;
-    for (auto i = data.history_offsets[row].item<int64_t>(); i < data.history_offsets[row + 1].item<int64_t>(); ++i)
+    for (auto i = data.history_offsets[row].item<int64_t>();
+         i < data.history_offsets[row + 1].item<int64_t>(); ++i)
       history.emplace_back(run.dataset.items().raw(data.history_items[i].item<int64_t>()));
     const auto raw = std::string(run.dataset.users().raw(user));
     Request request{.k = 10};
@@ -112,13 +117,14 @@ TEST_P(UnseenUsers, GetTheSameListEverywhereAndAreCounted) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, UnseenUsers,
-                         ::testing::Values(kTinyUserModel, kTinySequenceModel,
-                                           "model: {family: retrieval, dim: 8, user: {id: {}, history: {encoder: "
-                                           "{type: mean_pooling}}}, objectives: [{type: softmax}]}\n",
-                                           "model: {family: retrieval, dim: 8, user: {id: {}}, scorer: {type: mlp}, "
-                                           "objectives: [{type: bpr}]}\n"),
-                         [](const auto& info) { return std::to_string(info.index); });
+INSTANTIATE_TEST_SUITE_P(
+    Models, UnseenUsers,
+    ::testing::Values(kTinyUserModel, kTinySequenceModel,
+                      "model: {family: retrieval, dim: 8, user: {id: {}, history: {encoder: "
+                      "{type: mean_pooling}}}, objectives: [{type: softmax}]}\n",
+                      "model: {family: retrieval, dim: 8, user: {id: {}}, scorer: {type: mlp}, "
+                      "objectives: [{type: bpr}]}\n"),
+    [](const auto& info) { return std::to_string(info.index); });
 
 }  // namespace
 }  // namespace reckon

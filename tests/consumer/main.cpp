@@ -13,7 +13,9 @@ class DecayEncoder : public reckon::SequenceEncoder {
   struct Options {
     double decay = 0.8;
     static void describe(reckon::Schema<Options>& schema) {
-      schema.field("decay", &Options::decay).must_be_in(0.0, 1.0).doc("Weight of an item one step older.");
+      schema.field("decay", &Options::decay)
+          .must_be_in(0.0, 1.0)
+          .doc("Weight of an item one step older.");
     }
   };
 
@@ -23,11 +25,11 @@ class DecayEncoder : public reckon::SequenceEncoder {
         output_(register_module("output", torch::nn::Linear(deps.width, deps.width))) {}
 
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& valid) override {
-    const auto steps = torch::ones_like(valid, torch::kFloat).cumsum(1);          // [B, T]
-    const auto age = steps.unsqueeze(2) - steps.unsqueeze(1);                     // [B, T, T]
-    const auto weights = torch::pow(torch::full_like(age, decay_), age.clamp_min(0)) *
-                         age.ge(0) * valid.unsqueeze(1);                          // [B, T, T]
-    return output_->forward(weights.matmul(x));                                   // [B, T, D]
+    const auto steps = torch::ones_like(valid, torch::kFloat).cumsum(1);  // [B, T]
+    const auto age = steps.unsqueeze(2) - steps.unsqueeze(1);             // [B, T, T]
+    const auto weights = torch::pow(torch::full_like(age, decay_), age.clamp_min(0)) * age.ge(0) *
+                         valid.unsqueeze(1);     // [B, T, T]
+    return output_->forward(weights.matmul(x));  // [B, T, D]
   }
   reckon::OutputSpec output_spec() const override { return {.width = width_}; }
 

@@ -38,7 +38,8 @@ constexpr int64_t kUsers = 12, kItems = 20, kLength = 7;
 struct Case {
   std::string name;
   std::string model;
-  std::string training = "{type: supervised, early_stopping: null, batch_size: 12, optimizer: {type: adam, lr: 2e-2}}";
+  std::string training =
+      "{type: supervised, early_stopping: null, batch_size: 12, optimizer: {type: adam, lr: 2e-2}}";
   std::string split = "leave_one_out";
 
   friend std::ostream& operator<<(std::ostream& out, const Case& c) { return out << c.name; }
@@ -54,12 +55,15 @@ std::vector<std::string> names() {
   return catalog().of<Base>().names();
 }
 
-std::string around(const std::string& user, const std::string& scorer, const std::string& objective) {
-  return "{family: retrieval, dim: 16, user: " + user + ", scorer: " + scorer + ", objectives: [" + objective + "]}";
+std::string around(const std::string& user, const std::string& scorer,
+                   const std::string& objective) {
+  return "{family: retrieval, dim: 16, user: " + user + ", scorer: " + scorer + ", objectives: [" +
+         objective + "]}";
 }
 
 std::string history(const std::string& encoder, const std::string& position = "learned") {
-  return "{history: {max_length: 8, dropout: 0.0, position: {type: " + position + "}, encoder: {type: " + encoder + "}}}";
+  return "{history: {max_length: 8, dropout: 0.0, position: {type: " + position +
+         "}, encoder: {type: " + encoder + "}}}";
 }
 
 const std::string kClosedForm = "{type: fit}";
@@ -70,13 +74,15 @@ std::vector<Case> every_model() {
   for (const auto& name : names<SequenceEncoder>())
     cases.push_back({"encoder_" + name, around(history(name), "{type: dot}", "{type: softmax}")});
   for (const auto& name : names<Position>())
-    cases.push_back({"position_" + name, around(history("transformer, num_blocks: 1, dropout: 0.0", name),
-                                                "{type: dot}", "{type: softmax}")});
+    cases.push_back(
+        {"position_" + name, around(history("transformer, num_blocks: 1, dropout: 0.0", name),
+                                    "{type: dot}", "{type: softmax}")});
   for (const auto& name : names<Scorer>())
     cases.push_back({"scorer_" + name, around("{id: {}}", "{type: " + name + "}", "{type: bce}")});
   for (const auto& name : names<Objective>()) {
     const auto objective = "{type: " + name + "}";
-    cases.push_back({"objective_" + name + "_of_users", around("{id: {}}", "{type: dot}", objective)});
+    cases.push_back(
+        {"objective_" + name + "_of_users", around("{id: {}}", "{type: dot}", objective)});
     cases.push_back({"objective_" + name + "_of_histories",
                      around(history("mean_pooling"), "{type: dot, item_bias: true}", objective)});
   }
@@ -96,7 +102,8 @@ std::vector<Case> every_procedure() {
       {"supervised",
        {"procedure_supervised", around(history("gru"), "{type: dot}", "{type: softmax}"),
         "{type: supervised, batch_size: 12, accumulate: 2, shards: 3, clip_norm: 1.0, "
-        "optimizer: {type: adamw, lr: 1e-1, no_decay: [biases, norms], groups: [{parameters: ['items.*'], lr_scale: 0.5}]}, "
+        "optimizer: {type: adamw, lr: 1e-1, no_decay: [biases, norms], groups: [{parameters: "
+        "['items.*'], lr_scale: 0.5}]}, "
         "schedule: {type: cosine, end: 0.1}, early_stopping: {metric: ndcg@5, patience: 1000}}"}}};
   std::vector<Case> all;
   for (const auto& name : names<Procedure>())
@@ -106,12 +113,15 @@ std::vector<Case> every_procedure() {
 
 // Every optimiser on dense and on sparse tables, every schedule, every procedure.
 std::vector<Case> every_way_of_learning() {
-  const std::map<std::string, std::string> of_optimizer = {
-      {"adam", "lr: 2e-2"}, {"adamw", "lr: 2e-2"}, {"adagrad", "lr: 0.3"}, {"sgd", "lr: 1.0, momentum: 0.8"}};
+  const std::map<std::string, std::string> of_optimizer = {{"adam", "lr: 2e-2"},
+                                                           {"adamw", "lr: 2e-2"},
+                                                           {"adagrad", "lr: 0.3"},
+                                                           {"sgd", "lr: 1.0, momentum: 0.8"}};
   const std::map<std::string, std::string> of_schedule = {{"step", ", every: 40"}};
   const auto model = [](const std::string& sparse) {
     const auto id = "{sparse: " + sparse + "}";
-    return "{family: retrieval, dim: 16, item: {id: " + id + "}, user: {id: " + id + "}, objectives: [{type: bpr}]}";
+    return "{family: retrieval, dim: 16, item: {id: " + id + "}, user: {id: " + id +
+           "}, objectives: [{type: bpr}]}";
   };
   const auto training = [](const std::string& optimizer, const std::string& more) {
     return "{type: supervised, batch_size: 12, optimizer: " + optimizer + more + "}";
@@ -121,15 +131,17 @@ std::vector<Case> every_way_of_learning() {
   for (const auto& name : names<Optimizer>())
     for (const auto* sparse : {"false", "true"}) {
       const auto found = of_optimizer.find(name);
-      const auto optimizer = "{type: " + name + (found == of_optimizer.end() ? "" : ", " + found->second) + "}";
-      cases.push_back({"optimizer_" + name + (sparse == std::string("true") ? "_sparse" : "_dense"), model(sparse),
-                       training(optimizer, alone)});
+      const auto optimizer =
+          "{type: " + name + (found == of_optimizer.end() ? "" : ", " + found->second) + "}";
+      cases.push_back({"optimizer_" + name + (sparse == std::string("true") ? "_sparse" : "_dense"),
+                       model(sparse), training(optimizer, alone)});
     }
   for (const auto& name : names<Schedule>()) {
     const auto found = of_schedule.find(name);
     const auto schedule = ", schedule: {type: " + name + ", warmup_steps: 7" +
                           (found == of_schedule.end() ? "" : found->second) + "}";
-    cases.push_back({"schedule_" + name, model("false"), training("{type: adam, lr: 5e-2}", alone + schedule)});
+    cases.push_back(
+        {"schedule_" + name, model("false"), training("{type: adam, lr: 5e-2}", alone + schedule)});
   }
   for (auto& c : every_procedure()) cases.push_back(c);
   return cases;
@@ -137,7 +149,8 @@ std::vector<Case> every_way_of_learning() {
 
 std::vector<Case> every_split() {
   // Of each user the last interaction is the test and the one before it the validation.
-  const std::map<std::string, std::string> options = {{"time", ", validation_from: 500, test_from: 600"}};
+  const std::map<std::string, std::string> options = {
+      {"time", ", validation_from: 500, test_from: 600"}};
   std::vector<Case> cases;
   for (const auto& name : names<Splitter>()) {
     const auto found = options.find(name);
@@ -212,14 +225,17 @@ class Contract : public ::testing::TestWithParam<Case> {
   static void SetUpTestSuite() {
     folder_ = fs::temp_directory_path() / ("reckon-contract-" + std::to_string(getpid()));
     fs::create_directories(folder_);
-    std::ofstream all(folder_ / "all.tsv"), train(folder_ / "train.tsv"), validation(folder_ / "validation.tsv"),
-        test(folder_ / "test.tsv");
-    for (auto* file : {&all, &train, &validation, &test}) *file << "user\titem\trating\ttimestamp\n";
+    std::ofstream all(folder_ / "all.tsv"), train(folder_ / "train.tsv"),
+        validation(folder_ / "validation.tsv"), test(folder_ / "test.tsv");
+    for (auto* file : {&all, &train, &validation, &test})
+      *file << "user\titem\trating\ttimestamp\n";
     for (int64_t user = 0; user < kUsers; ++user)
       for (int64_t step = 0; step < kLength; ++step)
-        for (auto* file : {&all, step < kLength - 2 ? &train : step == kLength - 2 ? &validation : &test})
-          *file << "u" << user << "\ti" << item_of(user, step) << "\t" << 1 + (user + step) % 5 << "\t"
-                << 100 * step + user << "\n";
+        for (auto* file : {&all, step < kLength - 2    ? &train
+                                 : step == kLength - 2 ? &validation
+                                                       : &test})
+          *file << "u" << user << "\ti" << item_of(user, step) << "\t" << 1 + (user + step) % 5
+                << "\t" << 100 * step + user << "\n";
   }
   static void TearDownTestSuite() { fs::remove_all(folder_); }
   static int64_t item_of(int64_t user, int64_t step) { return (user * 5 + step * 3) % kItems; }
@@ -230,11 +246,13 @@ class Contract : public ::testing::TestWithParam<Case> {
     const auto& c = GetParam();
     const bool of_files = c.split.find("files") != std::string::npos;
     const auto tree = assemble_experiment(
-        parse_yaml("data:\n  directory: '" + folder_.string() + "'\n  cache: '" + (folder_ / "cache").string() +
-                       "'\n  files: " +
-                       (of_files ? "{interactions: {path: train.tsv}, validation: {path: validation.tsv}, test: {path: test.tsv}}"
+        parse_yaml("data:\n  directory: '" + folder_.string() + "'\n  cache: '" +
+                       (folder_ / "cache").string() + "'\n  files: " +
+                       (of_files ? "{interactions: {path: train.tsv}, validation: {path: "
+                                   "validation.tsv}, test: {path: test.tsv}}"
                                  : "{interactions: {path: all.tsv}}") +
-                       "\n  split: " + c.split + "\nmodel: " + c.model + "\ntraining: " + c.training + "\n",
+                       "\n  split: " + c.split + "\nmodel: " + c.model +
+                       "\ntraining: " + c.training + "\n",
                    "contract.yaml"),
         overrides, catalog());
     experiment_ = read_experiment(tree, catalog());
@@ -306,8 +324,10 @@ class Contract : public ::testing::TestWithParam<Case> {
  private:
   static void switch_dropout_off(ConfigNode& node) {
     for (auto& entry : node.entries()) {
-      if (entry.key == "dropout" || entry.key == "attention_dropout") entry.value = ConfigNode::plain("0");
-      else switch_dropout_off(entry.value);
+      if (entry.key == "dropout" || entry.key == "attention_dropout")
+        entry.value = ConfigNode::plain("0");
+      else
+        switch_dropout_off(entry.value);
     }
     for (auto& item : node.items()) switch_dropout_off(item);
   }
@@ -338,12 +358,15 @@ TEST_P(EveryModel, EveryParameterGetsAGradientThatIsNotZero) {
   const auto named = model->named_parameters();
   std::vector<torch::Tensor> parameters;
   for (const auto& item : named) parameters.push_back(item.value());
-  const auto gradients = torch::autograd::grad({loss.sum}, parameters, {}, false, false, /*allow_unused=*/true);
+  const auto gradients =
+      torch::autograd::grad({loss.sum}, parameters, {}, false, false, /*allow_unused=*/true);
   for (size_t i = 0; i < parameters.size(); ++i) {
     const auto& name = named[i].key();
     ASSERT_TRUE(gradients[i].defined()) << name;
     EXPECT_TRUE(gradients[i].isfinite().all().item<bool>()) << name;
-    EXPECT_NE(gradients[i].ne(0).any().item<bool>(), exceptions.contains(GetParam().name + " " + name)) << name;
+    EXPECT_NE(gradients[i].ne(0).any().item<bool>(),
+              exceptions.contains(GetParam().name + " " + name))
+        << name;
   }
 }
 
@@ -371,7 +394,8 @@ TEST_P(EveryModel, ExportsAndServesEachKindOfUserThatItsContractNames) {
   inputs.user_offsets = dataset_.interactions().user_offsets;
   inputs.user_items = dataset_.interactions().items;
   // Compares file and model by itself, and throws where they differ.
-  const auto report = export_model(*model, inputs, file("model.pt"), ExportOptions{.include_users = true});
+  const auto report =
+      export_model(*model, inputs, file("model.pt"), ExportOptions{.include_users = true});
   EXPECT_GT(report.num_comparisons, 0);
   const ExportedFile exported(file("model.pt"));
   const auto contract = model->contract();
@@ -393,7 +417,8 @@ TEST_P(EveryModel, ExportsAndServesEachKindOfUserThatItsContractNames) {
   if (contract.known_user) {
     const auto ranking = exported.recommend_user({"u1", "u5", "u11"}, 4);
     expect_lists(ranking, 3, 4);
-    for (const auto& seen : exported.recommend_user({"u1"}, kItems, {}, {}, /*exclude_seen=*/true).items)
+    for (const auto& seen :
+         exported.recommend_user({"u1"}, kItems, {}, {}, /*exclude_seen=*/true).items)
       EXPECT_EQ(seen.size(), static_cast<size_t>(kItems - kLength));
   }
   if (contract.new_user_with_history) {
@@ -443,7 +468,8 @@ TEST_P(EveryRun, StoppedInTheMiddleAndTakenUpByAnotherItEndsBitIdentical) {
     EXPECT_EQ(losses, whole.losses->of_steps) << "stopped after " << moment << " of " << total;
     const auto expected = model_tensors(*whole.model), got = model_tensors(*second.model);
     ASSERT_EQ(got.size(), expected.size());
-    for (const auto& [name, tensor] : expected) EXPECT_TRUE(torch::equal(got.at(name), tensor)) << name;
+    for (const auto& [name, tensor] : expected)
+      EXPECT_TRUE(torch::equal(got.at(name), tensor)) << name;
     const auto state = second.procedure->state(), expected_state = whole.procedure->state();
     EXPECT_EQ(state.json, expected_state.json);
     ASSERT_EQ(state.tensors.size(), expected_state.tensors.size());
@@ -500,7 +526,8 @@ TEST_P(EveryLearner, LearnsAFewRowsByHeart) {
   one.run();
   const auto& losses = one.losses->of_epochs;
   const auto stated = losses_learnt_by_heart().find(GetParam().name);
-  ASSERT_TRUE(stated != losses_learnt_by_heart().end()) << "say what its loss comes to: " << losses.back() << " here";
+  ASSERT_TRUE(stated != losses_learnt_by_heart().end())
+      << "say what its loss comes to: " << losses.back() << " here";
   EXPECT_LT(losses.back(), stated->second);
   EXPECT_GT(losses.front(), 1.2 * stated->second) << "it begins with what it should learn";
 }
@@ -526,10 +553,14 @@ class EverySchedule : public ::testing::TestWithParam<std::string> {};
 TEST_P(EverySchedule, BeginsAtTheWholeRateAndNeverGoesAboveIt) {
   struct Slot {
     Component<Schedule> schedule;
-    static void describe(Schema<Slot>& schema) { schema.field("schedule", &Slot::schedule).required(); }
+    static void describe(Schema<Slot>& schema) {
+      schema.field("schedule", &Slot::schedule).required();
+    }
   };
-  const auto slot = read_config<Slot>(
-      parse_yaml("schedule: {type: " + GetParam() + ", warmup_steps: 5}", "schedule.yaml"), catalog());
+  const auto slot =
+      read_config<Slot>(parse_yaml("schedule: {type: " + GetParam() + ", warmup_steps: 5}",
+                                   "schedule.yaml"),
+                        catalog());
   const Schedule::Deps run{.total_steps = 105, .steps_per_epoch = 10};
   double last = 0.0;
   for (int64_t step = 0; step < 5; ++step) {
@@ -607,17 +638,21 @@ TEST(Catalog, EveryNameInItStandsInAnExperimentOfThisSuite) {
   auto cases = every_run();
   for (auto& c : every_split()) cases.push_back(c);
   for (const auto& c : cases) {
-    const auto tree = parse_yaml("data: {files: {interactions: {path: x.tsv}, test: {path: y.tsv}}, split: files}\nmodel: " +
-                                     c.model + "\ntraining: " + c.training + "\n", "case.yaml");
+    const auto tree = parse_yaml(
+        "data: {files: {interactions: {path: x.tsv}, test: {path: y.tsv}}, split: files}\nmodel: " +
+            c.model + "\ntraining: " + c.training + "\n",
+        "case.yaml");
     if (const auto* preset = tree.at_path("model.preset")) presets.insert(preset->scalar_text());
-    found.merge(components_of(emit_config(read_experiment(assemble_experiment(tree, {}, catalog()), catalog()), catalog())));
+    found.merge(components_of(emit_config(
+        read_experiment(assemble_experiment(tree, {}, catalog()), catalog()), catalog())));
     const auto split = c.split.substr(0, c.split.find_first_of(",}"));
     found.insert("split " + split.substr(split.rfind(' ') + 1));
   }
   std::vector<std::string> missing;
   for (const auto* registry : catalog().kinds())
     for (const auto& name : registry->names())
-      if (!found.contains(registry->kind() + " " + name)) missing.push_back(registry->kind() + " " + name);
+      if (!found.contains(registry->kind() + " " + name))
+        missing.push_back(registry->kind() + " " + name);
   for (const auto& name : catalog().preset_names())
     if (!presets.contains(name)) missing.push_back("preset " + name);
   EXPECT_THAT(missing, IsEmpty());
@@ -630,7 +665,8 @@ TEST(Catalog, EveryComponentOfEveryKindBuildsItsDefaultsIntoYamlThatReadsBack) {
       EXPECT_EQ(emit_yaml(parse_yaml(emit_yaml(defaults), "defaults.yaml")), emit_yaml(defaults))
           << registry->kind() << " " << name;
       EXPECT_NE(registry->summary(name), "") << registry->kind() << " " << name;
-      for (const auto& doc : registry->docs(name)) EXPECT_NE(doc.doc, "") << name << "." << doc.name;
+      for (const auto& doc : registry->docs(name))
+        EXPECT_NE(doc.doc, "") << name << "." << doc.name;
     }
   }
 }

@@ -15,7 +15,7 @@ namespace reckon {
 
 /// A wrong file beside the text of the message that it must give: `name.yaml` and `name.txt`.
 struct BadFile {
-  std::string name;      ///< "duplicate_key.yaml"
+  std::string name;  ///< "duplicate_key.yaml"
   std::string path;
   std::string expected;  ///< Content of the .txt, without the newline at its end.
 };
@@ -32,14 +32,16 @@ inline std::vector<BadFile> bad_files(const std::string& folder) {
     if (!is_text && entry.path().extension() != ".yaml") continue;
     const auto other = fs::path(entry.path()).replace_extension(is_text ? ".yaml" : ".txt");
     if (!fs::exists(other))
-      throw std::runtime_error(entry.path().string() + " has no " + other.filename().string() + " beside it");
+      throw std::runtime_error(entry.path().string() + " has no " + other.filename().string() +
+                               " beside it");
     if (is_text) continue;
     auto expected = read_file(other.string());
     while (expected.ends_with('\n')) expected.pop_back();
     if (expected.empty()) throw std::runtime_error(other.string() + " is empty");
     files.push_back({entry.path().filename().string(), entry.path().string(), expected});
   }
-  std::sort(files.begin(), files.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  std::sort(files.begin(), files.end(),
+            [](const auto& a, const auto& b) { return a.name < b.name; });
   return files;
 }
 
@@ -71,7 +73,8 @@ inline std::vector<std::string> kinds_of_mistakes(const std::string& messages) {
 
 /// Runs `read` on a file and returns what() of the ConfigError it throws, with the folder taken out of
 /// every path, so that expected texts do not depend on where the source lies. "" when it throws none.
-inline std::string message_of(const BadFile& file, const std::function<void(const std::string& path)>& read) {
+inline std::string message_of(const BadFile& file,
+                              const std::function<void(const std::string& path)>& read) {
   std::string text;
   try {
     read(file.path);

@@ -21,7 +21,8 @@ TEST(BadYaml, GivesExactlyTheMessageBesideIt) {
   const auto files = bad_files(kBad + "/yaml");
   EXPECT_GE(files.size(), 10U);
   for (const auto& file : files)
-    EXPECT_EQ(message_of(file, [](const std::string& path) { load_yaml(path); }), file.expected) << file.name;
+    EXPECT_EQ(message_of(file, [](const std::string& path) { load_yaml(path); }), file.expected)
+        << file.name;
 }
 
 TEST(BadFiles, ShowNoKindOfMistakeMoreThanTwice) {
@@ -32,14 +33,16 @@ TEST(BadFiles, ShowNoKindOfMistakeMoreThanTwice) {
       for (const auto& kind : kinds_of_mistakes(file.expected)) files_of[kind].push_back(file.name);
   }
   EXPECT_GE(files_of.size(), 40U);
-  for (const auto& [kind, files] : files_of) EXPECT_LE(files.size(), 2U) << kind << ": " << join(files);
+  for (const auto& [kind, files] : files_of)
+    EXPECT_LE(files.size(), 2U) << kind << ": " << join(files);
 }
 
 TEST(BadFiles, AKindOfMistakeIsItsMessageWithoutWhatDiffersFromCaseToCase) {
-  EXPECT_THAT(kinds_of_mistakes("a.yaml:1:2: error: model.dim: must be in [1, 64], got 65\n"
-                                "    hint: an error: is no message here\n"
-                                "a.yaml:3:4: error: model.x: no encoder is called 'transfomer'\n"
-                                "b.yaml:5:6: error: training.type: no training procedure is called 'fitt'"),
+  EXPECT_THAT(kinds_of_mistakes(
+                  "a.yaml:1:2: error: model.dim: must be in [1, 64], got 65\n"
+                  "    hint: an error: is no message here\n"
+                  "a.yaml:3:4: error: model.x: no encoder is called 'transfomer'\n"
+                  "b.yaml:5:6: error: training.type: no training procedure is called 'fitt'"),
               ElementsAre("must be in [, ]", "no is called ", "no is called "));
 }
 

@@ -27,7 +27,8 @@ std::string problem_of(const std::string& text, const Catalog& catalog = toy::ca
 
 TEST(Component, BuildsWhatTheConfigChose) {
   const auto catalog = toy::catalog();
-  const auto slot = read_config<Slot>(parse_yaml("encoder:\n  type: transformer\n  hidden: 6\n", "f"), catalog);
+  const auto slot =
+      read_config<Slot>(parse_yaml("encoder:\n  type: transformer\n  hidden: 6\n", "f"), catalog);
   EXPECT_EQ(slot.encoder.type(), "transformer");
   EXPECT_EQ(slot.encoder.location(), (SourceLocation{"f", 1, 1}));
   EXPECT_EQ(slot.encoder.build({.width = 7})->width(), 42);
@@ -38,7 +39,8 @@ TEST(Component, BuildsWhatTheConfigChose) {
 }
 
 TEST(Component, ABareNameIsShortForItsType) {
-  const auto slot = read_config<Slot>(parse_yaml("{encoder: gru, loss: softmax}", "f"), toy::catalog());
+  const auto slot =
+      read_config<Slot>(parse_yaml("{encoder: gru, loss: softmax}", "f"), toy::catalog());
   EXPECT_EQ(slot.encoder.type(), "gru");
   EXPECT_EQ(slot.loss->type(), "softmax");
   EXPECT_EQ(slot.loss->common().weight, 1.0);
@@ -58,10 +60,13 @@ TEST(Component, AnEmptyOneRefusesToBuild) {
 }
 
 TEST(Component, NestsAndReportsInside) {
-  const auto slot = read_config<Slot>(
-      parse_yaml("encoder: {type: gru, inner: {type: gru, inner: transformer}}", "f"), toy::catalog());
+  const auto slot =
+      read_config<Slot>(parse_yaml("encoder: {type: gru, inner: {type: gru, inner: transformer}}",
+                                   "f"),
+                        toy::catalog());
   EXPECT_EQ(slot.encoder.options_as<toy::Gru::Options>()->inner->type(), "gru");
-  EXPECT_EQ(problem_of("encoder: {type: gru, inner: {type: gru, inner: {type: gru, num_layers: 0}}}"),
+  EXPECT_EQ(problem_of(
+                "encoder: {type: gru, inner: {type: gru, inner: {type: gru, num_layers: 0}}}"),
             "f:1:72: error: encoder.inner.inner.num_layers: must be positive, got 0");
 }
 
@@ -69,22 +74,27 @@ TEST(Registry, ExplainsWhatCannotBeChosen) {
   EXPECT_EQ(problem_of("encoder: {type: transfomer}"),
             "f:1:17: error: encoder.type: no encoder is called 'transfomer'\n"
             "    hint: did you mean 'transformer'?");
-  EXPECT_EQ(problem_of("encoder: banana"),
-            "f:1:10: error: encoder: no encoder is called 'banana'\n    hint: known: transformer, gru");
+  EXPECT_EQ(
+      problem_of("encoder: banana"),
+      "f:1:10: error: encoder: no encoder is called 'banana'\n    hint: known: transformer, gru");
   EXPECT_EQ(problem_of("encoder: softmax"),
             "f:1:10: error: encoder: no encoder is called 'softmax'\n"
             "    hint: 'softmax' is of kind 'loss'; one of: transformer, gru");
   EXPECT_EQ(problem_of("encoder: {typ: gru}"),
-            "f:1:1: error: encoder: missing required key 'type'\n    hint: did you mean 'type' by 'typ'?");
-  EXPECT_EQ(problem_of("encoder: {num_layers: 1}"),
-            "f:1:1: error: encoder: missing required key 'type'\n    hint: one of: transformer, gru");
+            "f:1:1: error: encoder: missing required key 'type'\n    hint: did you mean 'type' by "
+            "'typ'?");
+  EXPECT_EQ(
+      problem_of("encoder: {num_layers: 1}"),
+      "f:1:1: error: encoder: missing required key 'type'\n    hint: one of: transformer, gru");
   EXPECT_NE(problem_of("encoder: [gru]").find("expected a component of kind 'encoder', got a list"),
             std::string::npos);
   EXPECT_NE(problem_of("encoder: null").find("expected a component of kind 'encoder', got nothing"),
             std::string::npos);
-  EXPECT_NE(problem_of("encoder: {type: [gru]}").find("encoder.type: expected the name of a component"),
+  EXPECT_NE(
+      problem_of("encoder: {type: [gru]}").find("encoder.type: expected the name of a component"),
+      std::string::npos);
+  EXPECT_NE(problem_of("encoder: gru", Catalog()).find("no encoder is registered"),
             std::string::npos);
-  EXPECT_NE(problem_of("encoder: gru", Catalog()).find("no encoder is registered"), std::string::npos);
 }
 
 TEST(Catalog, RefusesANameTwice) {

@@ -20,7 +20,8 @@ TEST(Merge, AnotherTypeReplacesTheSlotWhole) {
 }
 
 TEST(Merge, TheSameTypeOrNoneKeepsTheRest) {
-  EXPECT_EQ(merged("{e: {type: gru, n: 2}}", "{e: {type: gru, m: 1}}"), "{e: {type: gru, n: 2, m: 1}}");
+  EXPECT_EQ(merged("{e: {type: gru, n: 2}}", "{e: {type: gru, m: 1}}"),
+            "{e: {type: gru, n: 2, m: 1}}");
   EXPECT_EQ(merged("{e: {type: gru, n: 2}}", "{e: {n: 3}}"), "{e: {type: gru, n: 3}}");
 }
 
@@ -44,7 +45,8 @@ TEST(Merge, NullSwitchesOff) {
 }
 
 TEST(Merge, EveryValueKeepsThePlaceItCameFrom) {
-  const auto node = merge(parse_yaml("a: 1\nb: {c: 2}\n", "base"), parse_yaml("b: {d: 3}\n", "overlay"));
+  const auto node =
+      merge(parse_yaml("a: 1\nb: {c: 2}\n", "base"), parse_yaml("b: {d: 3}\n", "overlay"));
   EXPECT_EQ(node.at_path("a")->location().file, "base");
   EXPECT_EQ(node.at_path("b.c")->location().file, "base");
   EXPECT_EQ(node.at_path("b.d")->location().file, "overlay");
@@ -90,7 +92,8 @@ TEST(ApplyOverride, AnotherTypeReplacesTheSlotWhole) {
 TEST(ApplyOverride, OfAColumnCalledTypeKeepsTheOtherColumns) {
   const std::string expected = "{f: {types: {type: integer, x: number}}}";
   EXPECT_EQ(overridden("{f: {types: {type: text, x: number}}}", "f.types.type=integer"), expected);
-  EXPECT_EQ(overridden("{f: {types: {type: text, x: number}}}", "f.types={type: integer}"), expected);
+  EXPECT_EQ(overridden("{f: {types: {type: text, x: number}}}", "f.types={type: integer}"),
+            expected);
 }
 
 TEST(ApplyOverride, MarksTheValueAndLeavesItsNeighbours) {
@@ -107,7 +110,8 @@ TEST(ApplyOverride, SaysWhatDoesNotFit) {
             "    hint: write path=value, as in training.optimizer.lr=3e-4");
   EXPECT_NE(override_error("{a: 1}", "a..b=1").find("'a..b' is no path"), std::string::npos);
   EXPECT_NE(override_error("{a: 1}", "=1").find("'' is no path"), std::string::npos);
-  EXPECT_NE(override_error("{a: [1]}", "a[1]=1").find("a[1]: the list has 1 entries"), std::string::npos);
+  EXPECT_NE(override_error("{a: [1]}", "a[1]=1").find("a[1]: the list has 1 entries"),
+            std::string::npos);
   EXPECT_NE(override_error("{a: 5}", "a[0]=1").find("a[0]: there is no list here, but '5'"),
             std::string::npos);
   EXPECT_NE(override_error("{a: [{b: 1}]}", "a.b=1").find("name an entry, as in a[0].b"),

@@ -81,13 +81,16 @@ TEST(ParseYaml, BoundsTheDepth) {
 }
 
 TEST(ParseYaml, RefusesASecondDocument) {
-  EXPECT_NE(error_of("a: 1\n---\nb: 2\n").find("f.yaml:2:1: error: syntax: the end"), std::string::npos);
+  EXPECT_NE(error_of("a: 1\n---\nb: 2\n").find("f.yaml:2:1: error: syntax: the end"),
+            std::string::npos);
   EXPECT_EQ(error_of("---\na: 1\n...\n"), "");
 }
 
 TEST(ParseYaml, RefusesKeysThatAreNoWords) {
-  EXPECT_NE(error_of("? [1, 2]\n: x\n").find("a key must be a word, got a list"), std::string::npos);
-  EXPECT_NE(error_of("a: {~: x}\n").find("a: a key must be a word, got nothing"), std::string::npos);
+  EXPECT_NE(error_of("? [1, 2]\n: x\n").find("a key must be a word, got a list"),
+            std::string::npos);
+  EXPECT_NE(error_of("a: {~: x}\n").find("a: a key must be a word, got nothing"),
+            std::string::npos);
 }
 
 TEST(ParseYaml, RefusesTags) {
@@ -100,7 +103,8 @@ TEST(ParseYaml, RefusesBytesThatTheParserWouldMisread) {
   EXPECT_EQ(error_of(std::string_view("a: 1\x04\nb: 2\n")),
             "f.yaml:1:5: error: control character 4 in the text");
   EXPECT_NE(error_of("a: \xff\n").find("f.yaml:1:4: error: this is not UTF-8"), std::string::npos);
-  EXPECT_NE(error_of(std::string_view("a\0b\0", 4)).find("save the file as UTF-8"), std::string::npos);
+  EXPECT_NE(error_of(std::string_view("a\0b\0", 4)).find("save the file as UTF-8"),
+            std::string::npos);
   EXPECT_NE(error_of("a: \xed\xa0\x80\n").find("not UTF-8"), std::string::npos);  // a surrogate
   EXPECT_NE(error_of("a: \xc0\xaf\n").find("not UTF-8"), std::string::npos);      // overlong
   EXPECT_EQ(parse_yaml("a: \xc5\x81\xc3\xb3\r\nb: 1\r\n", "f").find("a")->scalar_text(),
@@ -108,12 +112,16 @@ TEST(ParseYaml, RefusesBytesThatTheParserWouldMisread) {
 }
 
 TEST(ParseYaml, RefusesEscapesThatTheParserMakesBytesOf) {
-  EXPECT_NE(error_of("a: \"x\\Ny\"\n").find("f.yaml:1:4: error: an escape in this text"), std::string::npos);
-  EXPECT_EQ(parse_yaml("a: \"\\u00e9\\x41\\n\"\n", "f").find("a")->scalar_text(), "\xc3\xa9" "A\n");
+  EXPECT_NE(error_of("a: \"x\\Ny\"\n").find("f.yaml:1:4: error: an escape in this text"),
+            std::string::npos);
+  EXPECT_EQ(parse_yaml("a: \"\\u00e9\\x41\\n\"\n", "f").find("a")->scalar_text(),
+            "\xc3\xa9"
+            "A\n");
 }
 
 TEST(ParseYaml, ExplainsSyntaxErrors) {
-  EXPECT_NE(error_of("a: {b: 1\n").find("f.yaml:1:4: error: syntax: a '{' is not closed"), std::string::npos);
+  EXPECT_NE(error_of("a: {b: 1\n").find("f.yaml:1:4: error: syntax: a '{' is not closed"),
+            std::string::npos);
   EXPECT_NE(error_of("a: b: c\n").find("f.yaml:1:5: error: syntax: a value cannot begin here"),
             std::string::npos);
   EXPECT_NE(error_of("a:\n\tb: 1\n").find("f.yaml:2:1: error: syntax: a tab in the indentation"),
@@ -126,8 +134,8 @@ TEST(ParseYaml, RefusesAQuoteThatNothingCloses) {
   for (const auto* text : {"a: 'x\n", "a: 'x", "a: \"x\nb: 1\n", "a: \"x\\\"\n", "a: 'x''\n",
                            "a: &y !!str 'x\n", "a: [1, 'x\n", "\"a\n", "a: \"x\n\n\n"})
     EXPECT_NE(error_of(text).find("a quoted text is not closed"), std::string::npos) << text;
-  for (const auto* text : {"a: 'x'\n", "a: \"x\\\\\"\n", "a: 'x'''\n", "a: ''\n", "a: |\n  'x\n",
-                           "a: x'\n"})
+  for (const auto* text :
+       {"a: 'x'\n", "a: \"x\\\\\"\n", "a: 'x'''\n", "a: ''\n", "a: |\n  'x\n", "a: x'\n"})
     EXPECT_EQ(error_of(text), "") << text;
 }
 
@@ -147,10 +155,12 @@ TEST(LoadYaml, SaysWhyAFileCannotBeRead) {
 
 TEST(EmitYaml, QuotesTextThatWouldReadAsSomethingElse) {
   for (const std::string text :
-       {"5", "1e3", "-2", "+.5", "true", "False", "yes", "No", "null", "~", "", ".inf", "nan", "0x10",
-        "a: b", "a #b", " a", "a ", "- a", "-", "--- a", "[a]", "{", "*a", "&a", "!a", "'a'", "\"", "%a",
-        "@a", "`a", "a\nb", "a\tb", "\x01", "\x04", "\x7f", "a:", "? a", "<<", "=", "...", "... a", "---", ",",
-        "a, b", "a]", "#", "|", ">", "\\", "\xef\xbb\xbf", "\xc5\x81"}) {
+       {"5",   "1e3", "-2",    "+.5", "true", "False",        "yes",     "No",   "null",
+        "~",   "",    ".inf",  "nan", "0x10", "a: b",         "a #b",    " a",   "a ",
+        "- a", "-",   "--- a", "[a]", "{",    "*a",           "&a",      "!a",   "'a'",
+        "\"",  "%a",  "@a",    "`a",  "a\nb", "a\tb",         "\x01",    "\x04", "\x7f",
+        "a:",  "? a", "<<",    "=",   "...",  "... a",        "---",     ",",    "a, b",
+        "a]",  "#",   "|",     ">",   "\\",   "\xef\xbb\xbf", "\xc5\x81"}) {
     auto map = ConfigNode::map();
     map.set("k", ConfigNode::text(text));
     map.set("l", ConfigNode::list()).append(ConfigNode::text(text));
@@ -175,10 +185,49 @@ TEST(EmitYaml, LeavesPlainWhatIsPlain) {
 
 // A random tree of texts that are hard on purpose.
 ConfigNode random_node(CounterRng& rng, int depth) {
-  static const std::vector<std::string> kPieces = {
-      "a", "b c", ":", ": ", "#", " #", "-", "- ", "\n", "\n\n", "  ", "'", "\"", "\\", "{", "}", "[",
-      "]", ",", "?", "*", "&", "!", "|", ">", "%", "@", "1", "0.5", "e3", "true", "null", "~", "\t",
-      "\r", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "<<", "\x01", "\xc2\x85", "=", "..."};
+  static const std::vector<std::string> kPieces = {"a",
+                                                   "b c",
+                                                   ":",
+                                                   ": ",
+                                                   "#",
+                                                   " #",
+                                                   "-",
+                                                   "- ",
+                                                   "\n",
+                                                   "\n\n",
+                                                   "  ",
+                                                   "'",
+                                                   "\"",
+                                                   "\\",
+                                                   "{",
+                                                   "}",
+                                                   "[",
+                                                   "]",
+                                                   ",",
+                                                   "?",
+                                                   "*",
+                                                   "&",
+                                                   "!",
+                                                   "|",
+                                                   ">",
+                                                   "%",
+                                                   "@",
+                                                   "1",
+                                                   "0.5",
+                                                   "e3",
+                                                   "true",
+                                                   "null",
+                                                   "~",
+                                                   "\t",
+                                                   "\r",
+                                                   "\xc3\xa9",
+                                                   "\xe2\x82\xac",
+                                                   "\xf0\x9f\x98\x80",
+                                                   "<<",
+                                                   "\x01",
+                                                   "\xc2\x85",
+                                                   "=",
+                                                   "..."};
   const auto word = [&] {
     std::string text;
     for (auto n = rng.below(5); n > 0; --n) text += kPieces[rng.below(kPieces.size())];
@@ -186,9 +235,12 @@ ConfigNode random_node(CounterRng& rng, int depth) {
     return text;
   };
   switch (depth == 0 ? rng.below(3) : rng.below(6)) {
-    case 0: return ConfigNode::null();
-    case 1: return ConfigNode::plain(std::to_string(rng.below(100)));
-    case 2: return ConfigNode::text(word());
+    case 0:
+      return ConfigNode::null();
+    case 1:
+      return ConfigNode::plain(std::to_string(rng.below(100)));
+    case 2:
+      return ConfigNode::text(word());
     case 3: {
       auto list = ConfigNode::list();
       for (auto n = rng.below(4); n > 0; --n) list.append(random_node(rng, depth - 1));

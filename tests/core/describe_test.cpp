@@ -26,8 +26,11 @@ TEST(Describe, FollowsNestedMappingsAndCommonKeys) {
   const auto text = describe("two_tower", toy::catalog());
   EXPECT_NE(text.find("    history  (mapping or null)"), std::string::npos) << text;
   EXPECT_NE(text.find("      encoder  (encoder, required)"), std::string::npos) << text;
-  EXPECT_NE(text.find("  objectives  (list of losses, required, must be non-empty)"), std::string::npos) << text;
-  EXPECT_NE(describe("pairwise", toy::catalog()).find("weight  (number, default 1"), std::string::npos);
+  EXPECT_NE(text.find("  objectives  (list of losses, required, must be non-empty)"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(describe("pairwise", toy::catalog()).find("weight  (number, default 1"),
+            std::string::npos);
 }
 
 TEST(Describe, ShowsKindsAndPresets) {
@@ -43,26 +46,29 @@ TEST(Describe, SuggestsTheNearestName) {
     describe("tranformer", toy::catalog());
     FAIL();
   } catch (const ConfigError& error) {
-    EXPECT_STREQ(error.what(), "error: nothing is called 'tranformer'\n    hint: did you mean 'transformer'?");
+    EXPECT_STREQ(error.what(),
+                 "error: nothing is called 'tranformer'\n    hint: did you mean 'transformer'?");
   }
 }
 
 TEST(Reference, HoldsEveryKeyOfEverySchema) {
   const auto catalog = toy::catalog();
-  const auto text = reference_markdown({{"experiment", "", &Schema<toy::Experiment>::instance()}}, catalog);
+  const auto text =
+      reference_markdown({{"experiment", "", &Schema<toy::Experiment>::instance()}}, catalog);
   for (const auto* part :
        {"| `data.files.<name>.path` | text | required | non-empty | Where it is. |",
         "| `training.clip` | number or null | `null` | positive | Largest gradient. |",
-        "| `activation` | relu \\| gelu | `gelu` |  | The bend. |",
-        "### encoder `transformer`", "Every loss takes:", "- `num_heads`: must divide hidden",
+        "| `activation` | relu \\| gelu | `gelu` |  | The bend. |", "### encoder `transformer`",
+        "Every loss takes:", "- `num_heads`: must divide hidden",
         "| `model` | [model](#kind-model) | required |  | What is learnt. |"})
     EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
 }
 
 TEST(DescribeResolved, NamesTheOriginOfEveryValue) {
   auto catalog = toy::catalog();
-  catalog.add_preset("base",
-                     "model:\n  family: two_tower\n  user: {id: {}}\n  objectives: [softmax]\n  scorer: gru\n");
+  catalog.add_preset(
+      "base",
+      "model:\n  family: two_tower\n  user: {id: {}}\n  objectives: [softmax]\n  scorer: gru\n");
   const auto tree = assemble_experiment(
       parse_yaml("data: {files: {a: {path: x}}}\nmodel:\n  preset: base\n  dim: 8\n", "t.yaml"),
       {"training.lr=0.5"}, catalog);
@@ -85,10 +91,13 @@ TEST(DescribeResolved, NamesTheOriginOfEveryValue) {
 TEST(WalkSchema, VisitsKeysOfChosenComponents) {
   const auto catalog = toy::catalog();
   const auto resolved =
-      emit_config(read_config<toy::Experiment>(parse_yaml(toy::kExperiment, "t"), catalog), catalog);
+      emit_config(read_config<toy::Experiment>(parse_yaml(toy::kExperiment, "t"), catalog),
+                  catalog);
   std::vector<std::string> paths;
   walk_schema(Schema<toy::Experiment>::instance(), resolved, catalog,
-              [&](const std::string& path, const SchemaBase::Field&, const ConfigNode&) { paths.push_back(path); });
+              [&](const std::string& path, const SchemaBase::Field&, const ConfigNode&) {
+                paths.push_back(path);
+              });
   for (const auto* path : {"data.files.interactions.path", "model.user.history.encoder.num_heads",
                            "model.objectives[1].negatives", "model.objectives[0].weight",
                            "model.scorer.num_layers", "training.betas"})

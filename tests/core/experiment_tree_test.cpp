@@ -45,7 +45,8 @@ TEST(AssembleExperiment, LaysTheFileOverItsPreset) {
 }
 
 TEST(AssembleExperiment, PresetsBuildOnPresets) {
-  const auto tree = assemble_experiment(parse_yaml("model: {preset: wide}", "t"), {}, with_presets());
+  const auto tree =
+      assemble_experiment(parse_yaml("model: {preset: wide}", "t"), {}, with_presets());
   EXPECT_EQ(tree.at_path("model.dim")->scalar_text(), "128");
   EXPECT_EQ(tree.at_path("model.dim")->location().file, "<preset wide>");
   EXPECT_EQ(tree.at_path("training.name")->scalar_text(), "wide");
@@ -55,15 +56,16 @@ TEST(AssembleExperiment, PresetsBuildOnPresets) {
 
 TEST(AssembleExperiment, AnotherComponentReplacesThePresetsWhole) {
   const auto tree = assemble_experiment(
-      parse_yaml("model: {preset: base, user: {history: {encoder: {type: gru}}}}", "t"), {}, with_presets());
+      parse_yaml("model: {preset: base, user: {history: {encoder: {type: gru}}}}", "t"), {},
+      with_presets());
   EXPECT_EQ(emit_flow(*tree.at_path("model.user.history.encoder")), "{type: gru}");
 }
 
 TEST(AssembleExperiment, OverridesComeLastAndMayChooseThePreset) {
-  const auto tree = assemble_experiment(
-      parse_yaml("model: {preset: base}", "t"),
-      {"model.objectives[0]={type: pairwise, negatives: 5}", "model.preset=wide", "model.dim=8"},
-      with_presets());
+  const auto tree = assemble_experiment(parse_yaml("model: {preset: base}", "t"),
+                                        {"model.objectives[0]={type: pairwise, negatives: 5}",
+                                         "model.preset=wide", "model.dim=8"},
+                                        with_presets());
   EXPECT_EQ(tree.at_path("model.dim")->scalar_text(), "8");
   EXPECT_EQ(tree.at_path("model.dim")->location().file, kCommandLineOrigin);
   EXPECT_EQ(tree.at_path("training.name")->scalar_text(), "wide");
@@ -78,9 +80,11 @@ TEST(AssembleExperiment, FindsPresetFilesBesideTheFileThatNamesThem) {
   const auto folder = std::filesystem::path(testing::TempDir()) / "experiment_tree_test";
   std::filesystem::create_directories(folder / "sub");
   write_file_atomic((folder / "sub/mine.yaml").string(), "model: {preset: ../more.yaml, dim: 5}\n");
-  write_file_atomic((folder / "more.yaml").string(), "model: {preset: base}\ntraining: {name: more}\n");
+  write_file_atomic((folder / "more.yaml").string(),
+                    "model: {preset: base}\ntraining: {name: more}\n");
   write_file_atomic((folder / "run.yaml").string(), "model: {preset: ./sub/mine.yaml}\n");
-  const auto tree = assemble_experiment(load_yaml((folder / "run.yaml").string()), {}, with_presets());
+  const auto tree =
+      assemble_experiment(load_yaml((folder / "run.yaml").string()), {}, with_presets());
   EXPECT_EQ(tree.at_path("model.dim")->scalar_text(), "5");
   EXPECT_EQ(tree.at_path("training.name")->scalar_text(), "more");
   EXPECT_EQ(tree.at_path("model.family")->location().file, "<preset base>");
@@ -89,16 +93,20 @@ TEST(AssembleExperiment, FindsPresetFilesBesideTheFileThatNamesThem) {
 
 TEST(AssembleExperiment, ExplainsWhatIsWrongWithAPreset) {
   EXPECT_EQ(error_of("model: {preset: bsae}"),
-            "t.yaml:1:17: error: model.preset: no preset is called 'bsae'\n    hint: did you mean 'base'?");
+            "t.yaml:1:17: error: model.preset: no preset is called 'bsae'\n    hint: did you mean "
+            "'base'?");
   EXPECT_NE(error_of("model: {preset: zzzzzz}").find("known: base, wide"), std::string::npos);
-  EXPECT_NE(error_of("model: {preset: loop_a}").find("loop_a -> loop_b -> loop_a"), std::string::npos);
+  EXPECT_NE(error_of("model: {preset: loop_a}").find("loop_a -> loop_b -> loop_a"),
+            std::string::npos);
   EXPECT_EQ(error_of("model: {preset: bad}"),
             "<preset bad>:2:1: error: output: a preset may hold model, training, data, evaluation");
   EXPECT_NE(error_of("model: {preset: ./none.yaml}").find("No such file"), std::string::npos);
-  EXPECT_NE(error_of("model: {preset: [base]}").find("expected the name of a preset"), std::string::npos);
-  EXPECT_EQ(error_of("model: {preset: base, family: popularity}"),
-            "t.yaml:1:23: error: model.family: stands beside `preset`, which has a family of its own\n"
-            "    hint: leave one of them out");
+  EXPECT_NE(error_of("model: {preset: [base]}").find("expected the name of a preset"),
+            std::string::npos);
+  EXPECT_EQ(
+      error_of("model: {preset: base, family: popularity}"),
+      "t.yaml:1:23: error: model.family: stands beside `preset`, which has a family of its own\n"
+      "    hint: leave one of them out");
   EXPECT_NE(error_of("- 1").find("an experiment is a mapping, got a list"), std::string::npos);
 }
 
@@ -125,8 +133,10 @@ TEST(AssembleExperiment, ReportsAnUnknownPresetTogetherWithBrokenOverrides) {
 TEST(AssembleExperiment, BoundsHowDeepPresetsBuildOnEachOther) {
   auto catalog = toy::catalog();
   for (int i = 0; i < 6; ++i)
-    catalog.add_preset("p" + std::to_string(i), "model: {preset: p" + std::to_string(i + 1) + "}\n");
-  EXPECT_THROW(assemble_experiment(parse_yaml("model: {preset: p0}", "t"), {}, catalog), ConfigError);
+    catalog.add_preset("p" + std::to_string(i),
+                       "model: {preset: p" + std::to_string(i + 1) + "}\n");
+  EXPECT_THROW(assemble_experiment(parse_yaml("model: {preset: p0}", "t"), {}, catalog),
+               ConfigError);
 }
 
 }  // namespace

@@ -18,7 +18,8 @@ class Files : public testing::Test {
  protected:
   void SetUp() override {
     folder_ = fs::path(testing::TempDir()) /
-              (std::string("files_test_") + testing::UnitTest::GetInstance()->current_test_info()->name());
+              (std::string("files_test_") +
+               testing::UnitTest::GetInstance()->current_test_info()->name());
     fs::remove_all(folder_);
     fs::create_directories(folder_);
   }
@@ -26,7 +27,8 @@ class Files : public testing::Test {
 
   std::string path(const std::string& name) const { return (folder_ / name).string(); }
   size_t num_files() const {
-    return static_cast<size_t>(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()));
+    return static_cast<size_t>(
+        std::distance(fs::directory_iterator(folder_), fs::directory_iterator()));
   }
 
   fs::path folder_;
@@ -84,7 +86,8 @@ TEST_F(Files, APlaceThatNoFileCanTakeIsRefusedBeforehand) {
   write_file_atomic(path("there"), "x");
   EXPECT_EQ(refusal(path("there")), "");
   EXPECT_NE(refusal(folder_.string()).find("it is a folder"), std::string::npos);
-  EXPECT_NE(refusal(path("no/new")).find("its folder " + path("no") + " is not there"), std::string::npos);
+  EXPECT_NE(refusal(path("no/new")).find("its folder " + path("no") + " is not there"),
+            std::string::npos);
   EXPECT_NE(refusal(path("there/new")).find(path("there") + " is no folder"), std::string::npos);
 }
 
@@ -111,7 +114,8 @@ TEST_F(Files, ErrorsNameThePathAndTheReason) {
     read_file(path("none"));
     FAIL();
   } catch (const DataError& error) {
-    EXPECT_EQ(std::string(error.what()), path("none") + ": error: cannot be read: No such file or directory");
+    EXPECT_EQ(std::string(error.what()),
+              path("none") + ": error: cannot be read: No such file or directory");
   }
   EXPECT_THROW(read_file(folder_.string()), DataError);
   EXPECT_THROW(write_file_atomic(path("no/such/folder/f"), "x"), DataError);

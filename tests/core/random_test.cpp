@@ -148,7 +148,8 @@ TEST(Permutation, EveryOrderIsAsLikely) {
 TEST(RandomBits, StayTheSameFromVersionToVersion) {
   // Written down once: stored runs depend on these numbers.
   EXPECT_EQ(random_bits(RandomKey(0), 0), 0xa3cd6260876fc5dfULL);
-  EXPECT_EQ(random_bits(RandomKey(42, RandomStream::kNegatives, 3, 1000), 17), 0x7c0a278f51dd5fc3ULL);
+  EXPECT_EQ(random_bits(RandomKey(42, RandomStream::kNegatives, 3, 1000), 17),
+            0x7c0a278f51dd5fc3ULL);
 }
 
 }  // namespace

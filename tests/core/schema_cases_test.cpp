@@ -15,7 +15,8 @@ using ::testing::StartsWith;
 const auto& schema() { return Schema<toy::Experiment>::instance(); }
 
 ConfigNode resolved(const Catalog& catalog) {
-  const auto experiment = read_config<toy::Experiment>(parse_yaml(toy::kExperiment, "toy.yaml"), catalog);
+  const auto experiment =
+      read_config<toy::Experiment>(parse_yaml(toy::kExperiment, "toy.yaml"), catalog);
   return emit_config(experiment, catalog);
 }
 
@@ -26,7 +27,8 @@ TEST(SchemaCases, EveryMistakeIsReportedAtItsPlaceAndOnlyThere) {
   const auto cases = schema_cases(schema(), tree, catalog);
   EXPECT_GT(cases.size(), 60U);
   for (const auto& one : cases)
-    EXPECT_THAT(reading_problems<toy::Experiment>(one.tree, catalog), ElementsAre(StartsWith(one.expected)))
+    EXPECT_THAT(reading_problems<toy::Experiment>(one.tree, catalog),
+                ElementsAre(StartsWith(one.expected)))
         << one.title;
 }
 

@@ -76,7 +76,10 @@ class Transformer : public Encoder {
     static void describe(Schema<Options>& schema) {
       schema.field("hidden", &Options::hidden).positive().doc("Width of the inside.");
       schema.field("num_heads", &Options::num_heads).at_least(1).doc("Attention heads.");
-      schema.field("dropout", &Options::dropout).at_least(0.0).less_than(1.0).doc("Drop probability.");
+      schema.field("dropout", &Options::dropout)
+          .at_least(0.0)
+          .less_than(1.0)
+          .doc("Drop probability.");
       schema.field("activation", &Options::activation).doc("The bend.");
       schema.invariant("num_heads", "must divide hidden",
                        [](const Options& o) { return o.hidden % o.num_heads == 0; });
@@ -163,7 +166,10 @@ class TwoTower : public Model {
       schema.field("dim", &Options::dim).positive().doc("Width.");
       schema.field("user", &Options::user).required().doc("What a user is.");
       schema.field("scorer", &Options::scorer).default_type("gru").doc("How it scores.");
-      schema.field("objectives", &Options::objectives).required().non_empty().doc("What is minimised.");
+      schema.field("objectives", &Options::objectives)
+          .required()
+          .non_empty()
+          .doc("What is minimised.");
     }
   };
   TwoTower(const Options&, const Deps&) {}
@@ -212,10 +218,13 @@ struct TrainingOptions {
     schema.field("seed", &TrainingOptions::seed).doc("Where randomness begins.");
     schema.field("clip", &TrainingOptions::clip).positive().doc("Largest gradient.");
     schema.field("save_every", &TrainingOptions::save_every).positive().doc("Between checkpoints.");
-    schema.field("memory", &TrainingOptions::memory).at_least(ByteSize{1 << 20}).doc("At most this.");
+    schema.field("memory", &TrainingOptions::memory)
+        .at_least(ByteSize{1 << 20})
+        .doc("At most this.");
     schema.field("seeds", &TrainingOptions::seeds).non_empty().at_least(0).doc("Runs.");
     schema.field("name", &TrainingOptions::name)
-        .must_be("without blanks", [](const std::string& v) { return v.find(' ') == v.npos; }, "a b")
+        .must_be(
+            "without blanks", [](const std::string& v) { return v.find(' ') == v.npos; }, "a b")
         .doc("Of the run.");
   }
 };

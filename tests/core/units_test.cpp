@@ -21,7 +21,8 @@ TEST(Duration, ReadsEveryUnit) {
 TEST(Duration, IsWrittenSoThatItReadsBack) {
   EXPECT_EQ(to_string(Duration{600}), "10m");
   EXPECT_EQ(to_string(Duration{0}), "0s");
-  for (const double seconds : {0.001, 0.1, 1.5, 59.0, 60.0, 61.0, 3600.0, 86400.0, 1e9, 1e17, 1.0 / 3})
+  for (const double seconds :
+       {0.001, 0.1, 1.5, 59.0, 60.0, 61.0, 3600.0, 86400.0, 1e9, 1e17, 1.0 / 3})
     EXPECT_EQ(parse_duration(to_string(Duration{seconds}))->seconds, seconds) << seconds;
 }
 
@@ -42,7 +43,8 @@ TEST(ByteSize, IsWrittenSoThatItReadsBack) {
 
 TEST(Units, ExplainThemselvesInErrors) {
   Problems problems;
-  read_config<toy::TrainingOptions>(parse_yaml("save_every: soon\nmemory: \"5\"\n", "f"), Catalog(), problems);
+  read_config<toy::TrainingOptions>(parse_yaml("save_every: soon\nmemory: \"5\"\n", "f"), Catalog(),
+                                    problems);
   ASSERT_EQ(problems.size(), 2U);
   EXPECT_EQ(problems.diagnostics()[0].message,
             "save_every: expected a duration such as 10s, 5m or 2h, got 'soon'");

@@ -35,7 +35,8 @@ Interactions some_users() {
 std::string text_of(const StepBatch& step) {
   std::ostringstream out;
   for (const auto& shard : step.shards)
-    for (const auto& [name, tensor] : shard.tensors()) out << name << tensor.sizes() << "\n" << tensor << "\n";
+    for (const auto& [name, tensor] : shard.tensors())
+      out << name << tensor.sizes() << "\n" << tensor << "\n";
   return out.str();
 }
 
@@ -49,7 +50,8 @@ TEST(BatchBuilder, ShiftsEachHistoryByOneAndPadsInFront) {
   const auto step = builder.build(0, 0);
   EXPECT_EQ(step.num_targets, 4);
   ASSERT_EQ(step.shards.size(), 1U);
-  const auto history = step.shards[0].at(batch_key::kHistory), targets = step.shards[0].at(batch_key::kTargets);
+  const auto history = step.shards[0].at(batch_key::kHistory),
+             targets = step.shards[0].at(batch_key::kTargets);
   ASSERT_EQ(history.size(0), 2);
   const int64_t longer = history[0][0].item<int64_t>() == 2 ? 0 : 1;
   EXPECT_THAT(row(history, longer), ElementsAre(2, 3, 4));  // the newest four items of user 0
@@ -66,7 +68,9 @@ TEST(BatchBuilder, EveryExampleComesOnceAnEpochWhateverTheShardsAndBuckets) {
   const auto train = some_users();
   for (const bool bucket : {false, true}) {
     for (const int64_t shards : {1, 2, 3}) {
-      const BatchBuilder builder(train, needs, {.batch_size = 7, .num_shards = shards, .bucket_by_length = bucket, .seed = 4});
+      const BatchBuilder builder(
+          train, needs,
+          {.batch_size = 7, .num_shards = shards, .bucket_by_length = bucket, .seed = 4});
       std::multiset<int64_t> seen;
       int64_t targets = 0;
       for (int64_t step = 0; step < builder.steps_per_epoch(); ++step) {
@@ -76,7 +80,8 @@ TEST(BatchBuilder, EveryExampleComesOnceAnEpochWhateverTheShardsAndBuckets) {
           const auto here = shard.at(batch_key::kTargets).ge(0).sum().item<int64_t>();
           targets += here;
           // A shard is as wide as its longest history.
-          EXPECT_TRUE(shard.size() == 0 || shard.at(batch_key::kTargets).select(1, 0).ge(0).any().item<bool>());
+          EXPECT_TRUE(shard.size() == 0 ||
+                      shard.at(batch_key::kTargets).select(1, 0).ge(0).any().item<bool>());
         }
       }
       EXPECT_EQ(seen.size(), 40U);
@@ -98,17 +103,20 @@ TEST(BatchBuilder, InteractionsCarryUserItemAndRating) {
   for (int64_t step = 0; step < 2; ++step) {
     const auto shard = builder.build(0, step).shards[0];
     for (int64_t i = 0; i < shard.size(); ++i)
-      found[{shard.at(batch_key::kUsers)[i].item<int64_t>(), shard.at(batch_key::kTargets)[i].item<int64_t>()}] =
+      found[{shard.at(batch_key::kUsers)[i].item<int64_t>(),
+             shard.at(batch_key::kTargets)[i].item<int64_t>()}] =
           shard.at(batch_key::kLabels)[i].item<float>();
   }
-  EXPECT_EQ(found, (std::map<std::pair<int64_t, int64_t>, float>{{{0, 1}, 4.f}, {{0, 2}, 2.f}, {{1, 0}, 5.f}}));
+  EXPECT_EQ(found, (std::map<std::pair<int64_t, int64_t>, float>{
+                       {{0, 1}, 4.f}, {{0, 2}, 2.f}, {{1, 0}, 5.f}}));
 }
 
 TEST(BatchBuilder, EpochsAndSeedsAreOtherOrdersAndTheSameQuestionHasTheSameAnswer) {
   Needs needs;
   needs.users = true;
   const auto train = some_users();
-  const BatchBuilder one(train, needs, {.batch_size = 16, .seed = 1}), again(train, needs, {.batch_size = 16, .seed = 1}),
+  const BatchBuilder one(train, needs, {.batch_size = 16, .seed = 1}),
+      again(train, needs, {.batch_size = 16, .seed = 1}),
       other(train, needs, {.batch_size = 16, .seed = 2});
   EXPECT_EQ(text_of(one.build(3, 5)), text_of(again.build(3, 5)));
   EXPECT_NE(text_of(one.build(3, 5)), text_of(one.build(4, 5)));
@@ -130,16 +138,20 @@ TEST(BatchBuilder, NegativesHaveTheShapeThatWasAskedForAndAvoidWhatTheUserHas) {
       for (const auto& shard : builder.build(0, step).shards) {
         const auto negatives = shard.at(batch_key::kNegatives);
         const auto width = shard.at(batch_key::kHistory).size(1);
-        const auto shape = per == NegativeNeeds::Per::kExample ? std::vector<int64_t>{shard.size(), 4}
-                                                               : std::vector<int64_t>{shard.size(), width, 4};
+        const auto shape = per == NegativeNeeds::Per::kExample
+                               ? std::vector<int64_t>{shard.size(), 4}
+                               : std::vector<int64_t>{shard.size(), width, 4};
         EXPECT_EQ(negatives.sizes(), shape);
         for (int64_t i = 0; i < shard.size(); ++i) {
           const auto user = shard.at(batch_key::kUsers)[i].item<int64_t>();
-          const std::set<int64_t> own(items.begin() + offsets[user], items.begin() + offsets[user + 1]);
+          const std::set<int64_t> own(items.begin() + offsets[user],
+                                      items.begin() + offsets[user + 1]);
           const auto targets = shard.at(batch_key::kTargets)[i];
           for (int64_t t = 0; t < (per == NegativeNeeds::Per::kPosition ? width : 1); ++t) {
-            if (per == NegativeNeeds::Per::kPosition && targets[t].item<int64_t>() == kPaddingId) continue;
-            const auto drawn = values_of<int64_t>(per == NegativeNeeds::Per::kPosition ? negatives[i][t] : negatives[i]);
+            if (per == NegativeNeeds::Per::kPosition && targets[t].item<int64_t>() == kPaddingId)
+              continue;
+            const auto drawn = values_of<int64_t>(
+                per == NegativeNeeds::Per::kPosition ? negatives[i][t] : negatives[i]);
             for (const auto item : drawn) {
               EXPECT_TRUE(item >= 0 && item < 30) << item;
               EXPECT_EQ(own.count(item), 0U) << "user " << user << " has item " << item;
@@ -159,9 +171,11 @@ TEST(BatchBuilder, AStepsSharedNegativesAreTheSameInEveryShard) {
   const BatchBuilder builder(some_users(), needs, {.batch_size = 8, .num_shards = 2});
   const auto step = builder.build(0, 1);
   EXPECT_EQ(step.shards[0].at(batch_key::kNegatives).sizes(), (std::vector<int64_t>{16}));
-  EXPECT_TRUE(torch::equal(step.shards[0].at(batch_key::kNegatives), step.shards[1].at(batch_key::kNegatives)));
+  EXPECT_TRUE(torch::equal(step.shards[0].at(batch_key::kNegatives),
+                           step.shards[1].at(batch_key::kNegatives)));
   // Uniform over 30 items.
-  EXPECT_TRUE(torch::allclose(step.shards[0].at(batch_key::kNegativeLogQ), torch::full({16}, -std::log(30.0))));
+  EXPECT_TRUE(torch::allclose(step.shards[0].at(batch_key::kNegativeLogQ),
+                              torch::full({16}, -std::log(30.0))));
 }
 
 TEST(BatchBuilder, TheFrequencyOfTargetsIsTheirShareOfTrainingWhateverNegativesAreDrawn) {
@@ -202,7 +216,9 @@ TEST(BatchBuilder, EachStreamOfNegativesIsDrawnByItselfAndTheFirstAsIfItWereAlon
   const auto build = [&](std::vector<NegativeNeeds> negatives) {
     Needs needs;
     needs.negatives = std::move(negatives);
-    return BatchBuilder(train, needs, {.batch_size = 8, .num_shards = 1, .seed = 3}).build(0, 0).shards[0];
+    return BatchBuilder(train, needs, {.batch_size = 8, .num_shards = 1, .seed = 3})
+        .build(0, 0)
+        .shards[0];
   };
   const auto both = build({first, second}), alone = build({first});
   const auto of = [&](const char* name, size_t stream) {
@@ -215,9 +231,11 @@ TEST(BatchBuilder, EachStreamOfNegativesIsDrawnByItselfAndTheFirstAsIfItWereAlon
   const auto counts = item_counts(train).to(torch::kDouble);  // [I]
   const auto log_share = (counts / counts.sum()).log();       // [I]
   EXPECT_TRUE(torch::allclose(of(batch_key::kTargetLogQ, 0), torch::full({8}, -std::log(30.0))));
-  for (const auto& [ids, log_q] : {std::pair{both.at(batch_key::kTargets), of(batch_key::kTargetLogQ, 1)},
-                                   {of(batch_key::kNegatives, 1), of(batch_key::kNegativeLogQ, 1)}})
-    EXPECT_TRUE(torch::allclose(log_q.to(torch::kDouble), log_share.index_select(0, ids), 1e-5, 1e-5));
+  for (const auto& [ids, log_q] :
+       {std::pair{both.at(batch_key::kTargets), of(batch_key::kTargetLogQ, 1)},
+        {of(batch_key::kNegatives, 1), of(batch_key::kNegativeLogQ, 1)}})
+    EXPECT_TRUE(
+        torch::allclose(log_q.to(torch::kDouble), log_share.index_select(0, ids), 1e-5, 1e-5));
   // Two streams of one kind are still two draws.
   const auto twice = build({first, first});
   EXPECT_FALSE(torch::equal(twice.at(batch_key::of_stream(batch_key::kNegatives, 0)),

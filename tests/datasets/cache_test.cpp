@@ -21,7 +21,8 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-const std::string kFiles = "{files: {interactions: {path: s.txt, format: sequences}}, split: {type: leave_one_out}}";
+const std::string kFiles =
+    "{files: {interactions: {path: s.txt, format: sequences}}, split: {type: leave_one_out}}";
 
 TEST(Cache, IsUsedAgainAndGivesTheSame) {
   const TemporaryDirectory directory;
@@ -51,7 +52,9 @@ TEST(Cache, IsNeverStale) {
   EXPECT_FALSE(after.from_cache);
   EXPECT_THAT(sequences(after.dataset), ElementsAre("a: x y w z", "b: y z x"));
   EXPECT_NE(before.dataset.fingerprint(), after.dataset.fingerprint());
-  const auto other = data_options(directory, "{files: {interactions: {path: s.txt, format: sequences}}, split: none}");
+  const auto other =
+      data_options(directory,
+                   "{files: {interactions: {path: s.txt, format: sequences}}, split: none}");
   EXPECT_FALSE(prepare_dataset(other).from_cache);
 }
 
@@ -65,8 +68,10 @@ TEST(Cache, ADamagedOneIsMadeAnewWithAWarning) {
   std::mt19937 random(3);
   for (int round = 0; round < 30; ++round) {
     auto damaged = bytes;
-    if (round % 2 == 0) damaged.resize(random() % damaged.size());
-    else damaged[random() % damaged.size()] ^= static_cast<char>(1 + random() % 255);
+    if (round % 2 == 0)
+      damaged.resize(random() % damaged.size());
+    else
+      damaged[random() % damaged.size()] ^= static_cast<char>(1 + random() % 255);
     std::ofstream(path, std::ios::binary) << damaged;
     const auto again = prepare_dataset(options);
     EXPECT_EQ(sequences(again.dataset), sequences(right.dataset)) << round;
@@ -114,11 +119,17 @@ uint64_t digest_of_preparation(const TemporaryDirectory& directory) {
   }
   directory.write("r.csv", text);
   uint64_t digest = 0;
-  for (const char* split : {"{type: ratio, scope: user, order: random, validation: 0.2, test: 0.2}",
-                            "{type: leave_one_out}", "{type: time, validation_from: '700', test_from: '800'}"}) {
-    const auto dataset = prepare_dataset(data_options(directory,
-        std::string("{files: {interactions: {path: r.csv}}, cleaning: {events: {weights: {buy: 2}}, "
-                    "duplicates: merge, k_core: {users: 3, items: 3}}, split: ") + split + "}")).dataset;
+  for (const char* split :
+       {"{type: ratio, scope: user, order: random, validation: 0.2, test: 0.2}",
+        "{type: leave_one_out}", "{type: time, validation_from: '700', test_from: '800'}"}) {
+    const auto dataset =
+        prepare_dataset(
+            data_options(directory,
+                         std::string("{files: {interactions: {path: r.csv}}, cleaning: {events: "
+                                     "{weights: {buy: 2}}, "
+                                     "duplicates: merge, k_core: {users: 3, items: 3}}, split: ") +
+                             split + "}"))
+            .dataset;
     const auto add = [&digest](const torch::Tensor& tensor) {
       const auto flat = tensor.contiguous();
       digest = hash64({static_cast<const char*>(flat.const_data_ptr()), flat.nbytes()}, digest);
@@ -136,9 +147,11 @@ TEST(Cache, IsOfAnotherVersionWhenPreparationMakesOtherData) {
   const TemporaryDirectory directory;
   const std::map<int, uint64_t> digest_of_version = {{2, 7110602054587994825ULL}};
   const auto digest = digest_of_preparation(directory);
-  ASSERT_TRUE(digest_of_version.contains(kPreparationVersion)) << "add " << digest << " for the new version";
+  ASSERT_TRUE(digest_of_version.contains(kPreparationVersion))
+      << "add " << digest << " for the new version";
   EXPECT_EQ(digest, digest_of_version.at(kPreparationVersion))
-      << "the same files and options give other data than before: raise kPreparationVersion, or caches "
+      << "the same files and options give other data than before: raise kPreparationVersion, or "
+         "caches "
          "of before will be taken for it";
 }
 
@@ -199,7 +212,8 @@ TEST(Cache, HoldsTheInteractionsByItem) {
 TEST(IdCollector, NumbersAsAMapOfTextsDoes) {
   std::mt19937 random(11);
   // Around zero, around the end of direct lookup, around the largest plain integer, and no integers.
-  const std::vector<std::string> beginnings = {"", "-", "0", "+", "1677721", "99999999999999999", "x"};
+  const std::vector<std::string> beginnings = {"", "-", "0", "+", "1677721", "99999999999999999",
+                                               "x"};
   IdMap expected;
   IdCollector collector;
   std::vector<std::string> kept;
@@ -208,11 +222,17 @@ TEST(IdCollector, NumbersAsAMapOfTextsDoes) {
   for (const auto& text : kept) {
     int64_t integer = 0;
     const bool is_plain = parse_plain_integer(text, integer);
-    EXPECT_EQ(is_plain, std::to_string(std::atoll(text.c_str())) == text && text.size() - (text[0] == '-') < 19) << text;
+    EXPECT_EQ(is_plain, std::to_string(std::atoll(text.c_str())) == text &&
+                            text.size() - (text[0] == '-') < 19)
+        << text;
     const auto id = expected.add(text);
-    EXPECT_EQ(is_plain && random() % 2 == 0 ? collector.add(integer) : collector.add(std::string_view(text)), id) << text;
+    EXPECT_EQ(is_plain && random() % 2 == 0 ? collector.add(integer)
+                                            : collector.add(std::string_view(text)),
+              id)
+        << text;
   }
-  EXPECT_EQ(collector.add(int64_t{1234567890123456789}), collector.add(std::string_view("1234567890123456789")));
+  EXPECT_EQ(collector.add(int64_t{1234567890123456789}),
+            collector.add(std::string_view("1234567890123456789")));
   EXPECT_EQ(collector.size(), expected.size() + 1);
   expected.add("1234567890123456789");
   EXPECT_EQ(collector.take().to_vector(), expected.to_vector());
@@ -224,7 +244,8 @@ TEST(IdCollector, ABlockIsItsRowsOneAfterTheOther) {
   for (const bool has_integers : {false, true}) {
     std::vector<std::string> texts;
     for (int i = 0; i < 1000; ++i)
-      texts.push_back((has_integers && random() % 5 == 0 ? "" : "id-") + std::to_string(random() % 200));
+      texts.push_back((has_integers && random() % 5 == 0 ? "" : "id-") +
+                      std::to_string(random() % 200));
     ColumnValues column;
     column.text.assign(texts.begin(), texts.end());
     column.is_missing.assign(texts.size(), 0);
@@ -277,10 +298,12 @@ TEST(Vectors, SayWhatIsWrongAndWhere) {
   const TemporaryDirectory directory;
   const auto ids = IdMap::from_ids({"a", "b"});
   const auto problem = [&](const std::string& name, int64_t width = 2) {
-    return replaced(error_of([&] { read_vectors(directory.path(name), ids, width); }), directory.path(""), "");
+    return replaced(error_of([&] { read_vectors(directory.path(name), ids, width); }),
+                    directory.path(""), "");
   };
   directory.write("nan.tsv", "a\t1\t2\nb\t1\tnan\n");
-  EXPECT_EQ(problem("nan.tsv"), "nan.tsv:2: error: column 1 of the vector is NaN, expected a finite number");
+  EXPECT_EQ(problem("nan.tsv"),
+            "nan.tsv:2: error: column 1 of the vector is NaN, expected a finite number");
   directory.write("twice.tsv", "a\t1\t2\na\t1\t2\n");
   EXPECT_EQ(problem("twice.tsv"), "twice.tsv:2: error: the id 'a' stands twice");
   directory.write("word.tsv", "a\t1\tx\n");

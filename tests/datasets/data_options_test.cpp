@@ -76,9 +76,11 @@ TEST(DataOptions, SharesThatNothingIsDrawnByAreRefused) {
   EXPECT_THAT(reading(files + "}\nsplit: {type: leave_one_out, validation: 0.3}\n"),
               ElementsAre("d.yaml:2:42: split.validation: is a share of 'global_time'; without it, "
                           "one interaction is held out"));
-  EXPECT_THAT(reading(files + "}\nsplit: {type: leave_one_out, global_time: true, validation: 0.3}\n"),
+  EXPECT_THAT(reading(files +
+                      "}\nsplit: {type: leave_one_out, global_time: true, validation: 0.3}\n"),
               ElementsAre());
-  EXPECT_THAT(reading(files + ", validation: {path: b.csv}}\nsplit: {type: files, validation: 0.3}\n"),
+  EXPECT_THAT(reading(files +
+                      ", validation: {path: b.csv}}\nsplit: {type: files, validation: 0.3}\n"),
               ElementsAre("d.yaml:2:1: split: 'validation' is a share to draw, but 'files' has a "
                           "validation file; give one"));
   EXPECT_THAT(reading(files + ", test: {path: b.csv}}\nsplit: {type: files, validation: 0.3}\n"),
@@ -87,8 +89,10 @@ TEST(DataOptions, SharesThatNothingIsDrawnByAreRefused) {
 
 void collect_user_names(const SchemaBase& schema, std::set<std::string>& keys) {
   for (const auto& field : schema.fields()) {
-    if (field.doc.nested) collect_user_names(field.doc.nested(), keys);
-    else if (field.doc.container == FieldDoc::Container::kMap) keys.insert(field.doc.name);
+    if (field.doc.nested)
+      collect_user_names(field.doc.nested(), keys);
+    else if (field.doc.container == FieldDoc::Container::kMap)
+      keys.insert(field.doc.name);
   }
 }
 
@@ -111,21 +115,25 @@ std::vector<std::string> columns(const TemporaryDirectory& directory, const std:
 TEST(CheckColumns, ReportsEachColumnWhereItIsAskedFor) {
   const TemporaryDirectory directory;
   directory.write("r.csv", "user,item\nu,a\n");
-  EXPECT_THAT(columns(directory, "files:\n  interactions:\n    - path: r.csv\n"
-                                 "    - {path: r.csv, roles: {user: usr, rating: stars}}\n"
-                                 "cleaning:\n  filters:\n    - {column: price, at_least: 3}\n"
-                                 "  implicit_from: 4\n"
-                                 "split: {type: time, test_from: '2001-01-01'}\n"),
-              ElementsAre("d.yaml:7:16: data.cleaning.filters[0].column: r.csv:1: there is no column 'price'",
-                          "d.yaml:8:18: data.cleaning.implicit_from: needs a rating column, which "
-                          "r.csv does not have",
-                          "d.yaml:9:1: data.split: needs a timestamp column, which r.csv does not have",
-                          "d.yaml:4:35: data.files.interactions[1].roles.user: r.csv:1: there is no column 'usr'",
-                          "d.yaml:4:48: data.files.interactions[1].roles.rating: r.csv:1: there is no column 'stars'",
-                          "d.yaml:7:16: data.cleaning.filters[0].column: r.csv:1: there is no column 'price'",
-                          "d.yaml:8:18: data.cleaning.implicit_from: needs a rating column, which "
-                          "r.csv does not have",
-                          "d.yaml:9:1: data.split: needs a timestamp column, which r.csv does not have"));
+  EXPECT_THAT(
+      columns(directory,
+              "files:\n  interactions:\n    - path: r.csv\n"
+              "    - {path: r.csv, roles: {user: usr, rating: stars}}\n"
+              "cleaning:\n  filters:\n    - {column: price, at_least: 3}\n"
+              "  implicit_from: 4\n"
+              "split: {type: time, test_from: '2001-01-01'}\n"),
+      ElementsAre(
+          "d.yaml:7:16: data.cleaning.filters[0].column: r.csv:1: there is no column 'price'",
+          "d.yaml:8:18: data.cleaning.implicit_from: needs a rating column, which "
+          "r.csv does not have",
+          "d.yaml:9:1: data.split: needs a timestamp column, which r.csv does not have",
+          "d.yaml:4:35: data.files.interactions[1].roles.user: r.csv:1: there is no column 'usr'",
+          "d.yaml:4:48: data.files.interactions[1].roles.rating: r.csv:1: there is no column "
+          "'stars'",
+          "d.yaml:7:16: data.cleaning.filters[0].column: r.csv:1: there is no column 'price'",
+          "d.yaml:8:18: data.cleaning.implicit_from: needs a rating column, which "
+          "r.csv does not have",
+          "d.yaml:9:1: data.split: needs a timestamp column, which r.csv does not have"));
 }
 
 TEST(CheckColumns, AFileWithoutItsColumnsIsReportedAtTheFile) {

@@ -48,7 +48,8 @@ std::string TemporaryDirectory::write(const std::string& name, const std::string
   return path(name);
 }
 
-std::string TemporaryDirectory::write_gz(const std::string& name, const std::string& content) const {
+std::string TemporaryDirectory::write_gz(const std::string& name,
+                                         const std::string& content) const {
   const auto file = gzopen(path(name).c_str(), "wb");
   gzwrite(file, content.data(), static_cast<unsigned>(content.size()));
   gzclose(file);
@@ -115,8 +116,8 @@ Interactions interactions_of(const std::vector<std::vector<int32_t>>& items_of_u
   Interactions data;
   data.num_users = static_cast<int64_t>(items_of_users.size());
   data.num_items = num_items;
-  data.user_offsets = torch::tensor(offsets, torch::kLong);        // [U + 1]
-  data.items = torch::tensor(items, torch::kInt);                  // [E]
+  data.user_offsets = torch::tensor(offsets, torch::kLong);         // [U + 1]
+  data.items = torch::tensor(items, torch::kInt);                   // [E]
   data.labels = torch::ones({static_cast<int64_t>(items.size())});  // [E]
   return data;
 }

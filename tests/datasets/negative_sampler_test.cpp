@@ -27,12 +27,13 @@ void expect_distribution(const std::vector<int64_t>& counts, const std::vector<d
   EXPECT_LT(chi, static_cast<double>(freedom) + 6 * std::sqrt(2.0 * static_cast<double>(freedom)));
 }
 
-std::vector<int64_t> draw_many(const NegativeSampler& sampler, std::span<const int32_t> own, int64_t num_items,
-                               size_t each = 16, int64_t rounds = 4000) {
+std::vector<int64_t> draw_many(const NegativeSampler& sampler, std::span<const int32_t> own,
+                               int64_t num_items, size_t each = 16, int64_t rounds = 4000) {
   std::vector<int64_t> counts(num_items), draws(each);
   for (int64_t round = 0; round < rounds; ++round) {
     const NegativeSampler::Exclusion exclusion(sampler, own, each);
-    sampler.draw(RandomKey(7, RandomStream::kNegatives, 0, static_cast<uint64_t>(round)), exclusion, draws);
+    sampler.draw(RandomKey(7, RandomStream::kNegatives, 0, static_cast<uint64_t>(round)), exclusion,
+                 draws);
     for (const auto item : draws) ++counts.at(item);
   }
   return counts;
@@ -46,10 +47,12 @@ TEST(NegativeSampler, UniformDrawsAreUniform) {
 TEST(NegativeSampler, PopularityDrawsFollowCountToTheExponent) {
   // Counts 1, 2, 3, 0.
   const auto train = interactions_of({{0, 1, 2}, {1, 2}, {2}}, 4);
-  const NegativeSampler sampler(
-      train, {.count = 16, .distribution = NegativeNeeds::Distribution::kPopularity, .exponent = 0.5});
+  const NegativeSampler sampler(train, {.count = 16,
+                                        .distribution = NegativeNeeds::Distribution::kPopularity,
+                                        .exponent = 0.5});
   const double sum = 1 + std::sqrt(2.0) + std::sqrt(3.0);
-  expect_distribution(draw_many(sampler, {}, 4), {1 / sum, std::sqrt(2.0) / sum, std::sqrt(3.0) / sum, 0});
+  expect_distribution(draw_many(sampler, {}, 4),
+                      {1 / sum, std::sqrt(2.0) / sum, std::sqrt(3.0) / sum, 0});
   EXPECT_NEAR(sampler.log_q()[1], std::log(std::sqrt(2.0) / sum), 1e-5);
 }
 
@@ -57,8 +60,10 @@ TEST(NegativeSampler, ExcludedItemsNeverComeAndTheRestKeepsItsDistribution) {
   const NegativeSampler uniform(interactions_of({{0, 1}}, 8), {.count = 16});
   for (const size_t each : {size_t{1}, size_t{16}, size_t{200}}) {
     // Few, and nearly all: rejection and the list of what is left.
-    expect_distribution(draw_many(uniform, std::vector<int32_t>{2, 5}, 8, each, 2000), {1 / 6., 1 / 6., 0, 1 / 6., 1 / 6., 0, 1 / 6., 1 / 6.});
-    expect_distribution(draw_many(uniform, std::vector<int32_t>{0, 1, 2, 3, 4, 5}, 8, each, 2000), {0, 0, 0, 0, 0, 0, 0.5, 0.5});
+    expect_distribution(draw_many(uniform, std::vector<int32_t>{2, 5}, 8, each, 2000),
+                        {1 / 6., 1 / 6., 0, 1 / 6., 1 / 6., 0, 1 / 6., 1 / 6.});
+    expect_distribution(draw_many(uniform, std::vector<int32_t>{0, 1, 2, 3, 4, 5}, 8, each, 2000),
+                        {0, 0, 0, 0, 0, 0, 0.5, 0.5});
   }
 }
 

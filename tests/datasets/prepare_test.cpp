@@ -17,8 +17,10 @@ TEST(PrepareDataset, ReadsSequencesInTheOrderOfTheFile) {
       data_options(directory, "files: {interactions: {path: seq.txt, format: sequences}}"));
   EXPECT_THAT(sequences(result.dataset), ElementsAre("ann: a b c d e", "bob: b c a", "cid: a"));
   EXPECT_THAT(result.dataset.items().to_vector(), ElementsAre("a", "b", "c", "d", "e"));
-  EXPECT_THAT(sequences(result.dataset, Split::kTrain), ElementsAre("ann: a b c", "bob: b", "cid: a"));
-  EXPECT_THAT(sequences(result.dataset, Split::kValidation), ElementsAre("ann: d", "bob: c", "cid:"));
+  EXPECT_THAT(sequences(result.dataset, Split::kTrain),
+              ElementsAre("ann: a b c", "bob: b", "cid: a"));
+  EXPECT_THAT(sequences(result.dataset, Split::kValidation),
+              ElementsAre("ann: d", "bob: c", "cid:"));
   EXPECT_THAT(sequences(result.dataset, Split::kTest), ElementsAre("ann: e", "bob: a", "cid:"));
 }
 
@@ -27,8 +29,8 @@ TEST(PrepareDataset, OrdersByTimeAndKeepsTiesInFileOrder) {
   directory.write("r.csv",
                   "user_id,item_id,rating,timestamp\n"
                   "u1,b,4,20\nu2,z,1,5\nu1,a,3.5,10\nu1,c,2,20\nu1,d,5,15\n");
-  const auto result =
-      prepare_dataset(data_options(directory, "{files: {interactions: {path: r.csv}}, split: none}"));
+  const auto result = prepare_dataset(
+      data_options(directory, "{files: {interactions: {path: r.csv}}, split: none}"));
   EXPECT_THAT(sequences(result.dataset), ElementsAre("u1: a d b c", "u2: z"));
   EXPECT_THAT(values_of<float>(result.dataset.interactions().labels),
               ElementsAre(3.5f, 5.0f, 4.0f, 2.0f, 1.0f));
@@ -83,9 +85,8 @@ TEST(PrepareDataset, KeepsTheNumbersOfADataSetThatItGoesOnFrom) {
   EXPECT_TRUE(prepare_dataset(data_options(directory, "{" + files + ", ids_from: '" +
                                                           first.cache_directory + "/dataset.bin'}"))
                   .from_cache);
-  const auto absent = error_of([&] {
-    prepare_dataset(data_options(directory, "{" + files + ", ids_from: nowhere}"));
-  });
+  const auto absent = error_of(
+      [&] { prepare_dataset(data_options(directory, "{" + files + ", ids_from: nowhere}")); });
   EXPECT_EQ(absent.rfind("nowhere: error: ", 0), 0U) << absent;
 }
 
@@ -95,8 +96,9 @@ TEST(PrepareDataset, NotesThatTheOrderOfRowsStandsInForTimes) {
   directory.write("t.csv", "user,item,time\nu,a,1\nu,b,2\nu,c,3\n");
   directory.write("s.txt", "u a b c\n");
   const auto has_note = [&](const std::string& file, const std::string& split) {
-    const auto dataset = prepare_dataset(data_options(
-        directory, "{files: {interactions: " + file + "}, split: " + split + "}")).dataset;
+    const auto dataset = prepare_dataset(data_options(directory, "{files: {interactions: " + file +
+                                                                     "}, split: " + split + "}"))
+                             .dataset;
     return format_report(dataset).find("note: the files give no times") != std::string::npos;
   };
   EXPECT_TRUE(has_note("{path: r.csv}", "leave_one_out"));

@@ -12,7 +12,8 @@ using ::testing::ElementsAre;
 constexpr uint8_t kOut = Splitter::kLeftOut;
 
 std::vector<uint8_t> split(const Splitter& splitter, const std::vector<int64_t>& offsets,
-                           const std::vector<int64_t>& times = {}, std::vector<uint8_t> origins = {}) {
+                           const std::vector<int64_t>& times = {},
+                           std::vector<uint8_t> origins = {}) {
   if (origins.empty()) origins.assign(offsets.back(), 0);
   return splitter.assign({.user_offsets = offsets, .times = times, .origins = origins});
 }
@@ -31,7 +32,8 @@ TEST(LeaveOneOut, WithGlobalTimeNothingInTrainingIsYoungerThanAnythingHeldOut) {
   int held_out = 0;
   for (size_t i = 0; i < parts.size(); ++i) {
     if (parts[i] == 0) youngest_training = std::max(youngest_training, times[i]);
-    if (parts[i] == 1 || parts[i] == 2) oldest_held_out = std::min(oldest_held_out, times[i]), ++held_out;
+    if (parts[i] == 1 || parts[i] == 2)
+      oldest_held_out = std::min(oldest_held_out, times[i]), ++held_out;
   }
   EXPECT_GT(held_out, 0);
   EXPECT_LT(youngest_training, oldest_held_out);
@@ -46,9 +48,11 @@ TEST(RatioSplit, TakesTheShareOfEachUserByTime) {
 TEST(RatioSplit, AtRandomItKeepsTheSharesAndFollowsTheSeed) {
   const std::vector<int64_t> offsets = {0, 1000, 2000};
   const auto draw = [&](int64_t seed, RatioSplit::Options::Scope scope) {
-    return split(RatioSplit({.validation = 0.1, .test = 0.3, .scope = scope, .seed = seed}, {}), offsets);
+    return split(RatioSplit({.validation = 0.1, .test = 0.3, .scope = scope, .seed = seed}, {}),
+                 offsets);
   };
-  for (const auto scope : {RatioSplit::Options::Scope::kUser, RatioSplit::Options::Scope::kGlobal}) {
+  for (const auto scope :
+       {RatioSplit::Options::Scope::kUser, RatioSplit::Options::Scope::kGlobal}) {
     const auto parts = draw(1, scope);
     EXPECT_EQ(std::count(parts.begin(), parts.end(), 1), 200);
     EXPECT_EQ(std::count(parts.begin(), parts.end(), 2), 600);
@@ -76,7 +80,8 @@ TEST(RatioSplit, GloballyByTimeRowsOfOneInstantStayTogether) {
 
 TEST(TimeSplit, DividesAtTheInstants) {
   const TimeSplit splitter({.validation_from = "100", .test_from = "2001-09-09T01:46:41Z"}, {});
-  EXPECT_THAT(split(splitter, {0, 3, 5}, {99, 100, 1000000001, 0, 1000000000}), ElementsAre(0, 1, 2, 0, 1));
+  EXPECT_THAT(split(splitter, {0, 3, 5}, {99, 100, 1000000001, 0, 1000000000}),
+              ElementsAre(0, 1, 2, 0, 1));
 }
 
 TEST(FilesSplit, PartsAreTheFilesRowsCameFrom) {
@@ -84,7 +89,8 @@ TEST(FilesSplit, PartsAreTheFilesRowsCameFrom) {
 }
 
 TEST(FilesSplit, WithGlobalTimeTrainingEndsBeforeWhatIsHeldOut) {
-  EXPECT_THAT(split(FilesSplit({.global_time = true}, {}), {0, 3, 5}, {1, 5, 9, 2, 6}, {0, 2, 2, 0, 0}),
+  EXPECT_THAT(split(FilesSplit({.global_time = true}, {}), {0, 3, 5}, {1, 5, 9, 2, 6},
+                    {0, 2, 2, 0, 0}),
               ElementsAre(0, 2, 2, 0, kOut));
 }
 
@@ -97,22 +103,31 @@ TEST(PrepareDataset, WarnsWhereASplitPutsAUsersFutureIntoTraining) {
   std::string text = "user,item,timestamp\n";
   for (int user = 0; user < 4; ++user)
     for (int i = 0; i < 6; ++i)
-      text += "u" + std::to_string(user) + ",i" + std::to_string((user * 2 + i) % 9) + "," + std::to_string(10 * i + user) + "\n";
+      text += "u" + std::to_string(user) + ",i" + std::to_string((user * 2 + i) % 9) + "," +
+              std::to_string(10 * i + user) + "\n";
   directory.write("r.csv", text);
-  const auto random = prepare_dataset(data_options(
-      directory, "{files: {interactions: {path: r.csv}}, split: {type: ratio, validation: 0.2, test: 0.2, order: random}}"));
+  const auto random =
+      prepare_dataset(data_options(directory,
+                                   "{files: {interactions: {path: r.csv}}, split: {type: ratio, "
+                                   "validation: 0.2, test: 0.2, order: random}}"));
   EXPECT_THAT(random.warnings, ::testing::Contains(::testing::HasSubstr("future")));
-  const auto temporal = prepare_dataset(data_options(
-      directory, "{files: {interactions: {path: r.csv}}, split: {type: ratio, validation: 0.2, test: 0.2, order: temporal}}"));
-  EXPECT_THAT(temporal.warnings, ::testing::Not(::testing::Contains(::testing::HasSubstr("a user's future"))));
+  const auto temporal =
+      prepare_dataset(data_options(directory,
+                                   "{files: {interactions: {path: r.csv}}, split: {type: ratio, "
+                                   "validation: 0.2, test: 0.2, order: temporal}}"));
+  EXPECT_THAT(temporal.warnings,
+              ::testing::Not(::testing::Contains(::testing::HasSubstr("a user's future"))));
 }
 
 TEST(Dataset, EvaluationKnowsOnlyWhatCameBefore) {
   const TemporaryDirectory directory;
   directory.write("s.txt", "a x y z w\nb y z\n");
-  const auto dataset = prepare_dataset(data_options(
-      directory, "{files: {interactions: {path: s.txt, format: sequences}}, split: {type: leave_one_out}}")).dataset;
-  const auto validation = dataset.evaluation(Split::kValidation), test = dataset.evaluation(Split::kTest);
+  const auto dataset = prepare_dataset(data_options(directory,
+                                                    "{files: {interactions: {path: s.txt, format: "
+                                                    "sequences}}, split: {type: leave_one_out}}"))
+                           .dataset;
+  const auto validation = dataset.evaluation(Split::kValidation),
+             test = dataset.evaluation(Split::kTest);
   EXPECT_THAT(values_of<int64_t>(validation.users), ElementsAre(0));
   EXPECT_THAT(values_of<int32_t>(validation.history_items), ElementsAre(0, 1));
   EXPECT_THAT(values_of<int32_t>(validation.target_items), ElementsAre(2));

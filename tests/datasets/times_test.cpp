@@ -13,7 +13,8 @@ using ::testing::HasSubstr;
 
 Dataset prepared(const TemporaryDirectory& directory, const std::string& file,
                  const std::string& rest = "split: none") {
-  return prepare_dataset(data_options(directory, "{files: {interactions: " + file + "}, " + rest + "}"))
+  return prepare_dataset(
+             data_options(directory, "{files: {interactions: " + file + "}, " + rest + "}"))
       .dataset;
 }
 
@@ -26,10 +27,12 @@ TEST(Times, AreOrderedByWhatLiesBehindTheSeconds) {
   const TemporaryDirectory directory;
   directory.write("numbers.csv", "user,item,timestamp\nu,c,0.9\nu,a,0.1\nu,b,0.5\nu,z,-0.5\n");
   directory.write("large.csv", "user,item,timestamp\nu,b,1700000000.123\nu,a,1700000000.1229\n");
-  directory.write("dates.csv", "user,item,timestamp\n"
-                               "u,b,2001-01-01T00:00:00.25Z\nu,a,2001-01-01T00:00:00.125Z\n");
-  directory.write("n.jsonl", "{\"user\": \"u\", \"item\": \"b\", \"time\": 7.75}\n"
-                             "{\"user\": \"u\", \"item\": \"a\", \"time\": 7.5}\n");
+  directory.write("dates.csv",
+                  "user,item,timestamp\n"
+                  "u,b,2001-01-01T00:00:00.25Z\nu,a,2001-01-01T00:00:00.125Z\n");
+  directory.write("n.jsonl",
+                  "{\"user\": \"u\", \"item\": \"b\", \"time\": 7.75}\n"
+                  "{\"user\": \"u\", \"item\": \"a\", \"time\": 7.5}\n");
   EXPECT_THAT(sequences(prepared(directory, "{path: numbers.csv}")), ElementsAre("u: z a b c"));
   EXPECT_THAT(sequences(prepared(directory, "{path: large.csv}")), ElementsAre("u: a b"));
   EXPECT_THAT(sequences(prepared(directory, "{path: dates.csv}")), ElementsAre("u: a b"));
@@ -82,7 +85,8 @@ TEST(Times, SplitsAndRangesLookAtFractions) {
 
 TEST(Times, OfADeclaredUnitBecomeSeconds) {
   const TemporaryDirectory directory;
-  directory.write("ms.csv", "user,item,timestamp\nu,a,978307200123\nu,b,978307199999.5\nu,c,978307201000\n");
+  directory.write("ms.csv",
+                  "user,item,timestamp\nu,a,978307200123\nu,b,978307199999.5\nu,c,978307201000\n");
   directory.write("us.csv", "user,item,timestamp\nu,a,978307200000000\n");
   directory.write("ns.csv", "user,item,timestamp\nu,a,978307200000000001\n");
   const auto data = prepared(directory, "{path: ms.csv, timestamp_unit: ms}",
@@ -107,11 +111,13 @@ TEST(Times, ADateBesideNumbersOfAnUnknownUnitIsRefused) {
       "    hint: give the file's 'timestamp_unit: ms' (or us, ns)";
   EXPECT_EQ(problem(directory, "{path: ms.csv}", "split: {type: time, test_from: '2001-01-01'}"),
             "ms.csv:3: error: split" + said);
-  EXPECT_EQ(problem(directory, "{path: ms.csv}", "cleaning: {time: {until: '2001-01-01'}}, split: none"),
-            "ms.csv:3: error: cleaning.time" + said);
   EXPECT_EQ(problem(directory, "{path: ms.csv}",
-                    "cleaning: {filters: [{column: timestamp, at_least: '2001-01-01'}]}, split: none"),
-            "ms.csv:3: error: cleaning.filters[0]" + said);
+                    "cleaning: {time: {until: '2001-01-01'}}, split: none"),
+            "ms.csv:3: error: cleaning.time" + said);
+  EXPECT_EQ(
+      problem(directory, "{path: ms.csv}",
+              "cleaning: {filters: [{column: timestamp, at_least: '2001-01-01'}]}, split: none"),
+      "ms.csv:3: error: cleaning.filters[0]" + said);
   EXPECT_EQ(problem(directory, "{path: ms.csv}", "split: {type: time, test_from: '1700000000000'}"),
             "nothing");
   // A far date is no number.

@@ -15,11 +15,12 @@ State GivenModel::encode(const Batch& request) {
 }
 
 torch::Tensor GivenModel::score(const State& state, const torch::Tensor& candidates) {
-  const auto items = item_factors.index({candidates});                          // [B, C, D]
-  const auto products = state.tensors.at(0).matmul(items.transpose(1, 2));      // [B, M, C]
-  auto scores = reduction == Factors::Reduction::kMax ? products.amax(1) : products.sum(1);  // [B, C]
-  if (user_bias.defined()) scores = scores + state.tensors.at(1).unsqueeze(1);               // [B, C]
-  return bias.defined() ? scores + bias.index({candidates}) : scores;           // [B, C]
+  const auto items = item_factors.index({candidates});                      // [B, C, D]
+  const auto products = state.tensors.at(0).matmul(items.transpose(1, 2));  // [B, M, C]
+  auto scores =
+      reduction == Factors::Reduction::kMax ? products.amax(1) : products.sum(1);  // [B, C]
+  if (user_bias.defined()) scores = scores + state.tensors.at(1).unsqueeze(1);     // [B, C]
+  return bias.defined() ? scores + bias.index({candidates}) : scores;              // [B, C]
 }
 
 std::optional<Factors> GivenModel::factors() {

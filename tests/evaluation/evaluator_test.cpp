@@ -20,10 +20,11 @@ namespace {
 
 constexpr double kTolerance = 1e-12;
 
-const std::vector<std::string> kListMetrics = {
-    "recall@1", "recall@3", "ndcg@3",     "ndcg@50",    "hit_rate@2",   "mrr@4",       "map@3",
-    "map@20",   "auc",      "precision@5", "coverage@2", "gini@3",       "popularity@4", "novelty@4",
-    "diversity@3"};
+const std::vector<std::string> kListMetrics = {"recall@1",     "recall@3",   "ndcg@3",
+                                               "ndcg@50",      "hit_rate@2", "mrr@4",
+                                               "map@3",        "map@20",     "auc",
+                                               "precision@5",  "coverage@2", "gini@3",
+                                               "popularity@4", "novelty@4",  "diversity@3"};
 
 /// The slow obvious way: all scores of a user, all items sorted, nothing shared between users.
 struct Oracle {
@@ -89,19 +90,28 @@ struct Oracle {
     const std::span<const int64_t> count{counts.const_data_ptr<int64_t>(),
                                          static_cast<size_t>(counts.numel())};
     switch (name.metric) {
-      case Metric::kRecall: return recall(hits, name.k);
-      case Metric::kNdcg: return ndcg(hits, name.k);
-      case Metric::kHitRate: return hit_rate(hits, name.k);
-      case Metric::kMrr: return mrr(hits, name.k);
-      case Metric::kMap: return average_precision(hits, name.k);
-      case Metric::kPrecision: return precision(hits, name.k);
-      case Metric::kAuc: return area(user);
-      case Metric::kPopularity: return average_popularity(top(user, name.k), count);
+      case Metric::kRecall:
+        return recall(hits, name.k);
+      case Metric::kNdcg:
+        return ndcg(hits, name.k);
+      case Metric::kHitRate:
+        return hit_rate(hits, name.k);
+      case Metric::kMrr:
+        return mrr(hits, name.k);
+      case Metric::kMap:
+        return average_precision(hits, name.k);
+      case Metric::kPrecision:
+        return precision(hits, name.k);
+      case Metric::kAuc:
+        return area(user);
+      case Metric::kPopularity:
+        return average_popularity(top(user, name.k), count);
       case Metric::kNovelty:
         return novelty(top(user, name.k), count, counts.sum().item<int64_t>());
       case Metric::kDiversity:
         return diversity(top(user, name.k), unit_rows(model.item_factors));
-      default: return std::nan("");
+      default:
+        return std::nan("");
     }
   }
   std::vector<int64_t> recommended(int64_t k) const {
@@ -306,8 +316,7 @@ TEST(Evaluator, MeasuresRatingsOverAllOfThem) {
   const std::vector<UserSplit> users = {{.history = {}, .targets = {0, 2}, .labels = {2, 3}},
                                         {.history = {}, .targets = {1}, .labels = {1}}};
   // Errors -1, 0 and 3.
-  const auto result =
-      evaluate(*model, input_of(users, 3), options_for({"rmse", "mae"}));
+  const auto result = evaluate(*model, input_of(users, 3), options_for({"rmse", "mae"}));
   EXPECT_DOUBLE_EQ(result.value({Metric::kRmse, 0}), std::sqrt(10.0 / 3.0));
   EXPECT_DOUBLE_EQ(result.value({Metric::kMae, 0}), 4.0 / 3.0);
   EXPECT_DOUBLE_EQ(result.per_user[0][0].item<double>(), std::sqrt(0.5));
@@ -336,7 +345,8 @@ TEST(Evaluator, RefusesToCompareRatingsThatTheDataDoesNotHave) {
   EXPECT_NE(problem_of(options_for({"mae"})).find("metrics[0]: mae"), std::string::npos);
   auto options = options_for({"ndcg@2"});
   options.relevant_from = 4.0;
-  EXPECT_NE(problem_of(options).find("evaluation.relevant_from: is a rating, and the data has none"),
+  EXPECT_NE(problem_of(options).find(
+                "evaluation.relevant_from: is a rating, and the data has none"),
             std::string::npos);
 }
 
@@ -456,9 +466,10 @@ TEST(SampledEvaluation, EqualsTheFullOneWhenAllItemsAreDrawn) {
   const auto sampled = evaluate(*model, input_of(users, 30), options);
   EXPECT_TRUE(full.per_user.nan_to_num(-1).equal(sampled.per_user.nan_to_num(-1)));
   EXPECT_TRUE(full.lists->items.equal(sampled.lists->items));
-  EXPECT_NE(std::find(sampled.notes.begin(), sampled.notes.end(),
-                      "40 users have fewer items left than are to be drawn, and all of those compete"),
-            sampled.notes.end());
+  EXPECT_NE(
+      std::find(sampled.notes.begin(), sampled.notes.end(),
+                "40 users have fewer items left than are to be drawn, and all of those compete"),
+      sampled.notes.end());
 }
 
 TEST(EvaluateLists, GivesWhatTheEvaluatorFoundForItsOwnLists) {

@@ -41,14 +41,15 @@ void expect_fallback_rows(const EvaluationResult& mixed, const EvaluationResult&
     const bool known = mixed.users[row].item<int64_t>() < kNumKnown;
     const auto& expected = known ? own : popular;
     // A user may have no area under the curve, in both.
-    EXPECT_TRUE(torch::equal(mixed.per_user[row].nan_to_num(-1.0),
-                             expected.per_user[row].nan_to_num(-1.0)))
+    EXPECT_TRUE(
+        torch::equal(mixed.per_user[row].nan_to_num(-1.0), expected.per_user[row].nan_to_num(-1.0)))
         << row;
   }
   EXPECT_EQ(mixed.num_fallback_users, kUsers - kNumKnown);
   EXPECT_THAT(mixed.notes,
-              ::testing::Contains("5 users have nothing that the model can use (no rows in training, no "
-                                  "history) and get the items most popular in training"));
+              ::testing::Contains(
+                  "5 users have nothing that the model can use (no rows in training, no "
+                  "history) and get the items most popular in training"));
   EXPECT_EQ(own.num_fallback_users, 0);
 }
 
@@ -62,7 +63,8 @@ TEST(Fallback, UnknownUsersAreRankedByPopularityInEveryWayToRank) {
           options.protocol = EvaluationProtocol::kSampled;
           options.negatives = NegativeSampling{.count = 8};
         }
-        SCOPED_TRACE(extra + (offers_factors ? " factors" : " scores") + (sampled ? " sampled" : ""));
+        SCOPED_TRACE(extra + (offers_factors ? " factors" : " scores") +
+                     (sampled ? " sampled" : ""));
         GivenModel all_known = f.model;
         expect_fallback_rows(evaluate(f.model, f.input, options),
                              evaluate(all_known, f.input, options),
@@ -79,7 +81,8 @@ TEST(Fallback, ListsOfUnknownUsersAreThoseOfPopularityWithoutWhatWasSeen) {
     const auto popular = *evaluate(f.popularity, f.input, options).lists;
     for (int64_t user = kNumKnown; user < kUsers; ++user) {
       const auto of = [&](const RankedLists& all, const torch::Tensor& values) {
-        return values.slice(0, all.offsets[user].item<int64_t>(), all.offsets[user + 1].item<int64_t>());
+        return values.slice(0, all.offsets[user].item<int64_t>(),
+                            all.offsets[user + 1].item<int64_t>());
       };
       EXPECT_TRUE(torch::equal(of(lists, lists.items), of(popular, popular.items))) << user;
       EXPECT_TRUE(torch::equal(of(lists, lists.scores), of(popular, popular.scores))) << user;

@@ -94,10 +94,12 @@ TEST(EvaluationOptions, ReadsEveryKey) {
 TEST(EvaluationOptions, NamesTheEntryThatIsNoMetric) {
   const auto problems = problems_of("metrics: [recall@10, recal@20, mrr]\n");
   EXPECT_NE(problems.find("e.yaml:1:22: error: metrics[1]: there is no metric 'recal'"),
-            std::string::npos) << problems;
+            std::string::npos)
+      << problems;
   EXPECT_NE(problems.find("did you mean 'recall'?"), std::string::npos) << problems;
   EXPECT_NE(problems.find("e.yaml:1:32: error: metrics[2]: 'mrr' needs a cut-off"),
-            std::string::npos) << problems;
+            std::string::npos)
+      << problems;
 }
 
 TEST(EvaluationOptions, RefusesNegativesThatNobodyReads) {

@@ -113,7 +113,8 @@ TEST_F(ResultsIo, CountsUnknownUsersAndKeepsThePlacesOfUnknownItems) {
 TEST_F(ResultsIo, NamesTheLineThatIsNoRunLine) {
   const auto good = std::string("bob Q0 i0 1 2.0 t\n");
   EXPECT_EQ(problem_of(write("a", good + "bob i1 2\n")),
-            path("a") + ":2: error: expected 'user Q0 item rank score tag', got 3 fields: 'bob i1 2'");
+            path("a") +
+                ":2: error: expected 'user Q0 item rank score tag', got 3 fields: 'bob i1 2'");
   EXPECT_EQ(problem_of(write("b", good + "bob Q0 i1 second 1.0 t\n")),
             path("b") + ":2: error: expected a whole number as rank, got 'second'");
   EXPECT_EQ(problem_of(write("c", good + "bob Q0 i1 2 high t\n")),
@@ -127,17 +128,18 @@ TEST_F(ResultsIo, NamesTheLineThatIsNoRunLine) {
 
 TEST_F(ResultsIo, ReadsTablesWithScoreOrRankAlone) {
   const auto by_score = write("a.csv", "user,item,score\nbob,i0,1\nbob,i1,2\n");
-  EXPECT_TRUE(read_lists(by_score, users_, items_).lists.items.equal(
-      torch::tensor({1, 0}, torch::kInt64)));
+  EXPECT_TRUE(
+      read_lists(by_score, users_, items_).lists.items.equal(torch::tensor({1, 0}, torch::kInt64)));
   const auto by_rank = write("b.csv", "rank,item,user\n2,i0,bob\n1,i3,bob\n");
-  EXPECT_TRUE(read_lists(by_rank, users_, items_).lists.items.equal(
-      torch::tensor({3, 0}, torch::kInt64)));
+  EXPECT_TRUE(
+      read_lists(by_rank, users_, items_).lists.items.equal(torch::tensor({3, 0}, torch::kInt64)));
 }
 
 TEST_F(ResultsIo, NamesTheColumnsThatATableLacks) {
   const auto problem = problem_of(write("a.csv", "user,item,value\nbob,i0,1\n"));
   EXPECT_NE(problem.find("expected columns user, item, and score or rank, got user, item, value"),
-            std::string::npos) << problem;
+            std::string::npos)
+      << problem;
 }
 
 TEST_F(ResultsIo, RefusesADamagedParquetFile) {
@@ -159,9 +161,10 @@ TEST_F(ResultsIo, RefusesIdsThatATrecRunCannotHold) {
     write_lists_trec(path("run.txt"), written, users_, items_, "mine");
     FAIL() << "expected an error";
   } catch (const DataError& error) {
-    EXPECT_EQ(error.what(), path("run.txt") +
-                                ": error: a TREC run cannot hold the id 'two words', which is empty "
-                                "or has white space: write Parquet");
+    EXPECT_EQ(error.what(),
+              path("run.txt") +
+                  ": error: a TREC run cannot hold the id 'two words', which is empty "
+                  "or has white space: write Parquet");
   }
   EXPECT_TRUE(std::filesystem::is_empty(folder_));
 }
@@ -171,7 +174,8 @@ TEST_F(ResultsIo, ReadsBackPerUserValuesAndWhatTheyAreOf) {
                                         {.history = {}, .targets = {1}},
                                         {.history = {1}, .targets = {2, 3}}};
   auto model = given_model(3, 1, 4, 5, 1);
-  const auto result = evaluate(*model, input_of(users, 4), options_for({"auc", "recall@2", "gini@2"}));
+  const auto result =
+      evaluate(*model, input_of(users, 4), options_for({"auc", "recall@2", "gini@2"}));
   write_per_user(path("per_user.parquet"), result, users_);
   const auto run = read_per_user(path("per_user.parquet"), "mine");
   EXPECT_EQ(run.name, "mine");

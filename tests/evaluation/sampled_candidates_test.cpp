@@ -44,7 +44,8 @@ TEST(SampledCandidates, FollowTheTrainingCountsWhenAskedTo) {
   EXPECT_EQ(drawn[0], 0);
   for (int64_t item = 1; item < 4; ++item) {
     const double p = counts[item].item<double>() / 8.0;
-    EXPECT_NEAR(static_cast<double>(drawn[item]) / kDraws, p, 4.0 * std::sqrt(p * (1 - p) / kDraws));
+    EXPECT_NEAR(static_cast<double>(drawn[item]) / kDraws, p,
+                4.0 * std::sqrt(p * (1 - p) / kDraws));
   }
 }
 

@@ -207,9 +207,10 @@ TEST(CompareRuns, RefusesWhatCannotBeCompared) {
 
   auto other_data = run_named("new", {1, 2});
   other_data.fingerprint = "xyz";
-  EXPECT_EQ(refusal({baseline, other_data}),
-            "new: error: cannot be compared with 'base': they were evaluated on different data (xyz "
-            "and abc)");
+  EXPECT_EQ(
+      refusal({baseline, other_data}),
+      "new: error: cannot be compared with 'base': they were evaluated on different data (xyz "
+      "and abc)");
 
   auto other_split = run_named("new", {1, 2});
   other_split.split = "validation";

@@ -37,7 +37,8 @@ class DamagedFile : public ::testing::Test {
     TinyModel model({});
     const TinyData data({});
     const TemporaryPath target("model.pt");
-    export_model(model, data.inputs(), target.path(), {.display = std::vector<std::string>{"title"}, .check = false});
+    export_model(model, data.inputs(), target.path(),
+                 {.display = std::vector<std::string>{"title"}, .check = false});
     bytes_ = new std::string(read_file(target.path()));
   }
   static void TearDownTestSuite() { delete bytes_; }
@@ -60,7 +61,8 @@ TEST_F(DamagedFile, IsRefusedWhereverItIsCut) {
   for (size_t i = 0; i < 60; ++i) {
     const auto cut = size * i / 60;
     EXPECT_THAT(refusal_of(bytes_->substr(0, cut)),
-                AnyOf(HasSubstr("cut short"), HasSubstr("not an exported model"))) << "cut at " << cut;
+                AnyOf(HasSubstr("cut short"), HasSubstr("not an exported model")))
+        << "cut at " << cut;
   }
   EXPECT_THAT(refusal_of(bytes_->substr(0, size - 1)), HasSubstr("cut short"));
 }
@@ -105,12 +107,14 @@ TEST_F(DamagedFile, IsRefusedWhenItIsSomethingElse) {
 }
 
 TEST_F(DamagedFile, IsRefusedAsForeignWhenItIsAnOrdinaryZipFile) {
-  EXPECT_THAT(refusal_of(make_zip({{"notes/read me.txt", "hello"}, {"data.csv", "user,item\n1,2\n"}})),
+  EXPECT_THAT(refusal_of(
+                  make_zip({{"notes/read me.txt", "hello"}, {"data.csv", "user,item\n1,2\n"}})),
               HasSubstr("not an exported model: the archive holds no TorchScript module"));
   // Such as other programs write: with permissions, which archives of LibTorch never have.
   auto zipped = make_zip({{"data.csv", "user,item\n1,2\n"}});
   zipped[zipped.find("PK\x01\x02") + 41] = '\x81';
-  EXPECT_THAT(refusal_of(zipped), HasSubstr("not an exported model: the archive holds no TorchScript module"));
+  EXPECT_THAT(refusal_of(zipped),
+              HasSubstr("not an exported model: the archive holds no TorchScript module"));
 }
 
 TEST_F(DamagedFile, IsRefusedWhenItIsATorchScriptModuleOfSomebodyElse) {
@@ -123,7 +127,8 @@ TEST_F(DamagedFile, IsRefusedWhenItIsATorchScriptModuleOfSomebodyElse) {
 TEST_F(DamagedFile, IsRefusedWhenItComesFromALaterVersion) {
   torch::jit::Module module("Later");
   module.define("def forward(self, x: Tensor) -> Tensor:\n    return x + 1\n");
-  module.save(target_.path(), {{kDescriptionRecord, R"({"format": "reckon", "format_version": 99})"}});
+  module.save(target_.path(),
+              {{kDescriptionRecord, R"({"format": "reckon", "format_version": 99})"}});
   EXPECT_THAT(refusal(target_.path()),
               HasSubstr("it has format version 99, this program reads version 2"));
   module.save(target_.path(), {{kDescriptionRecord, "not json"}});
@@ -175,14 +180,17 @@ TEST(ExportedFile, RefusesDenseIdsThatTheModelDoesNotHave) {
               HasSubstr("history: expected ids from -2 to 22, got -3"));
   EXPECT_THAT(message_of([&] { file.encode(ids({0}), ids({1})); }),
               HasSubstr("history: expected int64 of 2 dimensions, got Long [1]"));
-  EXPECT_THAT(message_of([&] { file.forward({ids({0})}); }),
-              HasSubstr("forward: expected (self, users: Tensor, history: Tensor) -> Tensor, got 1 tensors"));
+  EXPECT_THAT(
+      message_of([&] { file.forward({ids({0})}); }),
+      HasSubstr(
+          "forward: expected (self, users: Tensor, history: Tensor) -> Tensor, got 1 tensors"));
   const auto state = file.encode(ids({0}), history);
   EXPECT_THAT(message_of([&] { file.score_states(state, ids({-1}).unsqueeze(0)); }),
               HasSubstr("candidates: expected ids from 0 to 22, got -1"));
   // What LibTorch itself finds wrong: two users and one history.
   EXPECT_THAT(message_of([&] { file.encode(ids({0, 1, 2}), ids({1, 2}).unsqueeze(1)); }),
-              ::testing::MatchesRegex(".*model.pt: error: LibTorch fails in encode: [^\n]*must match[^\n]*"));
+              ::testing::MatchesRegex(
+                  ".*model.pt: error: LibTorch fails in encode: [^\n]*must match[^\n]*"));
 }
 
 TEST(ExportedFile, ServesSeveralThreadsAtOnce) {

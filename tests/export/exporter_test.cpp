@@ -72,13 +72,15 @@ TEST_P(ExporterCase, GivesAFileThatEncodesAndScoresAsTheModelAtOtherSizes) {
     for (const int64_t length : {2, 5}) {
       Batch request(rows);
       const auto users = torch::arange(rows).remainder(options.num_users);
-      const auto history = torch::randint(options.num_items, {rows, std::min(length, options.max_length)});
+      const auto history =
+          torch::randint(options.num_items, {rows, std::min(length, options.max_length)});
       if (options.reads_users) request.set(batch_key::kUsers, users);
       if (options.max_length > 0) request.set(batch_key::kHistory, history);
       const auto candidates = torch::randint(options.num_items, {rows, length});
       const auto wanted = model.score(model.encode(request), candidates);
       const auto got = staged.model().score(staged.model().encode(request), candidates);
-      EXPECT_TRUE(torch::allclose(got, wanted, 1e-5, 1e-6)) << "rows=" << rows << " length=" << length;
+      EXPECT_TRUE(torch::allclose(got, wanted, 1e-5, 1e-6))
+          << "rows=" << rows << " length=" << length;
     }
   }
 }
@@ -111,10 +113,10 @@ TEST(Exporter, RefusesAModelThatBakesTheTracedLength) {
   const TinyData data(options);
   const TemporaryPath target("model.pt");
   // Length 5 is the traced one; at length 1 the record is wrong.
-  const auto message =
-      message_of([&] { export_model(model, data.inputs(), target.path(), {}); });
-  EXPECT_THAT(message, HasSubstr(target.path() + ": error: not written: the reloaded file differs from the "
-                                                 "model in encode (batch 1, history 1)"));
+  const auto message = message_of([&] { export_model(model, data.inputs(), target.path(), {}); });
+  EXPECT_THAT(message,
+              HasSubstr(target.path() + ": error: not written: the reloaded file differs from the "
+                                        "model in encode (batch 1, history 1)"));
   EXPECT_THAT(message, HasSubstr("hint: a part of the model cannot be exported as it is"));
   EXPECT_THROW(export_model(model, data.inputs(), target.path(), {}), DataError);
   EXPECT_THAT(target.entries(), IsEmpty());
@@ -148,7 +150,8 @@ TEST(Exporter, WritesTheIdMapBesideTheFileInOrderOfDenseIds) {
   TinyModel model({.reads_users = true});
   const TinyData data({.reads_users = true});
   const TemporaryPath target("model.pt");
-  const auto report = export_model(model, data.inputs(), target.path(), {.sidecar = true, .check = false});
+  const auto report =
+      export_model(model, data.inputs(), target.path(), {.sidecar = true, .check = false});
   const auto sidecar = nlohmann::json::parse(read_file(report.sidecar_path));
   EXPECT_EQ(sidecar["items"].get<Ids>(), data.items.to_vector());
   EXPECT_EQ(sidecar["users"].get<Ids>(), data.users.to_vector());
@@ -158,7 +161,9 @@ TEST(Exporter, NamesTheNearestColumnWhenDisplayIsMisspelt) {
   TinyModel model({});
   const TinyData data({});
   const TemporaryPath target("model.pt");
-  const auto call = [&] { export_model(model, data.inputs(), target.path(), {.display = Ids{"titel"}}); };
+  const auto call = [&] {
+    export_model(model, data.inputs(), target.path(), {.display = Ids{"titel"}});
+  };
   EXPECT_THROW(call(), ConfigError);
   EXPECT_THAT(message_of(call), HasSubstr("the data keeps no column 'titel' of items"));
   EXPECT_THAT(message_of(call), HasSubstr("did you mean 'title'?"));
@@ -168,9 +173,7 @@ TEST(Exporter, NamesTheNearestColumnWhenDisplayIsMisspelt) {
 TEST(Exporter, SaysThatAFolderIsMissing) {
   TinyModel model({});
   const TinyData data({});
-  const auto call = [&] {
-    export_model(model, data.inputs(), "/no/such/folder/model.pt", {});
-  };
+  const auto call = [&] { export_model(model, data.inputs(), "/no/such/folder/model.pt", {}); };
   EXPECT_THROW(call(), DataError);
 }
 
@@ -181,7 +184,8 @@ TEST(Exporter, RefusesAPathThatNoFileCanTakeBeforeItMakesOne) {
   std::filesystem::create_directory(target.path());
   EXPECT_THAT(message_of([&] { export_model(model, data.inputs(), target.path(), {}); }),
               HasSubstr("model.pt: error: cannot be written: it is a folder"));
-  EXPECT_THAT(message_of([&] { export_model(model, data.inputs(), target.path() + "/no/model.pt", {}); }),
+  EXPECT_THAT(message_of(
+                  [&] { export_model(model, data.inputs(), target.path() + "/no/model.pt", {}); }),
               HasSubstr("its folder " + target.path() + "/no is not there"));
 }
 
@@ -199,7 +203,9 @@ TEST(Exporter, KeepsAllColumnsUnlessToldWhich) {
 }
 
 TEST(CheckDisplay, SaysWhichColumnIsNotKeptAndWhereItIsAskedFor) {
-  const auto tree = parse_yaml("model: popularity\nexport:\n  display: [title, titel,\n            released]\n", "mine.yaml");
+  const auto tree =
+      parse_yaml("model: popularity\nexport:\n  display: [title, titel,\n            released]\n",
+                 "mine.yaml");
   const ExportOptions options{.display = Ids{"title", "titel", "released"}};
   const auto said = [&](const std::vector<std::string>& columns) {
     Problems problems;
@@ -207,9 +213,14 @@ TEST(CheckDisplay, SaysWhichColumnIsNotKeptAndWhereItIsAskedFor) {
     return message_of([&] { problems.throw_if_any(); });
   };
   const auto message = said({"title", "genre"});
-  EXPECT_THAT(message, HasSubstr("mine.yaml:3:20: error: export.display[1]: the data keeps no column 'titel' of items"));
+  EXPECT_THAT(
+      message,
+      HasSubstr(
+          "mine.yaml:3:20: error: export.display[1]: the data keeps no column 'titel' of items"));
   EXPECT_THAT(message, HasSubstr("did you mean 'title'?"));
-  EXPECT_THAT(message, HasSubstr("mine.yaml:4:13: error: export.display[2]: the data keeps no column 'released'"));
+  EXPECT_THAT(message,
+              HasSubstr(
+                  "mine.yaml:4:13: error: export.display[2]: the data keeps no column 'released'"));
   EXPECT_THAT(message, HasSubstr("kept: title, genre; name it in data.files.items.display"));
   EXPECT_THAT(said({}), HasSubstr("it keeps none; give an item table under data.files.items"));
   EXPECT_EQ(said({"title", "titel", "released"}), "");
@@ -217,12 +228,17 @@ TEST(CheckDisplay, SaysWhichColumnIsNotKeptAndWhereItIsAskedFor) {
 
 TEST(Exporter, CountsEveryLargePartOfTheFile) {
   for (const bool own : {false, true}) {
-    const TinyOptions options{.num_items = 20000, .num_users = 3000, .dim = 32, .reads_users = true, .user_bias = true,
+    const TinyOptions options{.num_items = 20000,
+                              .num_users = 3000,
+                              .dim = 32,
+                              .reads_users = true,
+                              .user_bias = true,
                               .own_factors = own};
     TinyModel model(options);
     const TinyData data(options);
     const TemporaryPath target("model.pt");
-    const auto report = export_model(model, data.inputs(), target.path(), {.include_users = true, .check = false});
+    const auto report =
+        export_model(model, data.inputs(), target.path(), {.include_users = true, .check = false});
     const auto counted = report.weight_bytes + report.id_bytes + report.history_bytes;
     EXPECT_GE(report.file_bytes, counted);
     EXPECT_LT(report.file_bytes, counted + counted / 50 + 200000);

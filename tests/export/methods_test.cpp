@@ -98,12 +98,14 @@ TEST_F(HistoryFile, FallsBackToPopularityWithTiesByItemIndex) {
   // Counts are item index modulo 4: the items with 3 come first, by index.
   const auto got = file_.recommend({{}, {"nope"}}, 7);
   for (const auto& row : got.items)
-    EXPECT_THAT(row, ElementsAre("item-3", "item-7", "item-11", "item-15", "item-19", "item-2", "item-6"));
+    EXPECT_THAT(row, ElementsAre("item-3", "item-7", "item-11", "item-15", "item-19", "item-2",
+                                 "item-6"));
   EXPECT_EQ(got.scores[0][0].item<float>(), 3.0F);
 }
 
 TEST_F(HistoryFile, TreatsEachRowAsIfItStoodAlone) {
-  const IdLists rows = {{"item-1"}, {}, {"item-5", "item-6", "item-7"}, {"nope"}, {"item-8", "item-8"}};
+  const IdLists rows = {
+      {"item-1"}, {}, {"item-5", "item-6", "item-7"}, {"nope"}, {"item-8", "item-8"}};
   const auto together = file_.recommend(rows, 9);
   for (size_t row = 0; row < rows.size(); ++row)
     EXPECT_EQ(together.items[row], file_.recommend({rows[row]}, 9).items[0]) << "row " << row;
@@ -113,11 +115,13 @@ TEST_F(HistoryFile, ReadsTheNewestItemsOfALongHistory) {
   const Ids longer = {"item-0", "item-1", "item-2", "item-3", "item-4", "item-5", "item-6"};
   const Ids newest(longer.end() - 5, longer.end());
   EXPECT_EQ(file_.recommend({longer}, 23).items, file_.recommend({newest}, 23).items);
-  EXPECT_EQ(file_.recommend({longer}, 23).items[0], best(exported_->scores(kUnknownId, {2, 3, 4, 5, 6}), 23));
+  EXPECT_EQ(file_.recommend({longer}, 23).items[0],
+            best(exported_->scores(kUnknownId, {2, 3, 4, 5, 6}), 23));
 }
 
 TEST_F(HistoryFile, GivesFewerWhenTheCatalogueIsSmallerThanK) {
-  const auto got = file_.recommend({{"item-1"}, {"item-2"}}, 100, {{"item-1"}, {"item-2", "item-3"}});
+  const auto got =
+      file_.recommend({{"item-1"}, {"item-2"}}, 100, {{"item-1"}, {"item-2", "item-3"}});
   EXPECT_THAT(got.items[0], SizeIs(22));
   EXPECT_THAT(got.items[1], SizeIs(21));
   EXPECT_EQ(got.scores.size(1), 22);
@@ -181,7 +185,8 @@ TEST_F(HistoryFile, ScoresTheItemsThatAreAsked) {
 
 TEST_F(HistoryFile, ScoresOneListOfItemsForAllRequests) {
   const auto one = file_.score({{"item-4"}, {"item-5"}}, {{"item-1", "item-2"}});
-  const auto each = file_.score({{"item-4"}, {"item-5"}}, {{"item-1", "item-2"}, {"item-1", "item-2"}});
+  const auto each =
+      file_.score({{"item-4"}, {"item-5"}}, {{"item-1", "item-2"}, {"item-1", "item-2"}});
   EXPECT_TRUE(torch::equal(one, each));
 }
 
@@ -191,7 +196,8 @@ TEST_F(HistoryFile, FindsSimilarItemsByCosine) {
   const auto cosines = torch::cosine_similarity(vectors, vectors[6].unsqueeze(0));
   EXPECT_EQ(got.items[0], best(cosines, 4, {6}));
   EXPECT_THAT(got.items[1], IsEmpty());
-  EXPECT_NEAR(got.scores[0][0].item<double>(), cosines[std::stoi(got.items[0][0].substr(5))].item<double>(), 1e-5);
+  EXPECT_NEAR(got.scores[0][0].item<double>(),
+              cosines[std::stoi(got.items[0][0].substr(5))].item<double>(), 1e-5);
 }
 
 TEST_F(HistoryFile, ShowsTheColumnsOfItems) {
@@ -220,7 +226,8 @@ TEST_F(HistoryFile, ForwardGivesTheScoresOfAllItemsFromTensorsAlone) {
 
 TEST(UserFile, ServesKnownUsersByIdAndUnknownOnesByTheFallback) {
   Exported exported({.max_length = 0, .reads_users = true});
-  const auto got = exported.file->recommend_user({"user-3", "nobody", "user-6"}, 5, {{"item-1"}, {}, {}});
+  const auto got =
+      exported.file->recommend_user({"user-3", "nobody", "user-6"}, 5, {{"item-1"}, {}, {}});
   EXPECT_EQ(got.items[0], best(exported.scores(3, {}), 5, {1}));
   EXPECT_THAT(got.items[1], ElementsAre("item-3", "item-7", "item-11", "item-15", "item-19"));
   EXPECT_EQ(got.items[2], best(exported.scores(6, {}), 5));
@@ -247,7 +254,8 @@ TEST(UserFile, SaysThatSeenItemsAreNotInIt) {
 }
 
 TEST(UserFile, LeavesOutStoredItemsThoughItsModelReadsNone) {
-  Exported exported({.max_length = 0, .reads_users = true}, {.include_users = true, .user_items = 50});
+  Exported exported({.max_length = 0, .reads_users = true},
+                    {.include_users = true, .user_items = 50});
   // User 3 chose the items 3, 4, 5 and 6.
   const auto got = exported.file->recommend_user({"user-3"}, 30, {}, {}, true);
   EXPECT_EQ(got.items[0], best(exported.scores(3, {}), 30, {3, 4, 5, 6}));
@@ -270,7 +278,8 @@ TEST(StoredHistories, LeaveOutAllThatAUserHasThoughTheModelReadsLess) {
   Exported exported({}, {.include_users = true});
   const auto& file = *exported.file;
   const auto got = file.recommend_user({"user-6"}, 23, {}, {}, true).items[0];
-  EXPECT_EQ(got, best(exported.scores(kUnknownId, {8, 9, 10, 11, 12}), 23, {6, 7, 8, 9, 10, 11, 12}));
+  EXPECT_EQ(got,
+            best(exported.scores(kUnknownId, {8, 9, 10, 11, 12}), 23, {6, 7, 8, 9, 10, 11, 12}));
   EXPECT_THAT(file.items_left_out({"user-6", "user-2", "nobody"}), ElementsAre(0, 0, 0));
 }
 
@@ -290,8 +299,8 @@ TEST(StoredHistories, GoWithUserVectorsOfTheSameModel) {
   const auto got = exported.file->recommend_user({"user-2", "user-0", "nobody"}, 8);
   EXPECT_EQ(got.items[0], best(exported.scores(2, {2, 3, 4}), 8));
   EXPECT_EQ(got.items[1], best(exported.scores(0, {}), 8));  // no items, yet a vector of its own
-  EXPECT_THAT(got.items[2], ElementsAre("item-3", "item-7", "item-11", "item-15", "item-19", "item-2",
-                                        "item-6", "item-10"));
+  EXPECT_THAT(got.items[2], ElementsAre("item-3", "item-7", "item-11", "item-15", "item-19",
+                                        "item-2", "item-6", "item-10"));
 }
 
 TEST(UserAndHistoryFile, ServesNewUsersByHistoryAndKnownOnesByVector) {
@@ -306,18 +315,24 @@ TEST(UserAndHistoryFile, RanksByUserAndHistoryTogetherAsItsMetricsWereMeasured) 
     Exported exported({.reads_users = true}, {.include_users = stored});
     const auto& file = *exported.file;
     const IdLists histories = {{"item-1", "item-2"}, {"item-7"}, {}};
-    const auto got = file.recommend_user({"user-4", "nobody", "nobody"}, 8, {}, {}, false, histories);
+    const auto got =
+        file.recommend_user({"user-4", "nobody", "nobody"}, 8, {}, {}, false, histories);
     EXPECT_EQ(got.items[0], best(exported.scores(4, {1, 2}), 8));
     EXPECT_EQ(got.items[1], best(exported.scores(kUnknownId, {7}), 8));
     EXPECT_EQ(got.items[2][0], "item-3");  // the fallback
-    EXPECT_THAT(file.serves_users({"user-4", "nobody", "nobody"}, histories), ElementsAre(true, true, false));
-    EXPECT_NEAR(file.score_user({"user-4"}, {{"item-9"}}, {{"item-1", "item-2"}})[0][0].item<double>(),
-                exported.scores(4, {1, 2})[9].item<double>(), 1e-5);
+    EXPECT_THAT(file.serves_users({"user-4", "nobody", "nobody"}, histories),
+                ElementsAre(true, true, false));
+    EXPECT_NEAR(
+        file.score_user({"user-4"}, {{"item-9"}}, {{"item-1", "item-2"}})[0][0].item<double>(),
+        exported.scores(4, {1, 2})[9].item<double>(), 1e-5);
     // User 2 has the items 2, 3 and 4, which only the second file knows.
     const auto seen = file.recommend_user({"user-2"}, 23, {}, {}, true, {{"item-1", "item-2"}});
-    const std::vector<int64_t> left_out = stored ? std::vector<int64_t>{1, 2, 3, 4} : std::vector<int64_t>{1, 2};
+    const std::vector<int64_t> left_out =
+        stored ? std::vector<int64_t>{1, 2, 3, 4} : std::vector<int64_t>{1, 2};
     EXPECT_EQ(seen.items[0], best(exported.scores(2, {1, 2}), 23, left_out));
-    EXPECT_THAT(message_of([&] { file.recommend_user({"user-2", "user-3"}, 5, {}, {}, false, {{"item-1"}}); }),
+    EXPECT_THAT(message_of([&] {
+                  file.recommend_user({"user-2", "user-3"}, 5, {}, {}, false, {{"item-1"}});
+                }),
                 HasSubstr("histories must have one list for each of the 2 requests, got 1"));
   }
 }
@@ -333,12 +348,15 @@ TEST(UserAndHistoryFile, SaysThatItHoldsNoHistoriesWhereItHoldsNone) {
 
 TEST(UserFile, RefusesAHistoryBesideAUserToo) {
   Exported exported({.max_length = 0, .reads_users = true});
-  EXPECT_THAT(message_of([&] { exported.file->recommend_user({"user-3"}, 5, {}, {}, false, {{"item-1"}}); }),
+  EXPECT_THAT(message_of([&] {
+                exported.file->recommend_user({"user-3"}, 5, {}, {}, false, {{"item-1"}});
+              }),
               HasSubstr("this model reads no history"));
 }
 
 TEST(UserFile, GivesTheFallbackToUsersOfWhomNothingWasLearnt) {
-  Exported exported({.max_length = 0, .reads_users = true, .num_untrained = 3}, {.include_users = true});
+  Exported exported({.max_length = 0, .reads_users = true, .num_untrained = 3},
+                    {.include_users = true});
   const auto& file = *exported.file;
   const auto got = file.recommend_user({"user-2", "user-3"}, 5);
   EXPECT_THAT(got.items[0], ElementsAre("item-3", "item-7", "item-11", "item-15", "item-19"));
@@ -346,14 +364,16 @@ TEST(UserFile, GivesTheFallbackToUsersOfWhomNothingWasLearnt) {
   EXPECT_THAT(file.serves_users({"user-2", "user-3"}), ElementsAre(false, true));
   EXPECT_THAT(file.known_users({"user-2", "user-3"}), ElementsAre(true, true));
   // What the file holds of such a user is left out all the same.
-  EXPECT_THAT(file.recommend_user({"user-2"}, 2, {}, {}, true).items[0], ElementsAre("item-7", "item-11"));
+  EXPECT_THAT(file.recommend_user({"user-2"}, 2, {}, {}, true).items[0],
+              ElementsAre("item-7", "item-11"));
   EXPECT_TRUE(torch::equal(file.forward({torch::tensor({2}, torch::kLong)})[0],
                            exported.data.counts.to(torch::kFloat)));
 }
 
 TEST(UserAndHistoryFile, RanksByTheHistoryAloneWhereNothingWasLearntOfTheUser) {
   Exported exported({.reads_users = true, .num_untrained = 3}, {.include_users = true});
-  EXPECT_EQ(exported.file->recommend_user({"user-2"}, 8).items[0], best(exported.scores(kUnknownId, {2, 3, 4}), 8));
+  EXPECT_EQ(exported.file->recommend_user({"user-2"}, 8).items[0],
+            best(exported.scores(kUnknownId, {2, 3, 4}), 8));
   EXPECT_THAT(exported.file->serves_users({"user-2", "user-0"}), ElementsAre(true, false));
 }
 
@@ -363,8 +383,9 @@ TEST(BiasedUserFile, AddsTheBiasOfTheUserOnceToItsScores) {
   const auto scores = exported.scores(4, {1});
   EXPECT_EQ(got.items[0], best(scores, 23));
   EXPECT_NEAR(got.scores[0][0].item<double>(), scores.max().item<double>(), 1e-4);
-  EXPECT_NEAR(exported.file->score_user({"user-4"}, {{"item-9"}}, {{"item-1"}})[0][0].item<double>(),
-              scores[9].item<double>(), 1e-4);
+  EXPECT_NEAR(
+      exported.file->score_user({"user-4"}, {{"item-9"}}, {{"item-1"}})[0][0].item<double>(),
+      scores[9].item<double>(), 1e-4);
 }
 
 TEST(EverybodyFile, RanksForAnyRequestAndBreaksTiesAtTheBorderByIndex) {

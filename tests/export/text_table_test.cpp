@@ -64,7 +64,8 @@ TEST(TextTable, GivesBackEveryTextAtAnyNumberOfRows) {
 }
 
 TEST(TextTable, KeepsBytesThatAreNotAscii) {
-  const Ids ids = {"", "f\xC3\xBCr Elise", "\xE6\x97\xA5\xE6\x9C\xAC", std::string("a\0b", 3), "\xFF\xFE", "a"};
+  const Ids ids = {
+      "", "f\xC3\xBCr Elise", "\xE6\x97\xA5\xE6\x9C\xAC", std::string("a\0b", 3), "\xFF\xFE", "a"};
   auto table = reloaded(id_table(ids));
   EXPECT_EQ(texts(table, {0, 1, 2, 3, 4, 5}), ids);
   EXPECT_EQ(find(table, ids), (std::vector<int64_t>{0, 1, 2, 3, 4, 5}));
@@ -106,9 +107,11 @@ TEST(TextTable, TellsApartIdsWithTheSameHash) {
 // Prints and asserts no time: what a million ids cost is a figure for the README.
 TEST(TextTable, HoldsAMillionIds) {
   Ids ids;
-  for (int64_t i = 0; i < 1000000; ++i) ids.push_back("item-" + std::to_string(i * 7919 % 1000000007));
+  for (int64_t i = 0; i < 1000000; ++i)
+    ids.push_back("item-" + std::to_string(i * 7919 % 1000000007));
   const auto ms = [](auto begin) {
-    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin)
+        .count();
   };
   auto begin = std::chrono::steady_clock::now();
   const auto table = id_table(ids);
@@ -126,9 +129,10 @@ TEST(TextTable, HoldsAMillionIds) {
   const auto found = ms(begin);
   begin = std::chrono::steady_clock::now();
   EXPECT_EQ(texts(loaded, rows), asked);
-  std::printf("1,000,000 ids: %.1f MB, made and saved in %.0f ms, loaded in %.0f ms; 1,000 found in "
-              "%.1f ms, named in %.1f ms\n",
-              static_cast<double>(bytes.str().size()) / 1e6, made, load, found, ms(begin));
+  std::printf(
+      "1,000,000 ids: %.1f MB, made and saved in %.0f ms, loaded in %.0f ms; 1,000 found in "
+      "%.1f ms, named in %.1f ms\n",
+      static_cast<double>(bytes.str().size()) / 1e6, made, load, found, ms(begin));
 }
 
 }  // namespace

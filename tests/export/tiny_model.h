@@ -20,15 +20,15 @@ struct TinyOptions {
   int64_t num_items = 23;
   int64_t num_users = 7;
   int64_t dim = 6;
-  int64_t max_length = 5;     ///< 0: reads no history.
+  int64_t max_length = 5;  ///< 0: reads no history.
   bool reads_users = false;
   int64_t num_queries = 1;
   bool reduce_max = false;
   bool inner_product = true;  ///< Else an MLP over user state and item.
   bool bias = true;
-  bool user_bias = false;        ///< Of every score of a user; with reads_users.
-  bool own_factors = false;      ///< Factors that are no view of the weights.
-  int64_t num_untrained = 0;     ///< The first users, of which nothing was learnt.
+  bool user_bias = false;     ///< Of every score of a user; with reads_users.
+  bool own_factors = false;   ///< Factors that are no view of the weights.
+  int64_t num_untrained = 0;  ///< The first users, of which nothing was learnt.
   bool bakes_length = false;  ///< The mistake that parity must find.
   bool gives_nan = false;
 };
@@ -40,8 +40,10 @@ class TinyModel : public Model {
     torch::manual_seed(seed);
     const auto dim = options.dim;
     items_ = register_parameter("items", torch::randn({2 + options.num_items, dim}));
-    positions_ = register_parameter("positions", torch::randn({std::max<int64_t>(options.max_length, 1), dim}));
-    if (options.reads_users) users_ = register_parameter("users", torch::randn({2 + options.num_users, dim}));
+    positions_ = register_parameter("positions",
+                                    torch::randn({std::max<int64_t>(options.max_length, 1), dim}));
+    if (options.reads_users)
+      users_ = register_parameter("users", torch::randn({2 + options.num_users, dim}));
     bias_ = register_parameter("bias", torch::randn({options.num_items}));
     if (options.user_bias)
       user_bias_ = register_parameter("user_bias", torch::randn({2 + options.num_users}) * 5);
@@ -60,34 +62,34 @@ class TinyModel : public Model {
 
   State encode(const Batch& request) override {
     torch::Tensor query;
-    if (options_.max_length > 0) query = history_state(request.at(batch_key::kHistory));   // [B, D]
+    if (options_.max_length > 0) query = history_state(request.at(batch_key::kHistory));  // [B, D]
     if (options_.reads_users) {
-      const auto users = known_users(request.at(batch_key::kUsers));                       // [B]
-      const auto rows = users_.index({users + 2}) * users.ge(0).unsqueeze(-1);             // [B, D]
-      query = query.defined() ? query + rows : rows;                                       // [B, D]
+      const auto users = known_users(request.at(batch_key::kUsers));            // [B]
+      const auto rows = users_.index({users + 2}) * users.ge(0).unsqueeze(-1);  // [B, D]
+      query = query.defined() ? query + rows : rows;                            // [B, D]
       State state{{query, users.to(torch::kFloat) * 0.001}};
-      if (options_.user_bias) state.tensors.push_back(user_bias_.index({users + 2}));      // [B]
+      if (options_.user_bias) state.tensors.push_back(user_bias_.index({users + 2}));  // [B]
       return state;
     }
     return {{query}};
   }
 
   torch::Tensor known_users(const torch::Tensor& users) override {
-    return users.masked_fill(users.lt(options_.num_untrained), kUnknownId);                // [B]
+    return users.masked_fill(users.lt(options_.num_untrained), kUnknownId);  // [B]
   }
 
   torch::Tensor score(const State& state, const torch::Tensor& candidates) override {
-    const auto items = items_.index({candidates + 2});                                     // [B, C, D]
+    const auto items = items_.index({candidates + 2});  // [B, C, D]
     torch::Tensor out;
     if (options_.inner_product) {
-      const auto products = queries(state).matmul(items.transpose(1, 2));                  // [B, M, C]
-      out = options_.reduce_max ? products.amax(1) : products.sum(1);                      // [B, C]
-      if (options_.bias) out = out + bias_.index({candidates});                            // [B, C]
+      const auto products = queries(state).matmul(items.transpose(1, 2));  // [B, M, C]
+      out = options_.reduce_max ? products.amax(1) : products.sum(1);      // [B, C]
+      if (options_.bias) out = out + bias_.index({candidates});            // [B, C]
     } else {
-      const auto query = state.tensors[0].unsqueeze(1).expand_as(items);                   // [B, C, D]
-      out = output_(torch::tanh(hidden_(torch::cat({query, items}, -1)))).squeeze(-1);     // [B, C]
+      const auto query = state.tensors[0].unsqueeze(1).expand_as(items);                // [B, C, D]
+      out = output_(torch::tanh(hidden_(torch::cat({query, items}, -1)))).squeeze(-1);  // [B, C]
     }
-    if (options_.user_bias) out = out + state.tensors[2].unsqueeze(1);                     // [B, C]
+    if (options_.user_bias) out = out + state.tensors[2].unsqueeze(1);  // [B, C]
     return options_.gives_nan ? out / out.mul(0.0) : out;
   }
 
@@ -95,29 +97,30 @@ class TinyModel : public Model {
     if (!options_.inner_product) return std::nullopt;
     return Factors{.items = options_.own_factors ? items_.slice(0, 2) * 1.0 : items_.slice(0, 2),
                    .item_bias = options_.bias ? bias_ : torch::Tensor(),
-                   .reduction = options_.reduce_max ? Factors::Reduction::kMax
-                                                    : Factors::Reduction::kSum};
+                   .reduction =
+                       options_.reduce_max ? Factors::Reduction::kMax : Factors::Reduction::kSum};
   }
   torch::Tensor queries(const State& state) override {
     if (!options_.inner_product) return Model::queries(state);
-    return heads_(state.tensors[0]).unflatten(-1, {options_.num_queries, -1});             // [B, M, D]
+    return heads_(state.tensors[0]).unflatten(-1, {options_.num_queries, -1});  // [B, M, D]
   }
   torch::Tensor query_bias(const State& state) override {
-    return options_.user_bias ? state.tensors[2] : torch::Tensor();                        // [B]
+    return options_.user_bias ? state.tensors[2] : torch::Tensor();  // [B]
   }
   std::optional<torch::Tensor> item_vectors() override { return items_.slice(0, 2); }
 
  private:
   torch::Tensor history_state(const torch::Tensor& history) {
-    const auto valid = history.ne(kPaddingId);                                             // [B, T]
-    const auto length = valid.sum(1, true);                                                // [B, 1]
+    const auto valid = history.ne(kPaddingId);  // [B, T]
+    const auto length = valid.sum(1, true);     // [B, 1]
     // Counted from the newest item, so that padding in front changes nothing.
-    auto back = (torch::ones_like(history).flip(1).cumsum(1) - 1).flip(1);                 // [B, T]
+    auto back = (torch::ones_like(history).flip(1).cumsum(1) - 1).flip(1);  // [B, T]
     if (options_.bakes_length) back = torch::arange(history.size(1) - 1, -1, -1).unsqueeze(0);
-    auto x = items_.index({history + 2}) + positions_.index({back});                       // [B, T, D]
-    const auto weights = x.select(2, 0).masked_fill(valid.logical_not(), -1e9).softmax(1); // [B, T]
-    const auto pooled = (x * weights.unsqueeze(-1)).sum(1);                                // [B, D]
-    return pooled * length.gt(0);                                                          // [B, D]
+    auto x = items_.index({history + 2}) + positions_.index({back});  // [B, T, D]
+    const auto weights =
+        x.select(2, 0).masked_fill(valid.logical_not(), -1e9).softmax(1);  // [B, T]
+    const auto pooled = (x * weights.unsqueeze(-1)).sum(1);                // [B, D]
+    return pooled * length.gt(0);                                          // [B, D]
   }
 
   TinyOptions options_;
@@ -134,10 +137,10 @@ class TinyPopularity : public Model {
   Contract contract() const override { return {.known_user = true, .new_user_with_history = true}; }
   int64_t num_items() const override { return counts_.size(0); }
   State encode(const Batch& request) override {
-    return {{torch::ones_like(request.at(batch_key::kUsers), torch::kFloat)}};             // [B]
+    return {{torch::ones_like(request.at(batch_key::kUsers), torch::kFloat)}};  // [B]
   }
   torch::Tensor score(const State& state, const torch::Tensor& candidates) override {
-    return counts_.index({candidates}) * state.tensors[0].unsqueeze(1);                    // [B, C]
+    return counts_.index({candidates}) * state.tensors[0].unsqueeze(1);  // [B, C]
   }
 
  private:
@@ -167,9 +170,9 @@ struct TinyData {
     users = IdMap::from_ids(raw_users);
     columns = {title, year};
     // Few different counts, so that the fallback has to break ties.
-    counts = torch::arange(options.num_items).remainder(4);                                // [I]
-    user_offsets = torch::tensor(offsets, torch::kLong);                                   // [U + 1]
-    user_items = torch::tensor(chosen, torch::kInt);                                       // [E]
+    counts = torch::arange(options.num_items).remainder(4);  // [I]
+    user_offsets = torch::tensor(offsets, torch::kLong);     // [U + 1]
+    user_items = torch::tensor(chosen, torch::kInt);         // [E]
   }
 
   ExportInputs inputs() const {

@@ -25,7 +25,8 @@ void check_read(std::string_view bytes) {
         if (extent < 0) std::abort();
         numbers *= static_cast<uint64_t>(extent);
       }
-      if (tensor.bytes.size() != numbers * static_cast<uint64_t>(size_of(tensor.type))) std::abort();
+      if (tensor.bytes.size() != numbers * static_cast<uint64_t>(size_of(tensor.type)))
+        std::abort();
       if (!names.insert(tensor.name).second) std::abort();
       // One behind the other: no two share bytes.
       if (tensor.bytes.data() < begin) std::abort();
@@ -66,7 +67,8 @@ void correct_tensors(std::string& bytes, uint64_t head_size) {
     }
     if (!skip(16)) return;
     const uint64_t offset = number_at(bytes, at - 16);
-    if (offset <= bytes.size()) put(bytes, at - 8, hash64(std::string_view(bytes).substr(offset, count)));
+    if (offset <= bytes.size())
+      put(bytes, at - 8, hash64(std::string_view(bytes).substr(offset, count)));
   }
 }
 

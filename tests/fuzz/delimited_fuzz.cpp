@@ -38,9 +38,12 @@ FileOptions decide_file(Decisions& decide) {
   file.format = decide.among({FileFormat::kDelimited, FileFormat::kSequences});
   file.separator = decide.among<std::string>({"", "\t", ",", ";", "::", " "});
   file.header = decide.among<std::optional<bool>>({std::nullopt, true, false});
-  file.columns = decide.among<Names>(
-      {{}, {"user", "item"}, {"user", "item", "rating", "timestamp"},
-       {"event", "item", "user", "weight", "timestamp", "rating"}, {"user", "user"}, {""}});
+  file.columns = decide.among<Names>({{},
+                                      {"user", "item"},
+                                      {"user", "item", "rating", "timestamp"},
+                                      {"event", "item", "user", "weight", "timestamp", "rating"},
+                                      {"user", "user"},
+                                      {""}});
   file.types = decide.among<std::map<std::string, ColumnType>>(
       {{},
        {{"rating", ColumnType::kInteger}},
@@ -52,9 +55,10 @@ FileOptions decide_file(Decisions& decide) {
   file.quoting = decide.among<std::optional<bool>>({std::nullopt, true, false});
   file.quoted_newlines = decide.among({false, true});
   file.missing_values = decide.among<Names>({{""}, {}, {"", "NA", "0"}});
-  file.roles = decide.among<RoleOptions>(
-      {{}, {.user = "column_1", .item = "column_2"}, {.user = "user", .item = "user"},
-       {.user = "item", .item = "rating", .rating = "user"}});
+  file.roles = decide.among<RoleOptions>({{},
+                                          {.user = "column_1", .item = "column_2"},
+                                          {.user = "user", .item = "user"},
+                                          {.user = "item", .item = "rating", .rating = "user"}});
   file.timestamp_unit = decide.among<std::optional<TimeUnit>>(
       {std::nullopt, TimeUnit::kSeconds, TimeUnit::kNanoseconds});
   return file;
@@ -64,15 +68,18 @@ CleaningOptions decide_cleaning(Decisions& decide) {
   CleaningOptions cleaning;
   cleaning.malformed =
       decide.among({CleaningOptions::Malformed::kSkip, CleaningOptions::Malformed::kRefuse});
-  cleaning.missing = decide.among({CleaningOptions::Missing::kDrop, CleaningOptions::Missing::kRefuse});
+  cleaning.missing =
+      decide.among({CleaningOptions::Missing::kDrop, CleaningOptions::Missing::kRefuse});
   cleaning.filters = decide.among<std::vector<ValueFilter>>(
       {{},
        {{.column = "item", .one_of = {"a", "1"}}},
        {{.column = "timestamp", .at_least = "2001-01-01", .at_most = "2020-01-01T00:00:00Z"}},
        {{.column = "rating", .at_least = "2"}, {.column = "rating", .equals = "3"}}});
-  cleaning.time = decide.among<TimeRange>({{}, {.from = "10"}, {.from = "1999-12-31", .until = "2001-01-01"}});
+  cleaning.time =
+      decide.among<TimeRange>({{}, {.from = "10"}, {.from = "1999-12-31", .until = "2001-01-01"}});
   cleaning.implicit_from = decide.among<std::optional<double>>({std::nullopt, 3.0});
-  cleaning.events = decide.among<EventOptions>({{}, {.keep = {"buy"}}, {.weights = {{"view", 0.5}, {"buy", 2.0}}}});
+  cleaning.events = decide.among<EventOptions>(
+      {{}, {.keep = {"buy"}}, {.weights = {{"view", 0.5}, {"buy", 2.0}}}});
   return cleaning;
 }
 

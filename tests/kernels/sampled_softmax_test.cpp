@@ -29,13 +29,13 @@ struct Case {
   torch::Tensor loss(const std::vector<torch::Tensor>& x) const {
     const auto offset = x.size() > 3 ? x[3] : torch::Tensor();
     if (is_shared())
-      return shared_sampled_softmax(x[0], x[1].index_select(0, negative_ids), offset, x[2], target_ids,
-                                    negative_ids, weights);
+      return shared_sampled_softmax(x[0], x[1].index_select(0, negative_ids), offset, x[2],
+                                    target_ids, negative_ids, weights);
     return position_sampled_softmax(x[0], x[1], offset, x[2], target_ids, negative_ids, weights);
   }
   Case in_double() const {
     const auto wide = [](const torch::Tensor& t) { return t.defined() ? t.to(torch::kDouble) : t; };
-    return {wide(queries), wide(items),   wide(offsets), wide(chosen),
+    return {wide(queries), wide(items),  wide(offsets), wide(chosen),
             target_ids,    negative_ids, wide(weights)};
   }
 };
@@ -97,7 +97,8 @@ TEST(SampledSoftmax, EqualsTheFormulaOnEveryPath) {
       const double expected = oracle(c);
       EXPECT_NEAR(c.loss().item<double>(), expected, 5e-6 * std::max(1.0, std::abs(expected)))
           << simd_name(simd) << ", " << what;
-      EXPECT_NEAR(c.in_double().loss().item<double>(), expected, 1e-9 * std::max(1.0, expected)) << what;
+      EXPECT_NEAR(c.in_double().loss().item<double>(), expected, 1e-9 * std::max(1.0, expected))
+          << what;
     });
   }
 }

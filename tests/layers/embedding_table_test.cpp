@@ -104,7 +104,8 @@ TEST(EmbeddingTable, AppliesGradientsToWeightRowsButNeverToPadding) {
   const auto before = table->all().detach().clone();
   const auto gradients = torch::tensor({{5.0, 5.0}, {1.0, 1.0}, {1.0, 1.0}}, torch::kFloat);
   table->apply_gradient(ids({0, 1, 3}), gradients,
-                        [](const torch::Tensor& weight, const torch::Tensor& rows, const torch::Tensor& values) {
+                        [](const torch::Tensor& weight, const torch::Tensor& rows,
+                           const torch::Tensor& values) {
                           EXPECT_TRUE(rows.equal(ids({1, 3})));
                           weight.index_add_(0, rows, values, -1.0);
                         });

@@ -351,8 +351,8 @@ TEST(SoftmaxObjective, OfANetworkNeverHoldsAllPairs) {
   torch::manual_seed(11);
   LargeScene scene(/*network=*/true);
   SoftmaxObjective objective({}, {});
-  const auto scores = scene.scorer->forward({scene.users, {}}, {scene.items, {}});        // [P, I]
-  const auto chosen = scores.gather(1, scene.targets.unsqueeze(1)).squeeze(1);            // [P]
+  const auto scores = scene.scorer->forward({scene.users, {}}, {scene.items, {}});  // [P, I]
+  const auto chosen = scores.gather(1, scene.targets.unsqueeze(1)).squeeze(1);      // [P]
   expect_plain(scene, objective, (scores.logsumexp(1) - chosen).sum());
 }
 
@@ -363,7 +363,7 @@ TEST(SampledSoftmaxObjective, OfANetworkNeverHoldsAllPairs) {
   const auto in = scene.input();
   const auto others = scene.scorer->forward(in.users, in.negatives())
                           .masked_fill(scene.negatives.eq(scene.targets.unsqueeze(1)), -1e30);
-  const auto chosen = paired_scores(*scene.scorer, in.users, in.targets);                 // [P]
+  const auto chosen = paired_scores(*scene.scorer, in.users, in.targets);  // [P]
   expect_plain(scene, objective, at::softplus(others.logsumexp(1) - chosen).sum());
 }
 
@@ -373,10 +373,10 @@ TEST(InBatchSoftmaxObjective, NeverHoldsAllPairs) {
     LargeScene scene(network);
     InBatchSoftmaxObjective objective({}, {});
     const auto in = scene.input();
-    const auto own = torch::eye(LargeScene::kPositions, torch::kBool);                    // [P, P]
+    const auto own = torch::eye(LargeScene::kPositions, torch::kBool);  // [P, P]
     const auto copies = scene.targets.unsqueeze(1).eq(scene.targets).logical_and(own.logical_not());
     const auto scores = (scene.scorer->forward(in.users, in.targets) - in.target_log_frequency)
-                            .masked_fill(copies, -1e30);                                  // [P, P]
+                            .masked_fill(copies, -1e30);  // [P, P]
     expect_plain(scene, objective, (scores.logsumexp(1) - scores.diagonal()).sum());
   }
 }

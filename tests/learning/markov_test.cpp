@@ -25,7 +25,8 @@ class MarkovData {
  public:
   MarkovData() {
     double total = 0.0;
-    for (int64_t i = 0; i < kItems; ++i) total += popularity_.emplace_back(1.0 / static_cast<double>(i + 5));
+    for (int64_t i = 0; i < kItems; ++i)
+      total += popularity_.emplace_back(1.0 / static_cast<double>(i + 5));
     for (auto& share : popularity_) share /= total;
     for (int64_t user = 0; user < kUsers; ++user) histories_.push_back(history(user));
   }
@@ -86,14 +87,20 @@ class MarkovData {
 
 class Learning : public ::testing::TestWithParam<const char*> {
  protected:
-  static double ndcg(const TemporaryFolder& folder, const std::string& name, const std::string& model,
-                     const std::string& training) {
+  static double ndcg(const TemporaryFolder& folder, const std::string& name,
+                     const std::string& model, const std::string& training) {
     std::ofstream(folder.file(name + ".yaml"))
-        << "data:\n  directory: '" << folder.path().string() << "'\n  cache: '" << folder.file("cache")
+        << "data:\n  directory: '" << folder.path().string() << "'\n  cache: '"
+        << folder.file("cache")
         << "'\n  files: {interactions: {path: sequences.txt, format: sequences}}\n"
-        << "model: " << model << "\ntraining: " << training << "\nevaluation: {metrics: [ndcg@10]}\n";
-    EXPECT_EQ(run_reckon({"train", folder.file(name + ".yaml"), "--quiet", "--run", folder.file(name)}), 0);
-    return nlohmann::json::parse(read_file(folder.file(name + "/result.json"))).at("metrics").at("ndcg@10");
+        << "model: " << model << "\ntraining: " << training
+        << "\nevaluation: {metrics: [ndcg@10]}\n";
+    EXPECT_EQ(run_reckon(
+                  {"train", folder.file(name + ".yaml"), "--quiet", "--run", folder.file(name)}),
+              0);
+    return nlohmann::json::parse(read_file(folder.file(name + "/result.json")))
+        .at("metrics")
+        .at("ndcg@10");
   }
 };
 

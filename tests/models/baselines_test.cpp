@@ -36,8 +36,8 @@ TEST(Random, ScoresAreUniformAndDifferBetweenUsers) {
   Random model({}, {.num_users = 500, .num_items = 200});
   Batch request(500);
   request.set(batch_key::kUsers, torch::arange(500));
-  const auto all = torch::arange(200).unsqueeze(0).expand({500, 200});   // [B, I]
-  const auto scores = model.score(model.encode(request), all);           // [B, I]
+  const auto all = torch::arange(200).unsqueeze(0).expand({500, 200});  // [B, I]
+  const auto scores = model.score(model.encode(request), all);          // [B, I]
   // Standard error of the mean of 100,000 uniforms is 0.0009, of a decile's share 0.001.
   EXPECT_NEAR(scores.mean().item<double>(), 0.5, 0.005);
   for (int decile = 0; decile < 10; ++decile) {

@@ -52,7 +52,8 @@ std::shared_ptr<Model> make(const std::string& model_yaml) {
   auto model = slot.model.build({.num_users = kUsers, .num_items = kItems});
   torch::NoGradGuard no_grad;
   for (auto& parameter : model->parameters())
-    if (parameter.dim() == 2 && parameter.size(0) > 2) parameter.narrow(0, 2, parameter.size(0) - 2).normal_(0, 0.5);
+    if (parameter.dim() == 2 && parameter.size(0) > 2)
+      parameter.narrow(0, 2, parameter.size(0) - 2).normal_(0, 0.5);
   model->eval();
   return model;
 }
@@ -61,7 +62,8 @@ const char* const kSequenceModel =
     "{family: retrieval, dim: 8, user: {history: {max_length: 6, dropout: 0.0, encoder: {type: "
     "transformer, num_blocks: 1, num_heads: 2, dropout: 0.0}}}, objectives: [{type: softmax}]}";
 const char* const kBothModel =
-    "{family: retrieval, dim: 8, user: {id: {}, history: {max_length: 6, dropout: 0.0, encoder: {type: "
+    "{family: retrieval, dim: 8, user: {id: {}, history: {max_length: 6, dropout: 0.0, encoder: "
+    "{type: "
     "gru}}}, scorer: {type: dot, item_bias: true, user_bias: true}, objectives: [{type: bpr}]}";
 const char* const kGraphModel =
     "{family: retrieval, dim: 8, user: {id: {}}, propagation: {type: blend}, objectives: [{type: "
@@ -72,11 +74,10 @@ Batch request(const Model& model) {
   Batch batch(3);
   if (needs.users) batch.set(batch_key::kUsers, torch::tensor({0, 4, 6}, torch::kLong));
   if (needs.max_length > 0)
-    batch.set(batch_key::kHistory,
-              torch::tensor({{kPaddingId, kPaddingId, int64_t{3}, int64_t{1}},
-                             {int64_t{0}, int64_t{5}, int64_t{10}, int64_t{2}},
-                             {kPaddingId, int64_t{7}, int64_t{7}, int64_t{9}}},
-                            torch::kLong));
+    batch.set(batch_key::kHistory, torch::tensor({{kPaddingId, kPaddingId, int64_t{3}, int64_t{1}},
+                                                  {int64_t{0}, int64_t{5}, int64_t{10}, int64_t{2}},
+                                                  {kPaddingId, int64_t{7}, int64_t{7}, int64_t{9}}},
+                                                 torch::kLong));
   return batch;
 }
 
@@ -84,9 +85,11 @@ Batch training_batch() {
   Batch batch(2);
   batch.set(batch_key::kUsers, torch::tensor({1, 5}, torch::kLong));
   batch.set(batch_key::kHistory, torch::tensor({{kPaddingId, int64_t{3}, int64_t{1}},
-                                                {int64_t{0}, int64_t{5}, int64_t{10}}}, torch::kLong));
+                                                {int64_t{0}, int64_t{5}, int64_t{10}}},
+                                               torch::kLong));
   batch.set(batch_key::kTargets, torch::tensor({{kPaddingId, int64_t{1}, int64_t{4}},
-                                                {int64_t{5}, int64_t{10}, int64_t{2}}}, torch::kLong));
+                                                {int64_t{5}, int64_t{10}, int64_t{2}}},
+                                               torch::kLong));
   batch.set(batch_key::kNegatives, torch::tensor({{{8}, {8}, {0}}, {{9}, {7}, {6}}}, torch::kLong));
   return batch;
 }
@@ -113,7 +116,8 @@ TEST_P(EveryShape, PermutingRequestsPermutesScores) {
   const auto batch = request(*model);
   const auto order = torch::tensor({2, 0, 1}, torch::kLong);  // [B]
   Batch permuted(3);
-  for (const auto& [name, tensor] : batch.tensors()) permuted.set(name, tensor.index_select(0, order));
+  for (const auto& [name, tensor] : batch.tensors())
+    permuted.set(name, tensor.index_select(0, order));
   const auto all = torch::arange(kItems).unsqueeze(0).expand({3, kItems});  // [B, I]
   const auto scores = model->score(model->encode(batch), all);              // [B, I]
   EXPECT_TRUE(torch::allclose(model->score(model->encode(permuted), all),
@@ -130,7 +134,8 @@ TEST(Retrieval, PaddingInFrontChangesNoScore) {
   const auto history = batch.at(batch_key::kHistory);
   wider.set(batch_key::kHistory,
             torch::cat({torch::full({3, 2}, kPaddingId, torch::kLong), history}, 1));  // [B, T + 2]
-  EXPECT_TRUE(torch::allclose(model->encode(batch).tensors[0], model->encode(wider).tensors[0], 1e-5, 1e-6));
+  EXPECT_TRUE(torch::allclose(model->encode(batch).tensors[0], model->encode(wider).tensors[0],
+                              1e-5, 1e-6));
 }
 
 TEST(Retrieval, AnEmptyHistoryScoresEveryItemAlikeAndIsFinite) {
@@ -168,7 +173,7 @@ TEST(Retrieval, ItsLossIsTheObjectivesFormulaOverTheTargets) {
   const auto parts = model->learnable()->loss(model->learnable()->represent(batch, {}), {}, 0);
   torch::NoGradGuard no_grad;
   double expected = 0;
-  const std::vector<int64_t> targets = {1, 4, 5, 10, 2};               // row by row, padding left out
+  const std::vector<int64_t> targets = {1, 4, 5, 10, 2};  // row by row, padding left out
   const auto rows = model->learnable()->represent(batch, {}).rows[0];  // [P, D]
   const auto items = model->factors()->items;                          // [I, D]
   const auto log_p = rows.matmul(items.t()).log_softmax(-1);           // [P, I]
@@ -186,13 +191,15 @@ TEST(Retrieval, GradientsThroughSharedTensorsEqualDirectOnes) {
   batch.set(batch_key::kTargets, torch::tensor({2, 0, 9}, torch::kLong));
   const auto parameters = model->parameters();
   const auto shared = learnable->shared();
-  const auto direct = torch::autograd::grad(
-      {learnable->loss(learnable->represent(batch, shared), shared, 0).sum}, parameters, {}, true, false, true);
+  const auto direct =
+      torch::autograd::grad({learnable->loss(learnable->represent(batch, shared), shared, 0).sum},
+                            parameters, {}, true, false, true);
   // What the trainer does: cut at the shared tensors, then send their gradients back once.
   std::vector<torch::Tensor> leaves;
   for (const auto& tensor : shared) leaves.push_back(tensor.detach().requires_grad_());
-  const auto at_leaves = torch::autograd::grad(
-      {learnable->loss(learnable->represent(batch, leaves), leaves, 0).sum}, leaves);
+  const auto at_leaves =
+      torch::autograd::grad({learnable->loss(learnable->represent(batch, leaves), leaves, 0).sum},
+                            leaves);
   const auto back = torch::autograd::grad(shared, parameters, at_leaves, true, false, true);
   for (size_t i = 0; i < parameters.size(); ++i) {
     ASSERT_EQ(direct[i].defined(), back[i].defined());
@@ -203,8 +210,10 @@ TEST(Retrieval, GradientsThroughSharedTensorsEqualDirectOnes) {
 
 TEST(Retrieval, SaysWhereSlotsDoNotFit) {
   try {
-    make("{family: retrieval, dim: 9, user: {history: {encoder: {type: transformer, num_heads: 2}}}, "
-         "objectives: [{type: softmax}]}");
+    make(
+        "{family: retrieval, dim: 9, user: {history: {encoder: {type: transformer, num_heads: "
+        "2}}}, "
+        "objectives: [{type: softmax}]}");
     FAIL() << "built";
   } catch (const ConfigError& error) {
     EXPECT_THAT(std::string(error.what()), ::testing::HasSubstr("model.user.history.encoder"));
@@ -213,16 +222,20 @@ TEST(Retrieval, SaysWhereSlotsDoNotFit) {
 }
 
 TEST(Retrieval, SeveralObjectivesAreAWeightedSum) {
-  const auto both = make("{family: retrieval, dim: 8, user: {id: {}}, objectives: [{type: bpr, weight: 2.0}, "
-                         "{type: bce, weight: 0.5, every: 2}]}");
+  const auto both = make(
+      "{family: retrieval, dim: 8, user: {id: {}}, objectives: [{type: bpr, weight: 2.0}, "
+      "{type: bce, weight: 0.5, every: 2}]}");
   const auto first = make("{family: retrieval, dim: 8, user: {id: {}}, objectives: [{type: bpr}]}");
-  const auto second = make("{family: retrieval, dim: 8, user: {id: {}}, objectives: [{type: bce}]}");
+  const auto second =
+      make("{family: retrieval, dim: 8, user: {id: {}}, objectives: [{type: bce}]}");
   Batch batch(2);
   batch.set(batch_key::kUsers, torch::tensor({1, 5}, torch::kLong));
   batch.set(batch_key::kTargets, torch::tensor({2, 0}, torch::kLong));
   batch.set(batch_key::kNegatives, torch::tensor({{4}, {3}}, torch::kLong));
   const auto loss = [&](Model& model, int64_t step) {
-    return model.learnable()->loss(model.learnable()->represent(batch, {}), {}, step).sum.item<double>();
+    return model.learnable()
+        ->loss(model.learnable()->represent(batch, {}), {}, step)
+        .sum.item<double>();
   };
   EXPECT_NEAR(loss(*both, 0), 2.0 * loss(*first, 0) + 0.5 * loss(*second, 0), 1e-5);
   EXPECT_NEAR(loss(*both, 1), 2.0 * loss(*first, 0), 1e-5);

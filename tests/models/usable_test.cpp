@@ -75,8 +75,8 @@ std::shared_ptr<Model> make(const std::string& user, const Interactions* train,
   add_models(catalog);
   catalog.add<CountingPropagation>("counting", "Counts.");
   catalog.add<Pooled>("pooled", "One vector for all.");
-  const auto yaml = "model: {family: retrieval, dim: 4, user: " + user + more +
-                    ", objectives: [{type: bpr}]}\n";
+  const auto yaml =
+      "model: {family: retrieval, dim: 4, user: " + user + more + ", objectives: [{type: bpr}]}\n";
   const auto slot = read_config<Slot>(parse_yaml(yaml, "test.yaml"), catalog);
   torch::manual_seed(4);
   auto model = slot.model.build({.num_users = kUsers, .num_items = kItems, .train = train});
@@ -84,10 +84,10 @@ std::shared_ptr<Model> make(const std::string& user, const Interactions* train,
   return model;
 }
 
-const char* const kHistory =
-    "history: {max_length: 3, encoder: {type: gru}, dropout: 0.0}";
+const char* const kHistory = "history: {max_length: 3, encoder: {type: gru}, dropout: 0.0}";
 
-Batch request(const std::vector<int64_t>& users, const std::vector<std::vector<int64_t>>& histories) {
+Batch request(const std::vector<int64_t>& users,
+              const std::vector<std::vector<int64_t>>& histories) {
   Batch batch(static_cast<int64_t>(std::max(users.size(), histories.size())));
   if (!users.empty()) batch.set(batch_key::kUsers, torch::tensor(users, torch::kLong));
   if (histories.empty()) return batch;
@@ -110,12 +110,15 @@ constexpr int64_t kPad = kPaddingId, kUnknown = kUnknownId;
 TEST(Usable, AUserIdCountsOnlyWhereTrainingHadRowsOfTheUser) {
   const auto train = some_rows();
   const auto model = make("{id: {}}", &train);
-  EXPECT_EQ(usable(*model, request({0, 1, 2, 3, kUnknown}, {})), (Flags{true, false, true, false, false}));
+  EXPECT_EQ(usable(*model, request({0, 1, 2, 3, kUnknown}, {})),
+            (Flags{true, false, true, false, false}));
 }
 
 TEST(Usable, AHistoryCountsOnlyWithAKnownItem) {
   const auto model = make("{" + std::string(kHistory) + "}", nullptr);
-  EXPECT_EQ(usable(*model, request({}, {{kPad, kPad, 4}, {kPad, kPad, kPad}, {kPad, kUnknown, kUnknown},
+  EXPECT_EQ(usable(*model, request({}, {{kPad, kPad, 4},
+                                        {kPad, kPad, kPad},
+                                        {kPad, kUnknown, kUnknown},
                                         {kUnknown, 0, kUnknown}})),
             (Flags{true, false, false, true}));
 }
@@ -123,9 +126,11 @@ TEST(Usable, AHistoryCountsOnlyWithAKnownItem) {
 TEST(Usable, WhereBothAreReadEitherIsEnough) {
   const auto train = some_rows();
   const auto model = make("{id: {}, " + std::string(kHistory) + "}", &train);
-  EXPECT_EQ(usable(*model, request({0, 1, 1, kUnknown}, {{kPad, kPad, kPad}, {kPad, kPad, 2},
-                                                         {kPad, kPad, kPad}, {kPad, 1, 1}})),
-            (Flags{true, true, false, true}));
+  EXPECT_EQ(
+      usable(*model,
+             request({0, 1, 1, kUnknown},
+                     {{kPad, kPad, kPad}, {kPad, kPad, 2}, {kPad, kPad, kPad}, {kPad, 1, 1}})),
+      (Flags{true, true, false, true}));
 }
 
 TEST(Usable, WhoRanksForEverybodyNeedsNothing) {
@@ -158,7 +163,8 @@ TEST(Retrieval, WhoHasRowsIsKeptWithTheWeights) {
   const auto model = make("{id: {}}", &train);
   const auto& flags = model->named_buffers()["trained_users"];
   EXPECT_TRUE(torch::equal(flags, torch::tensor({true, false, true, false})));
-  EXPECT_EQ(usable(*make("{id: {}}", nullptr), request({1}, {})), Flags{true}) << "only sizes are known";
+  EXPECT_EQ(usable(*make("{id: {}}", nullptr), request({1}, {})), Flags{true})
+      << "only sizes are known";
 }
 
 TEST(Retrieval, VectorsOfUsersWithoutRowsAreZero) {
@@ -196,7 +202,10 @@ TEST(Retrieval, WhileItScoresItPropagatesOnce) {
 TEST(Retrieval, WithGradientsEveryPropagationHasAGraphOfItsOwn) {
   const auto train = some_rows();
   const auto model = make("{id: {}}", &train, ", propagation: {type: counting}");
-  { const torch::NoGradGuard no_grad; model->factors(); }
+  {
+    const torch::NoGradGuard no_grad;
+    model->factors();
+  }
   EXPECT_TRUE(model->factors()->items.requires_grad());
 }
 
@@ -206,9 +215,10 @@ TEST(Retrieval, AnEncoderThatPoolsIsRefusedWithThePlacesOfBothSlots) {
     FAIL() << "built";
   } catch (const ConfigError& error) {
     EXPECT_THAT(std::string(error.what()),
-                ::testing::MatchesRegex("test.yaml:1:[0-9]+: error: model.user.history.encoder: gives one "
-                                        "vector for a whole history, but model.objectives at "
-                                        "test.yaml:1:[0-9]+ learn the next item of every step(.|\n)*"));
+                ::testing::MatchesRegex(
+                    "test.yaml:1:[0-9]+: error: model.user.history.encoder: gives one "
+                    "vector for a whole history, but model.objectives at "
+                    "test.yaml:1:[0-9]+ learn the next item of every step(.|\n)*"));
   }
 }
 

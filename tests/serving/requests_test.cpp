@@ -23,7 +23,8 @@ Request parse(const std::string& line, const RequestDefaults& defaults = {}) {
 }
 
 TEST(ParseRequest, ReadsEveryKey) {
-  const auto got = parse(R"({"history": ["50", 181, -3], "k": 5, "exclude": ["7"], "candidates": [1, "2"],
+  const auto got =
+      parse(R"({"history": ["50", 181, -3], "k": 5, "exclude": ["7"], "candidates": [1, "2"],
                              "exclude_seen": true})");
   EXPECT_EQ(got, (Request{.kind = Kind::kHistory,
                           .history = {"50", "181", "-3"},
@@ -48,7 +49,8 @@ TEST(ParseRequest, TakesFromTheDefaultsWhatALineDoesNotSay) {
   EXPECT_EQ(plain.k, 3);
   EXPECT_THAT(plain.candidates, ElementsAre("a"));
   EXPECT_TRUE(plain.exclude_seen);
-  const auto own = parse(R"({"history": [], "k": 4, "candidates": ["b"], "exclude_seen": false})", defaults);
+  const auto own =
+      parse(R"({"history": [], "k": 4, "candidates": ["b"], "exclude_seen": false})", defaults);
   EXPECT_EQ(own.k, 4);
   EXPECT_THAT(own.candidates, ElementsAre("b"));
   EXPECT_FALSE(own.exclude_seen);
@@ -64,11 +66,13 @@ TEST(ParseRequest, SaysWhereAndWhatIsWrong) {
   const BadLine cases[] = {
       {"{", "not JSON at character 2; expected an object such as"},
       {"", "not JSON at character 1"},
-      {"[1, 2]", "expected an object such as {\"history\": [\"50\", \"181\"], \"k\": 10}, got [1,2]"},
+      {"[1, 2]",
+       "expected an object such as {\"history\": [\"50\", \"181\"], \"k\": 10}, got [1,2]"},
       {R"({"histroy": ["1"]})", "unknown key 'histroy'; did you mean 'history'?"},
       {R"({"history": "1"})", R"('history': expected a list of ids, got "1"; write ["a", "b"])"},
       {R"({"history": [1.5]})", "'history[0]': expected an id (text or whole number), got 1.5"},
-      {R"({"history": ["a", null]})", "'history[1]': expected an id (text or whole number), got null"},
+      {R"({"history": ["a", null]})",
+       "'history[1]': expected an id (text or whole number), got null"},
       {R"({"user": true})", "'user': expected an id (text or whole number), got true"},
       {R"({"user": "u", "k": 0})", "'k': expected a whole number of at least 1, got 0"},
       {R"({"user": "u", "k": "5"})", "'k': expected a whole number of at least 1, got \"5\""},
@@ -76,7 +80,8 @@ TEST(ParseRequest, SaysWhereAndWhatIsWrong) {
       {R"({"user": "u", "k": 1e999})", "holds a number that is too large for any id or k"},
       {"[[[[[[[[[[[[[[[[[[[[[[[[", "nested too deeply"},
       {R"({"user": "u", "exclude_seen": 1})", "'exclude_seen': expected true or false, got 1"},
-      {R"({"user": "u", "candidates": []})", "'candidates': an empty list leaves nothing to choose from"},
+      {R"({"user": "u", "candidates": []})",
+       "'candidates': an empty list leaves nothing to choose from"},
       {R"({"user": "u", "user": "v"})", "'user' is given twice"},
       {R"({"k": 5})", "none of 'history', 'user' and 'similar_to' given; expected one of them"},
       {R"({"similar_to": "u", "user": "v"})", "'similar_to' takes 'k' alone beside it"},
@@ -96,7 +101,8 @@ TEST(ParseRequest, SaysWhereAndWhatIsWrong) {
 
 TEST(ReadRequests, NamesTheLineCountingBlankOnes) {
   const TemporaryPath file("requests.jsonl");
-  write_file_atomic(file.path(), "\xEF\xBB\xBF{\"user\": \"a\"}\r\n\n  \n{\"user\": \"b\"}\n{\"usre\": 1}\n");
+  write_file_atomic(file.path(),
+                    "\xEF\xBB\xBF{\"user\": \"a\"}\r\n\n  \n{\"user\": \"b\"}\n{\"usre\": 1}\n");
   try {
     read_requests(file.path(), {});
     ADD_FAILURE() << "accepted";
@@ -124,10 +130,11 @@ TEST(ReadIds, WantsAtLeastOne) {
   EXPECT_THROW(read_ids(file.path()), DataError);
 }
 
-const Recommendation kAnswer{.items = {{.id = "50", .score = 1.25, .columns = {{"title", "Star \"Wars\""}}},
-                                       {.id = "7", .score = -0.5, .columns = {{"title", ""}}}},
-                             .unknown = {},
-                             .fallback = ""};
+const Recommendation kAnswer{
+    .items = {{.id = "50", .score = 1.25, .columns = {{"title", "Star \"Wars\""}}},
+              {.id = "7", .score = -0.5, .columns = {{"title", ""}}}},
+    .unknown = {},
+    .fallback = ""};
 
 TEST(ToTable, AlignsRankItemColumnsAndScore) {
   const auto table = to_table(kAnswer);

@@ -15,7 +15,8 @@
 namespace reckon {
 
 /// Starts `reckon` with these arguments; what it says goes to the files `out` and `err`.
-inline pid_t start_reckon(const std::vector<std::string>& arguments, const std::string& out = "/dev/null",
+inline pid_t start_reckon(const std::vector<std::string>& arguments,
+                          const std::string& out = "/dev/null",
                           const std::string& err = "/dev/null") {
   std::vector<char*> argv;
   std::string program = RECKON_PROGRAM;
@@ -25,7 +26,8 @@ inline pid_t start_reckon(const std::vector<std::string>& arguments, const std::
   argv.push_back(nullptr);
   const pid_t child = fork();
   if (child == 0) {
-    if (freopen(out.c_str(), "w", stdout) == nullptr || freopen(err.c_str(), "w", stderr) == nullptr)
+    if (freopen(out.c_str(), "w", stdout) == nullptr ||
+        freopen(err.c_str(), "w", stderr) == nullptr)
       _exit(99);
     execv(program.c_str(), argv.data());
     _exit(98);

@@ -11,7 +11,8 @@ namespace reckon {
 class TemporaryFolder {
  public:
   explicit TemporaryFolder(const std::string& name)
-      : path_(std::filesystem::temp_directory_path() / ("reckon-" + name + "-" + std::to_string(getpid()))) {
+      : path_(std::filesystem::temp_directory_path() /
+              ("reckon-" + name + "-" + std::to_string(getpid()))) {
     std::filesystem::remove_all(path_);
     std::filesystem::create_directories(path_);
   }

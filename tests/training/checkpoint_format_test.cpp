@@ -25,7 +25,8 @@ TEST(CheckpointFormat, TheSeedOfTheFuzzerIsWhatTheWriterWrites) {
                   {"state/steps", StoredType::kInt64, {2}, bytes_of(steps)}}};
   const auto written = ::testing::TempDir() + "two_tensors.ckpt";
   write_checkpoint(written, content);
-  const auto seed = std::string(RECKON_SOURCE_DIR) + "/tests/fuzz/corpus/checkpoint/two_tensors.ckpt";
+  const auto seed =
+      std::string(RECKON_SOURCE_DIR) + "/tests/fuzz/corpus/checkpoint/two_tensors.ckpt";
   EXPECT_TRUE(read_file(seed) == read_file(written)) << "copy " << written << " there";
   const auto bytes = read_file(seed);
   const auto read = parse_checkpoint(bytes, seed);

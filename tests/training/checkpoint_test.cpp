@@ -72,7 +72,8 @@ TEST_F(CheckpointFile, EverythingComesBackAsItWas) {
     EXPECT_TRUE(torch::equal(loaded.model.at(name), tensor)) << name;
     EXPECT_EQ(loaded.model.at(name).scalar_type(), tensor.scalar_type()) << name;
   }
-  EXPECT_TRUE(torch::equal(loaded.state.tensors.at("optimizer/step/a.weight"), torch::full({}, 12.0f)));
+  EXPECT_TRUE(
+      torch::equal(loaded.state.tensors.at("optimizer/step/a.weight"), torch::full({}, 12.0f)));
   EXPECT_TRUE(torch::equal(loaded.generator, saved.generator));
 }
 
@@ -120,16 +121,20 @@ TEST_F(CheckpointFile, ADamagedTensorIsNamed) {
   auto bytes = read_file(path_);
   const auto content = parse_checkpoint(bytes, path_);
   for (const auto& tensor : content.tensors)
-    if (tensor.name == "model/counts") bytes[static_cast<size_t>(tensor.bytes.data() - bytes.data())] ^= 1;
+    if (tensor.name == "model/counts")
+      bytes[static_cast<size_t>(tensor.bytes.data() - bytes.data())] ^= 1;
   write_file_atomic(path_, bytes);
-  EXPECT_EQ(message_of([&] { load_checkpoint(path_); }),
-            path_ + ": error: tensor `model/counts` of the checkpoint is damaged: its checksum differs");
+  EXPECT_EQ(
+      message_of([&] { load_checkpoint(path_); }),
+      path_ + ": error: tensor `model/counts` of the checkpoint is damaged: its checksum differs");
 }
 
 TEST_F(CheckpointFile, ForeignFilesAreNotTakenForDamagedOnes) {
-  for (const std::string& foreign : {std::string("PK\3\4 a zip file"), std::string(), std::string(500, 'x')}) {
+  for (const std::string& foreign :
+       {std::string("PK\3\4 a zip file"), std::string(), std::string(500, 'x')}) {
     write_file_atomic(path_, foreign);
-    EXPECT_THAT(message_of([&] { load_checkpoint(path_); }), HasSubstr("this is no checkpoint of reckon"));
+    EXPECT_THAT(message_of([&] { load_checkpoint(path_); }),
+                HasSubstr("this is no checkpoint of reckon"));
   }
   std::filesystem::remove(path_);
   EXPECT_THROW(load_checkpoint(path_), DataError);
@@ -145,7 +150,8 @@ TEST_F(CheckpointFile, AnotherVersionIsNamed) {
 
 TEST_F(CheckpointFile, TensorsThatDoNotFitTheirShapeAreNotWritten) {
   CheckpointContent content;
-  content.tensors = {{.name = "a", .type = StoredType::kFloat32, .shape = {3}, .bytes = "12345678"}};
+  content.tensors = {
+      {.name = "a", .type = StoredType::kFloat32, .shape = {3}, .bytes = "12345678"}};
   EXPECT_THROW(write_checkpoint(path_, content), std::invalid_argument);
   content.tensors = {{.name = "a", .type = StoredType::kInt8, .shape = {1}, .bytes = "1"},
                      {.name = "a", .type = StoredType::kInt8, .shape = {1}, .bytes = "2"}};
@@ -159,7 +165,8 @@ TEST(LoadModel, CopiesEveryTensor) {
   std::map<std::string, torch::Tensor> tensors;
   for (const auto& [name, tensor] : model_tensors(from)) tensors[name] = tensor.detach().clone();
   load_model(to, tensors, "x.ckpt");
-  for (const auto& [name, tensor] : model_tensors(to)) EXPECT_TRUE(torch::equal(tensor, tensors.at(name))) << name;
+  for (const auto& [name, tensor] : model_tensors(to))
+    EXPECT_TRUE(torch::equal(tensor, tensors.at(name))) << name;
 }
 
 TEST(LoadModel, AnotherModelIsRefusedAndNothingIsCopied) {
@@ -174,7 +181,8 @@ TEST(LoadModel, AnotherModelIsRefusedAndNothingIsCopied) {
   auto other = tensors;
   other["users.weight"] = torch::zeros({9, 4});
   EXPECT_EQ(message_of([&] { load_model(to, other, "x.ckpt"); }),
-            "x.ckpt: error: the checkpoint is of another model: its `users.weight` is [9, 4], expected [6, 4]");
+            "x.ckpt: error: the checkpoint is of another model: its `users.weight` is [9, 4], "
+            "expected [6, 4]");
   auto more = tensors;
   more["gate.weight"] = torch::zeros({1});
   EXPECT_EQ(message_of([&] { load_model(to, more, "x.ckpt"); }),
@@ -184,23 +192,30 @@ TEST(LoadModel, AnotherModelIsRefusedAndNothingIsCopied) {
 
 TEST(CheckSameConfig, EveryDifferenceIsNamedWithBothValues) {
   const auto old_config = parse_yaml(
-      "model: {dim: 64, objectives: [{type: bpr, weight: 1}]}\ntraining: {epochs: 3, optimizer: {type: adam, lr: 0.001}}\n",
+      "model: {dim: 64, objectives: [{type: bpr, weight: 1}]}\ntraining: {epochs: 3, optimizer: "
+      "{type: adam, lr: 0.001}}\n",
       "old.yaml");
   const auto new_config = parse_yaml(
-      "model:\n  dim: 32\n  objectives: [{type: bpr, weight: 2}]\ntraining: {epochs: 3, optimizer: {type: adam, lr: 0.01, eps: 1e-6}}\n",
+      "model:\n  dim: 32\n  objectives: [{type: bpr, weight: 2}]\ntraining: {epochs: 3, optimizer: "
+      "{type: adam, lr: 0.01, eps: 1e-6}}\n",
       "new.yaml");
-  EXPECT_EQ(message_of([&] { check_same_config(old_config, new_config); }),
-            "new.yaml:2:8: error: model.dim: the run to resume has 64, now it is 32\n"
-            "new.yaml:3:36: error: model.objectives[0].weight: the run to resume has 1, now it is 2\n"
-            "new.yaml:4:51: error: training.optimizer.lr: the run to resume has 0.001, now it is 0.01\n"
-            "new.yaml:4:62: error: training.optimizer.eps: the run to resume has nothing, now it is 1e-6");
+  EXPECT_EQ(
+      message_of([&] { check_same_config(old_config, new_config); }),
+      "new.yaml:2:8: error: model.dim: the run to resume has 64, now it is 32\n"
+      "new.yaml:3:36: error: model.objectives[0].weight: the run to resume has 1, now it is 2\n"
+      "new.yaml:4:51: error: training.optimizer.lr: the run to resume has 0.001, now it is 0.01\n"
+      "new.yaml:4:62: error: training.optimizer.eps: the run to resume has nothing, now it is "
+      "1e-6");
 }
 
 TEST(CheckSameConfig, LengthThreadsDeviceAndLoggingMayChange) {
   const auto old_config = parse_yaml(
-      "training: {epochs: 3, steps: 0, threads: 1, prefetch_threads: 1, device: cpu, log_every: 0}", "a.yaml");
+      "training: {epochs: 3, steps: 0, threads: 1, prefetch_threads: 1, device: cpu, log_every: 0}",
+      "a.yaml");
   const auto new_config = parse_yaml(
-      "training: {epochs: 9, steps: 5, threads: 4, prefetch_threads: 0, device: cuda, log_every: 7}", "b.yaml");
+      "training: {epochs: 9, steps: 5, threads: 4, prefetch_threads: 0, device: cuda, log_every: "
+      "7}",
+      "b.yaml");
   EXPECT_NO_THROW(check_same_config(old_config, new_config));
   EXPECT_NO_THROW(check_same_config(new_config, old_config));
 }

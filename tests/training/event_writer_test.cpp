@@ -48,12 +48,12 @@ TEST(Crc32c, AgreesWithTheVectorsOfTheStandard) {
 
 // Put together by hand from the field numbers of event.proto and summary.proto.
 TEST(EventWriter, AScalarIsTheMessageThatTheSchemaSays) {
-  const auto expected = bytes({0x09, 0, 0, 0, 0, 0, 0, 0xf8, 0x3f,    // 1: double 1.5
-                               0x10, 0xac, 0x02,                      // 2: varint 300
-                               0x2a, 0x0d,                            // 5: summary, 13 bytes
-                               0x0a, 0x0b,                            // 1: value, 11 bytes
-                               0x0a, 0x04, 'l', 'o', 's', 's',        // 1: tag
-                               0x15, 0, 0, 0x80, 0x3e});              // 2: float 0.25
+  const auto expected = bytes({0x09, 0,    0,    0,    0,   0,   0, 0xf8, 0x3f,  // 1: double 1.5
+                               0x10, 0xac, 0x02,                                 // 2: varint 300
+                               0x2a, 0x0d,                        // 5: summary, 13 bytes
+                               0x0a, 0x0b,                        // 1: value, 11 bytes
+                               0x0a, 0x04, 'l',  'o',  's', 's',  // 1: tag
+                               0x15, 0,    0,    0x80, 0x3e});    // 2: float 0.25
   EXPECT_EQ(scalar_event(1.5, 300, {{"loss", 0.25}}), expected);
 }
 
@@ -82,7 +82,8 @@ TEST(EventWriter, AFileBeginsWithItsVersionAndEveryRecordIsWhole) {
   }
   ASSERT_EQ(records.size(), 3u);
   EXPECT_NE(records[0].find("brain.Event:2"), std::string::npos);
-  EXPECT_EQ(records[1].substr(9), bytes({0x10, 41, 0x3a, 0x02, 0x08, 0x01})) << "session start at step 41";
+  EXPECT_EQ(records[1].substr(9), bytes({0x10, 41, 0x3a, 0x02, 0x08, 0x01}))
+      << "session start at step 41";
   EXPECT_EQ(records[2].substr(9, 2), bytes({0x10, 7}));
 }
 

@@ -18,7 +18,8 @@ struct Recorder : TrainingObserver {
 torch::Tensor scores(Popularity& model) {
   Batch request(1);
   request.set(batch_key::kUsers, torch::zeros({1}, torch::kLong));
-  return model.score(model.encode(request), torch::arange(model.num_items()).unsqueeze(0))[0];  // [I]
+  return model.score(model.encode(request),
+                     torch::arange(model.num_items()).unsqueeze(0))[0];  // [I]
 }
 
 TEST(Fit, TakesOneStepOverTheTrainingPartAlone) {
@@ -66,7 +67,8 @@ TEST(Fit, ItsStateSaysWhetherItWasDone) {
   resumed.load(before.state());
   EXPECT_FALSE(resumed.is_finished());
   EXPECT_THROW(resumed.load({{}, "{}"}), std::invalid_argument);
-  EXPECT_THROW(resumed.load({{{"optimizer/step", torch::ones({1})}}, after.state().json}), std::invalid_argument);
+  EXPECT_THROW(resumed.load({{{"optimizer/step", torch::ones({1})}}, after.state().json}),
+               std::invalid_argument);
 }
 
 TEST(Fit, RefusesAModelThatHasALossOnly) {

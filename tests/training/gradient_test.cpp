@@ -20,8 +20,11 @@ TEST(SumAndScale, EqualsTheSumOfPartsTimesTheScale) {
         expected *= 0.3;
         const auto out = torch::empty({size}, type);
         const double squares = sum_and_scale(parts, 0.3, out);
-        const double tolerance = type == torch::kDouble ? 1e-12 : type == torch::kFloat ? 1e-5 : 0.1;
-        EXPECT_TRUE(torch::allclose(out.to(torch::kDouble), expected, tolerance, tolerance)) << size;
+        const double tolerance = type == torch::kDouble  ? 1e-12
+                                 : type == torch::kFloat ? 1e-5
+                                                         : 0.1;
+        EXPECT_TRUE(torch::allclose(out.to(torch::kDouble), expected, tolerance, tolerance))
+            << size;
         const double own = out.to(torch::kDouble).square().sum().item<double>();
         EXPECT_NEAR(squares, own, 1e-9 * own) << size;
       }
@@ -43,7 +46,8 @@ TEST(SumAndScale, NotANumberAnywhereShowsInTheSquares) {
   EXPECT_FALSE(std::isfinite(sum_and_scale({part}, 1.0, torch::empty({3000}))));
 }
 
-torch::Tensor sparse_rows(const std::vector<int64_t>& rows, const torch::Tensor& values, int64_t height) {
+torch::Tensor sparse_rows(const std::vector<int64_t>& rows, const torch::Tensor& values,
+                          int64_t height) {
   return torch::sparse_coo_tensor(torch::tensor(rows, torch::kLong).unsqueeze(0), values,
                                   {height, values.size(1)});
 }
@@ -59,8 +63,8 @@ TEST_P(Sums, OfDenseSparseAndMissingContributionsAreWhatTheyAddUpTo) {
     const auto dense = torch::full({3, 2}, 1.0);
     const auto values = torch::tensor({{1.0f, 2.0f}, {3.0f, 4.0f}, {5.0f, 6.0f}});
     sums.add({dense, sparse_rows({3, 1, 3}, values, 4), torch::ones({4, 2}), {}});
-    sums.add({dense * 2, sparse_rows({1}, values.slice(0, 0, 1), 4), sparse_rows({0}, values.slice(0, 0, 1), 4),
-              torch::Tensor()});
+    sums.add({dense * 2, sparse_rows({1}, values.slice(0, 0, 1), 4),
+              sparse_rows({0}, values.slice(0, 0, 1), 4), torch::Tensor()});
     sums.fold(workers);
     sums.add({dense * 4, torch::Tensor(), torch::ones({4, 2}), torch::Tensor()});
     const auto result = sums.finish(0.5, workers);

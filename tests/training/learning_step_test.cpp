@@ -21,7 +21,8 @@ Batch make_batch(int64_t begin, int64_t end) {
 
 StepBatch cut(const std::vector<int64_t>& edges) {
   StepBatch step;
-  for (size_t i = 0; i + 1 < edges.size(); ++i) step.shards.push_back(make_batch(edges[i], edges[i + 1]));
+  for (size_t i = 0; i + 1 < edges.size(); ++i)
+    step.shards.push_back(make_batch(edges[i], edges[i + 1]));
   step.num_examples = step.num_targets = edges.back() - edges.front();
   return step;
 }
@@ -54,14 +55,16 @@ std::string describe(const TinyModel::Options& way) {
 }
 
 // The obvious way: the whole batch at once, one backward pass.
-std::vector<torch::Tensor> plain_gradients(TinyModel& model, const std::vector<OptimizedParameter>& parameters,
+std::vector<torch::Tensor> plain_gradients(TinyModel& model,
+                                           const std::vector<OptimizedParameter>& parameters,
                                            double& loss) {
   const auto shared = model.shared();
   const auto parts = model.loss(model.represent(make_batch(0, kBatch), shared), shared, 0);
   loss = parts.sum.item<double>() / parts.weight;
   std::vector<torch::Tensor> inputs;
   for (const auto& parameter : parameters) inputs.push_back(parameter.tensor);
-  auto gradients = torch::autograd::grad({parts.sum / parts.weight}, inputs, {}, std::nullopt, false, true);
+  auto gradients =
+      torch::autograd::grad({parts.sum / parts.weight}, inputs, {}, std::nullopt, false, true);
   for (auto& gradient : gradients)
     if (gradient.defined() && gradient.is_sparse()) gradient = gradient.to_dense();
   return gradients;
@@ -75,7 +78,8 @@ TEST(LearningStep, GradientsEqualThoseOfTheWholeBatchAtOnce) {
     double loss = 0.0;
     const auto expected = plain_gradients(model, parameters, loss);
     // Even and uneven shards, one without rows, a single one.
-    for (const auto& edges : std::vector<std::vector<int64_t>>{{0, 4, 8}, {0, 1, 1, 6, 8}, {0, 8}}) {
+    for (const auto& edges :
+         std::vector<std::vector<int64_t>>{{0, 4, 8}, {0, 1, 1, 6, 8}, {0, 8}}) {
       WorkerPool workers(2);
       LearningStep step(model, parameters, workers, 1);
       const std::vector<StepBatch> batches = {cut(edges)};
@@ -87,7 +91,9 @@ TEST(LearningStep, GradientsEqualThoseOfTheWholeBatchAtOnce) {
         const auto gradient = densify(result.gradients[i], parameters[i].tensor);
         ASSERT_TRUE(expected[i].defined()) << parameters[i].name;
         EXPECT_TRUE(torch::allclose(gradient, expected[i], 1e-5, 1e-7))
-            << parameters[i].name << "\n" << gradient << "\n" << expected[i];
+            << parameters[i].name << "\n"
+            << gradient << "\n"
+            << expected[i];
         squares += expected[i].square().sum().item<double>();
       }
       EXPECT_NEAR(result.squared_norm, squares, 1e-5 * squares);

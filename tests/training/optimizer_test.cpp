@@ -7,10 +7,10 @@
 #include <torch/optim/adamw.h>
 #include <torch/optim/sgd.h>
 
+#include "tests/training/tiny_model.h"
 #include "training/adagrad.h"
 #include "training/adam.h"
 #include "training/sgd.h"
-#include "tests/training/tiny_model.h"
 
 namespace reckon {
 namespace {
@@ -26,11 +26,13 @@ std::vector<torch::Tensor> make_parameters() {
 std::vector<OptimizedParameter> named(const std::vector<torch::Tensor>& tensors) {
   std::vector<OptimizedParameter> parameters;
   for (size_t i = 0; i < tensors.size(); ++i)
-    parameters.push_back({.name = "p" + std::to_string(i), .tensor = tensors[i], .weight_decay = {}});
+    parameters.push_back(
+        {.name = "p" + std::to_string(i), .tensor = tensors[i], .weight_decay = {}});
   return parameters;
 }
 
-std::vector<torch::Tensor> gradients_at(int64_t step, const std::vector<torch::Tensor>& parameters) {
+std::vector<torch::Tensor> gradients_at(int64_t step,
+                                        const std::vector<torch::Tensor>& parameters) {
   torch::manual_seed(100 + static_cast<uint64_t>(step));
   std::vector<torch::Tensor> gradients;
   for (const auto& parameter : parameters) gradients.push_back(torch::randn_like(parameter));
@@ -39,7 +41,8 @@ std::vector<torch::Tensor> gradients_at(int64_t step, const std::vector<torch::T
 
 std::vector<Gradient> dense(const std::vector<torch::Tensor>& tensors) {
   std::vector<Gradient> gradients;
-  for (const auto& tensor : tensors) gradients.push_back({.dense = tensor, .rows = {}, .values = {}});
+  for (const auto& tensor : tensors)
+    gradients.push_back({.dense = tensor, .rows = {}, .values = {}});
   return gradients;
 }
 
@@ -70,7 +73,8 @@ void expect_same_as_torch(const Component<Optimizer>& component, const TheirOpti
 
 TEST(Optimizer, AdamFollowsTorch) {
   expect_same_as_torch<torch::optim::Adam>(
-      Component<Optimizer>::make<Adam>({.lr = 0.03, .betas = {0.8, 0.95}, .eps = 1e-6, .weight_decay = 0.1}),
+      Component<Optimizer>::make<Adam>(
+          {.lr = 0.03, .betas = {0.8, 0.95}, .eps = 1e-6, .weight_decay = 0.1}),
       torch::optim::AdamOptions(0.03).betas({0.8, 0.95}).eps(1e-6).weight_decay(0.1));
 }
 
@@ -82,18 +86,21 @@ TEST(Optimizer, AdamWFollowsTorch) {
 
 TEST(Optimizer, AdagradFollowsTorch) {
   expect_same_as_torch<torch::optim::Adagrad>(
-      Component<Optimizer>::make<Adagrad>({.lr = 0.1, .weight_decay = 0.05, .initial_accumulator = 0.2}),
+      Component<Optimizer>::make<Adagrad>(
+          {.lr = 0.1, .weight_decay = 0.05, .initial_accumulator = 0.2}),
       torch::optim::AdagradOptions(0.1).weight_decay(0.05).initial_accumulator_value(0.2));
 }
 
 TEST(Optimizer, SgdFollowsTorch) {
-  expect_same_as_torch<torch::optim::SGD>(Component<Optimizer>::make<Sgd>({.lr = 0.05, .weight_decay = 0.1}),
+  expect_same_as_torch<torch::optim::SGD>(Component<Optimizer>::make<Sgd>(
+                                              {.lr = 0.05, .weight_decay = 0.1}),
                                           torch::optim::SGDOptions(0.05).weight_decay(0.1));
 }
 
 TEST(Optimizer, SgdWithMomentumFollowsTorch) {
   expect_same_as_torch<torch::optim::SGD>(
-      Component<Optimizer>::make<Sgd>({.lr = 0.02, .momentum = 0.9, .nesterov = true, .weight_decay = 0.1}),
+      Component<Optimizer>::make<Sgd>(
+          {.lr = 0.02, .momentum = 0.9, .nesterov = true, .weight_decay = 0.1}),
       torch::optim::SGDOptions(0.02).momentum(0.9).nesterov(true).weight_decay(0.1));
 }
 
@@ -129,7 +136,8 @@ TEST(Optimizer, SparseAdagradEqualsDenseAdagradWithZerosElsewhere) {
   torch::manual_seed(1);
   const auto a = torch::randn({6, 4}), b = a.clone();
   WorkerPool workers(1);
-  Adagrad by_rows({.lr = 0.1}, {.parameters = named({a})}), densely({.lr = 0.1}, {.parameters = named({b})});
+  Adagrad by_rows({.lr = 0.1}, {.parameters = named({a})}),
+      densely({.lr = 0.1}, {.parameters = named({b})});
   for (int64_t step = 0; step < 30; ++step) {
     auto gradient = gradients_at(step, {a})[0];
     const std::vector<int64_t> rows = {step % 3, 3 + step % 2};
@@ -159,8 +167,8 @@ TEST(Optimizer, RowWiseAdagradKeepsOneNumberForEachRow) {
   const auto table = torch::zeros({4, 2});
   WorkerPool workers(1);
   Adagrad optimizer({.lr = 1.0, .eps = 1e-10, .row_wise = true}, {.parameters = named({table})});
-  optimizer.step({of_rows(torch::tensor({{0.0, 0.0}, {3.0, 1.0}, {0.0, 0.0}, {0.0, 0.0}}), {1})}, 1.0,
-                 workers);
+  optimizer.step({of_rows(torch::tensor({{0.0, 0.0}, {3.0, 1.0}, {0.0, 0.0}, {0.0, 0.0}}), {1})},
+                 1.0, workers);
   // Mean square (9 + 1) / 2 = 5.
   EXPECT_NEAR(table[1][0].item<double>(), -3.0 / std::sqrt(5.0), 1e-6);
   EXPECT_EQ(optimizer.state().at("sum/p0").sizes(), torch::IntArrayRef({4}));
@@ -219,7 +227,8 @@ TEST(Optimizer, RefusesAStateOfAnotherShape) {
   first.step(dense({torch::ones({3, 2})}), 1.0, workers);
   Adam narrower({}, {.parameters = named({torch::zeros({3, 1})})});
   EXPECT_THROW(narrower.load(first.state()), std::invalid_argument);
-  Adam other({}, {.parameters = {{.name = "other", .tensor = torch::zeros({3, 2}), .weight_decay = {}}}});
+  Adam other({}, {.parameters = {
+                      {.name = "other", .tensor = torch::zeros({3, 2}), .weight_decay = {}}}});
   EXPECT_THROW(other.load(first.state()), std::invalid_argument);
   Sgd sgd({.momentum = 0.9}, {.parameters = named({torch::zeros({3, 2})})});
   EXPECT_THROW(sgd.load(first.state()), std::invalid_argument);
@@ -234,7 +243,9 @@ TEST(Optimizer, StateOfATableThatGrewIsPaddedWithZeros) {
     ASSERT_EQ(parameters.size(), 1u);
     const auto weight = parameters[0].tensor;
     const auto optimizer = component.build({.parameters = parameters});
-    const auto rows = [](int64_t height) { return of_rows(torch::ones({height, 2}), {2, height - 1}); };
+    const auto rows = [](int64_t height) {
+      return of_rows(torch::ones({height, 2}), {2, height - 1});
+    };
     optimizer->step({rows(5)}, 1.0, workers);
     table->grow(2, 11);
     const auto drawn = table->all()[4].detach().clone();
@@ -294,7 +305,8 @@ TEST(ParameterGroups, APatternThatFitsNothingNamesWhatThereIs) {
     trained_parameters(model, common);
     FAIL() << "nothing was thrown";
   } catch (const std::invalid_argument& error) {
-    EXPECT_THAT(error.what(), HasSubstr("groups[0].parameters[0]: no trained parameter is called 'encoder.*'"));
+    EXPECT_THAT(error.what(),
+                HasSubstr("groups[0].parameters[0]: no trained parameter is called 'encoder.*'"));
     EXPECT_THAT(error.what(), HasSubstr("users.weight"));
   }
 }
@@ -309,7 +321,8 @@ TEST(Optimizer, RowsOfATableAreWrittenThroughItSoThatPaddingStaysZero) {
     std::vector<torch::Tensor> before;
     for (size_t p = 0; p < parameters.size(); ++p) {
       before.push_back(parameters[p].tensor.detach().clone());
-      if (parameters[p].table) gradients[p] = of_rows(torch::ones_like(parameters[p].tensor), {0, 3});
+      if (parameters[p].table)
+        gradients[p] = of_rows(torch::ones_like(parameters[p].tensor), {0, 3});
     }
     WorkerPool workers(1);
     optimizer->step(gradients, 1.0, workers);
@@ -329,7 +342,8 @@ TEST(Optimizer, RowsOfATableAreWrittenThroughItSoThatPaddingStaysZero) {
 TEST(ParameterGroups, FrozenParametersAreNotTrained) {
   TinyModel model({}, 5, 6);
   model.named_parameters()["users.weight"].set_requires_grad(false);
-  for (const auto& parameter : trained_parameters(model, {})) EXPECT_NE(parameter.name, "users.weight");
+  for (const auto& parameter : trained_parameters(model, {}))
+    EXPECT_NE(parameter.name, "users.weight");
 }
 
 TEST(ParameterGroups, AStarStandsForAnyText) {

@@ -70,7 +70,8 @@ Outcome run(Model& model, const StepBatch& step) {
     out.gradients.resize(gradients.size());
     for (size_t i = 0; i < gradients.size(); ++i)
       if (gradients[i].defined())
-        out.gradients[i] = out.gradients[i].defined() ? out.gradients[i] + gradients[i] : gradients[i];
+        out.gradients[i] =
+            out.gradients[i].defined() ? out.gradients[i] + gradients[i] : gradients[i];
   }
   return out;
 }
@@ -81,10 +82,9 @@ TEST(PackedBatch, GivesThePaddedBatchsLossAndGradients) {
        {"{type: transformer, num_blocks: 2, num_heads: 2, dropout: 0.0}",
         "{type: transformer, residual: sasrec, dropout: 0.0}", "{type: gru}", "{type: lstm}",
         "{type: mean_pooling, decay: 0.7}"})
-    for (const std::string objective :
-         {"{type: softmax}", "{type: bce, negatives: 2}",
-          "{type: sampled_softmax, negatives: 5, sharing: position}",
-          "{type: sampled_softmax, negatives: 5, sharing: step}"}) {
+    for (const std::string objective : {"{type: softmax}", "{type: bce, negatives: 2}",
+                                        "{type: sampled_softmax, negatives: 5, sharing: position}",
+                                        "{type: sampled_softmax, negatives: 5, sharing: step}"}) {
       const auto model = make_model(encoder, objective);
       const auto build = [&](int64_t shards) {
         const BatchBuilder builder(train, model->learnable()->needs(),

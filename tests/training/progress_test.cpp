@@ -6,10 +6,10 @@
 namespace reckon {
 namespace {
 
-using ::testing::HasSubstr;
-using ::testing::MatchesRegex;
 using std::chrono::hours;
 using std::chrono::milliseconds;
+using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
 
 StepReport report() {
   return {.epoch = 3,
@@ -31,7 +31,8 @@ TEST(ProgressLine, SaysWhereTheRunIsAndHowLongItWillTake) {
 TEST(ProgressLine, LeavesOutWhatIsNotKnownAndNeverExceedsTheWidth) {
   const Pace unknown{.targets_per_second = 0.0, .seconds_left = -1.0};
   EXPECT_EQ(progress_line(report(), unknown, 200), "epoch 3/20 [=====               ] loss 1.2346");
-  for (const int width : {0, 1, 17, 43}) EXPECT_LE(progress_line(report(), unknown, width).size(), static_cast<size_t>(width));
+  for (const int width : {0, 1, 17, 43})
+    EXPECT_LE(progress_line(report(), unknown, width).size(), static_cast<size_t>(width));
   EXPECT_EQ(progress_line(report(), unknown, -5), "");
   auto empty = report();
   empty.epoch_step = empty.steps_per_epoch = 0;

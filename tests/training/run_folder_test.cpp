@@ -42,9 +42,10 @@ std::string problem(const std::function<void()>& call) {
 
 // Everything that a run and its evaluations write.
 void put_run(const std::string& path) {
-  for (const char* name : {"config.yaml", "log.txt", "metrics.jsonl", "environment.json", "result.json", "trace.json",
-                           "events.out.tfevents.1.host", "test-result.json", "test-per-user.parquet", "test-lists.run",
-                           "validation-lists.parquet", "checkpoints/last.ckpt", "checkpoints/best.ckpt"})
+  for (const char* name :
+       {"config.yaml", "log.txt", "metrics.jsonl", "environment.json", "result.json", "trace.json",
+        "events.out.tfevents.1.host", "test-result.json", "test-per-user.parquet", "test-lists.run",
+        "validation-lists.parquet", "checkpoints/last.ckpt", "checkpoints/best.ckpt"})
     put(path + "/" + name);
 }
 
@@ -63,17 +64,19 @@ TEST_F(RunFolders, ANewOneIsMadeWithAllAboveIt) {
 TEST_F(RunFolders, ARunIsNeverOverwrittenWithoutForce) {
   put_run(path_);
   EXPECT_THAT(problem([&] { RunFolder::create(path_); }),
-              HasSubstr("the folder holds a run already\n    hint: --resume goes on with it, --force takes its place"));
+              HasSubstr("the folder holds a run already\n    hint: --resume goes on with it, "
+                        "--force takes its place"));
   EXPECT_EQ(names(path_).size(), 13U);
 }
 
 TEST_F(RunFolders, ForceRemovesWhatTheRunWroteAndNothingElse) {
   put_run(path_);
-  for (const char* name : {"model.pt", "model.pt.ids.json", "notes.txt", "train.parquet", "test.json", "mine/config.yaml"})
+  for (const char* name : {"model.pt", "model.pt.ids.json", "notes.txt", "train.parquet",
+                           "test.json", "mine/config.yaml"})
     put(path_ + "/" + name);
   RunFolder::create(path_, /*force=*/true);
-  EXPECT_THAT(names(path_), ElementsAre("mine/config.yaml", "model.pt", "model.pt.ids.json", "notes.txt", "test.json",
-                                        "train.parquet"));
+  EXPECT_THAT(names(path_), ElementsAre("mine/config.yaml", "model.pt", "model.pt.ids.json",
+                                        "notes.txt", "test.json", "train.parquet"));
 }
 
 TEST_F(RunFolders, ForceRemovesTheRunsOfSeveralSeedsAndKeepsWhatStandsBesideThem) {
@@ -96,7 +99,8 @@ TEST_F(RunFolders, AFolderOfSomethingElseIsRefusedEvenWithForce) {
                 HasSubstr("the folder is in use: it holds 'thesis.tex', which is not of a run"));
   EXPECT_EQ(names(path_).size(), 2U);
   put(folder_.file("file"));
-  EXPECT_THAT(problem([&] { RunFolder::create(folder_.file("file"), true); }), HasSubstr("a file is where"));
+  EXPECT_THAT(problem([&] { RunFolder::create(folder_.file("file"), true); }),
+              HasSubstr("a file is where"));
 }
 
 TEST_F(RunFolders, ARunThatDiedBeforeItBeganIsBegunAnew) {
@@ -122,7 +126,8 @@ EvaluationResult result(double ndcg, double recall) {
 }
 
 TEST(SeedSummary, HasMeanAndSampleDeviationOfEachMetric) {
-  const auto summary = summarize_seeds({3, 5, 8}, {result(0.1, 1.0), result(0.2, 1.0), result(0.6, 1.0)});
+  const auto summary =
+      summarize_seeds({3, 5, 8}, {result(0.1, 1.0), result(0.2, 1.0), result(0.6, 1.0)});
   ASSERT_EQ(summary.metrics.size(), 2U);
   EXPECT_EQ(summary.metrics[0].name, "ndcg@10");
   EXPECT_THAT(summary.metrics[0].values, ElementsAre(0.1, 0.2, 0.6));

@@ -33,7 +33,8 @@ torch::Tensor fill(at::IntArrayRef shape, int64_t salt) {
   return (((index * 7 + salt * 5).remainder(17) - 8).to(torch::kDouble) / 16.0).reshape(shape);
 }
 
-void expect_numbers(const torch::Tensor& got, const nlohmann::json& expected, const std::string& what) {
+void expect_numbers(const torch::Tensor& got, const nlohmann::json& expected,
+                    const std::string& what) {
   const auto values = expected.get<std::vector<double>>();
   const auto flat = got.detach().contiguous().view(-1);
   ASSERT_EQ(flat.numel(), static_cast<int64_t>(values.size())) << what;
@@ -58,9 +59,11 @@ class SasrecReference : public ::testing::TestWithParam<std::string> {
     for (const auto& preset : embedded_presets())
       catalog.add_preset(std::string(preset.name), std::string(preset.text));
     const auto tree = assemble_experiment(
-        parse_yaml("model: {preset: sasrec, dim: 4, user: {history: {max_length: 4, dropout: 0, encoder: "
-                   "{num_heads: 2, hidden: 6, dropout: 0}}}, objectives: [{type: " + GetParam() + "}]}",
-                   "sasrec.yaml"),
+        parse_yaml(
+            "model: {preset: sasrec, dim: 4, user: {history: {max_length: 4, dropout: 0, encoder: "
+            "{num_heads: 2, hidden: 6, dropout: 0}}}, objectives: [{type: " +
+                GetParam() + "}]}",
+            "sasrec.yaml"),
         {}, catalog);
     auto slot = ConfigNode::map();
     slot.set("model", *tree.find("model"));
@@ -89,8 +92,8 @@ class SasrecReference : public ::testing::TestWithParam<std::string> {
   static Batch batch_of(size_t begin, size_t end) {
     const auto size = static_cast<int64_t>(end - begin);
     auto history = torch::full({size, kLength}, kPaddingId, torch::kLong);  // [B, T]
-    auto targets = history.clone();                                        // [B, T]
-    auto negatives = torch::zeros({size, kLength, 1}, torch::kLong);       // [B, T, 1]
+    auto targets = history.clone();                                         // [B, T]
+    auto negatives = torch::zeros({size, kLength, 1}, torch::kLong);        // [B, T, 1]
     for (size_t user = begin; user < end; ++user) {
       const auto sequence = reference()["sequences"][user].get<std::vector<int64_t>>();
       const auto others = reference()["negatives"][user].get<std::vector<int64_t>>();
@@ -115,7 +118,8 @@ class SasrecReference : public ::testing::TestWithParam<std::string> {
     const torch::NoGradGuard no_grad;
     model_->eval();
     const auto state = model_->encode(batch_of(0, 3));
-    const auto out = model_->score(state, torch::arange(kItems, torch::kLong).expand({3, kItems}));  // [B, I]
+    const auto out =
+        model_->score(state, torch::arange(kItems, torch::kLong).expand({3, kItems}));  // [B, I]
     model_->train();
     return out;
   }
@@ -133,19 +137,21 @@ TEST_P(SasrecReference, ScoresGradientsAndLossesUnderAdamAreThoseOfPythonTorch) 
   StepBatch step;
   step.shards = {batch_of(0, 2), batch_of(2, 3)};
   step.num_examples = 3;
-  const auto optimizer = Component<Optimizer>::make<Adam>({.lr = reference()["learning_rate"],
-                                                           .betas = reference()["betas"]})
+  const auto optimizer = Component<Optimizer>::make<Adam>(
+                             {.lr = reference()["learning_rate"], .betas = reference()["betas"]})
                              .build({.parameters = parameters_});
   const auto& losses = expected["losses"];
   ASSERT_GE(losses.size(), 5U);
   for (size_t i = 0; i < losses.size(); ++i) {
-    const auto result = learning.run(std::span(&step, 1), static_cast<int64_t>(i), static_cast<int64_t>(i));
+    const auto result =
+        learning.run(std::span(&step, 1), static_cast<int64_t>(i), static_cast<int64_t>(i));
     EXPECT_NEAR(result.loss(), losses[i].get<double>(), kTolerance) << "step " << i;
     if (i == 0) {
       ASSERT_EQ(parameters_.size(), expected["gradients"].size());
       for (size_t p = 0; p < parameters_.size(); ++p) {
         const auto& name = parameters_[p].name;
-        expect_numbers(of_items(name, result.gradients[p].dense), expected["gradients"][name], name);
+        expect_numbers(of_items(name, result.gradients[p].dense), expected["gradients"][name],
+                       name);
       }
     }
     optimizer->step(result.gradients, 1.0, workers);

@@ -27,7 +27,8 @@ Component<Schedule> read(const std::string& yaml) {
 const Schedule::Deps kRun{.total_steps = 101, .steps_per_epoch = 10};
 
 TEST(Schedule, ConstantNeverMoves) {
-  for (const int64_t step : {0, 50, 100}) EXPECT_EQ(scheduled_factor(read("type: constant"), kRun, step), 1.0);
+  for (const int64_t step : {0, 50, 100})
+    EXPECT_EQ(scheduled_factor(read("type: constant"), kRun, step), 1.0);
 }
 
 TEST(Schedule, LinearFallsInEqualStepsToItsEnd) {
@@ -69,7 +70,8 @@ TEST(Schedule, WarmUpRisesInEqualStepsAndTheScheduleBeginsAfterIt) {
 
 TEST(Schedule, ARunOfOneStepIsDefined) {
   for (const char* yaml : {"type: linear", "type: cosine", "type: step", "type: exponential"})
-    EXPECT_EQ(scheduled_factor(read(yaml), {.total_steps = 1, .steps_per_epoch = 1}, 0), 1.0) << yaml;
+    EXPECT_EQ(scheduled_factor(read(yaml), {.total_steps = 1, .steps_per_epoch = 1}, 0), 1.0)
+        << yaml;
 }
 
 }  // namespace

@@ -7,9 +7,9 @@
 #include <variant>
 
 #include "models/popularity.h"
+#include "tests/training/tiny_model.h"
 #include "training/adam.h"
 #include "training/checkpoint.h"
-#include "tests/training/tiny_model.h"
 
 namespace reckon {
 namespace {
@@ -77,9 +77,13 @@ struct Session {
                          .limit_batches = limit,
                          .observer = &recorder};
     if (auto* const* script = std::get_if<Script*>(&validation))
-      deps.validate = [script = *script](const std::vector<MetricName>& also) { return (*script)(also); };
+      deps.validate = [script = *script](const std::vector<MetricName>& also) {
+        return (*script)(also);
+      };
     if (const auto* measure = std::get_if<Measure>(&validation))
-      deps.validate = [measure = *measure, model = model](const std::vector<MetricName>&) { return measure(*model); };
+      deps.validate = [measure = *measure, model = model](const std::vector<MetricName>&) {
+        return measure(*model);
+      };
     procedure = std::make_unique<Supervised>(options, deps);
   }
   void run() {
@@ -104,7 +108,8 @@ void expect_same(const Session& a, const Session& b) {
   const auto x = a.procedure->state(), y = b.procedure->state();
   EXPECT_EQ(x.json, y.json);
   ASSERT_EQ(x.tensors.size(), y.tensors.size());
-  for (const auto& [name, tensor] : x.tensors) EXPECT_TRUE(torch::equal(tensor, y.tensors.at(name))) << name;
+  for (const auto& [name, tensor] : x.tensors)
+    EXPECT_TRUE(torch::equal(tensor, y.tensors.at(name))) << name;
 }
 
 // Goes on from `from` in a fresh session, as a resumed run does.
@@ -131,7 +136,8 @@ TEST(Supervised, LearnsUntilItsEpochsAreOverAndTheLossFalls) {
   session.run();
   EXPECT_EQ(session.procedure->history().size(), 20U);
   EXPECT_EQ(session.procedure->num_steps(), 20 * steps_per_epoch());
-  EXPECT_LT(session.procedure->history().back().loss, 0.6 * session.procedure->history().front().loss);
+  EXPECT_LT(session.procedure->history().back().loss,
+            0.6 * session.procedure->history().front().loss);
   EXPECT_FALSE(session.procedure->has_stopped_early());
 }
 
@@ -165,8 +171,9 @@ TEST(EarlyStopping, EndsAfterPatienceValidationsAndNamesTheBestEpoch) {
   EXPECT_TRUE(session.procedure->has_stopped_early());
   EXPECT_EQ(session.procedure->history().size(), 4U);
   ASSERT_EQ(session.recorder.bests.size(), 2U);
-  EXPECT_EQ(session.recorder.bests[1],
-            (BestEpoch{.epoch = 2, .step = 2 * steps_per_epoch(), .metric = "ndcg@10", .value = 0.3}));
+  EXPECT_EQ(
+      session.recorder.bests[1],
+      (BestEpoch{.epoch = 2, .step = 2 * steps_per_epoch(), .metric = "ndcg@10", .value = 0.3}));
   EXPECT_EQ(session.procedure->best(), session.recorder.bests[1]);
 }
 
@@ -246,7 +253,8 @@ TEST(Divergence, LeavesTheStateFromBeforeTheStepAndSaysWhere) {
     session.run();
     FAIL() << "it went on";
   } catch (const DivergenceError& error) {
-    EXPECT_THAT(error.what(), HasSubstr("training stopped at epoch 2, batch 3 (step " + std::to_string(bad + 1)));
+    EXPECT_THAT(error.what(),
+                HasSubstr("training stopped at epoch 2, batch 3 (step " + std::to_string(bad + 1)));
     EXPECT_THAT(error.what(), HasSubstr("the loss is nan, by its term `tiny`"));
   }
   while (healthy.procedure->num_steps() < bad) healthy.procedure->step();
@@ -272,10 +280,12 @@ TEST(Supervised, SaysAtOnceWhatDoesNotFitBeforeThereIsData) {
 
 TEST(Supervised, RefusesAModelWithoutALossAndOneWithoutAnythingToLearn) {
   Popularity popularity({}, {.num_users = 5, .num_items = 6});
-  EXPECT_THAT(keys([&] { Supervised(default_options(), {.model = &popularity}); }), ElementsAre("type"));
+  EXPECT_THAT(keys([&] { Supervised(default_options(), {.model = &popularity}); }),
+              ElementsAre("type"));
   TinyModel frozen({}, 5, 6);
   for (auto& parameter : frozen.parameters()) parameter.set_requires_grad(false);
-  EXPECT_THAT(keys([&] { Supervised(default_options(), {.model = &frozen}); }), ElementsAre("type"));
+  EXPECT_THAT(keys([&] { Supervised(default_options(), {.model = &frozen}); }),
+              ElementsAre("type"));
 }
 
 TEST(Supervised, ADeviceThatIsNotHereIsRefusedOnlyWhereItIsToCompute) {
@@ -284,10 +294,12 @@ TEST(Supervised, ADeviceThatIsNotHereIsRefusedOnlyWhereItIsToCompute) {
   TinyModel model({}, 60, 30);
   const auto dataset = tiny_dataset();
   EXPECT_THAT(keys([&] { Supervised(options, {.model = &model}); }), IsEmpty());
-  EXPECT_THAT(keys([&] { Supervised(options, {.model = &model, .dataset = &dataset}); }), ElementsAre("device"));
+  EXPECT_THAT(keys([&] { Supervised(options, {.model = &model, .dataset = &dataset}); }),
+              ElementsAre("device"));
   for (const char* name : {"meta", "gpu", "cuda:x"}) {
     options.device = name;
-    EXPECT_THAT(keys([&] { Supervised(options, {.model = &model}); }), ElementsAre("device")) << name;
+    EXPECT_THAT(keys([&] { Supervised(options, {.model = &model}); }), ElementsAre("device"))
+        << name;
   }
 }
 
@@ -307,7 +319,9 @@ TEST(Supervised, FrozenParametersStayBitForBitWhatTheyWere) {
 
 TEST(BuildProcedure, ReportsEachMisfitAtItsPlaceInTheConfig) {
   const auto config = parse_yaml(
-      "training:\n  device: banana\n  optimizer:\n    groups:\n      - {parameters: [mix.*, lost.*]}\n", "e.yaml");
+      "training:\n  device: banana\n  optimizer:\n    groups:\n      - {parameters: [mix.*, "
+      "lost.*]}\n",
+      "e.yaml");
   auto options = default_options();
   options.device = "banana";
   Optimizer::Common common;
@@ -315,12 +329,16 @@ TEST(BuildProcedure, ReportsEachMisfitAtItsPlaceInTheConfig) {
   options.optimizer = Component<Optimizer>::make<Adam>({}, "adam", common);
   TinyModel model({}, 5, 6);
   try {
-    build_procedure(Component<Procedure>::make<Supervised>(options, "supervised"), {.model = &model}, config);
+    build_procedure(Component<Procedure>::make<Supervised>(options, "supervised"),
+                    {.model = &model}, config);
     FAIL() << "built";
   } catch (const ConfigError& error) {
-    EXPECT_THAT(error.what(), HasSubstr("e.yaml:2:11: error: training.device: 'banana' is no device"));
-    EXPECT_THAT(error.what(), HasSubstr("e.yaml:5:30: error: training.optimizer.groups[0].parameters[1]: no trained "
-                                        "parameter is called 'lost.*'\n    hint: there are: users.weight"));
+    EXPECT_THAT(error.what(),
+                HasSubstr("e.yaml:2:11: error: training.device: 'banana' is no device"));
+    EXPECT_THAT(error.what(),
+                HasSubstr(
+                    "e.yaml:5:30: error: training.optimizer.groups[0].parameters[1]: no trained "
+                    "parameter is called 'lost.*'\n    hint: there are: users.weight"));
   }
 }
 

@@ -30,11 +30,12 @@ class TinyModel : public Model, public Learnable {
   TinyModel(const Options& options, int64_t num_users, int64_t num_items) : options_(options) {
     const EmbeddingInit init{.kind = EmbeddingInit::Kind::kNormal, .scale = 0.3};
     const auto table = [&](int64_t rows, int64_t width, bool sparse) {
-      return EmbeddingTable(
-          EmbeddingTableImpl::Options{.num_rows = rows, .width = width, .sparse = sparse, .init = init});
+      return EmbeddingTable(EmbeddingTableImpl::Options{
+          .num_rows = rows, .width = width, .sparse = sparse, .init = init});
     };
     users_ = register_module("users", table(num_users, options.dim, options.sparse));
-    items_ = register_module("items", table(num_items, options.dim, options.sparse && !options.shared));
+    items_ =
+        register_module("items", table(num_items, options.dim, options.sparse && !options.shared));
     item_bias_ = register_module("item_bias", table(num_items, 1, false));
     mix_ = register_module("mix", torch::nn::Linear(options.dim, options.dim));
   }
@@ -46,9 +47,9 @@ class TinyModel : public Model, public Learnable {
     return {{mix_->forward(users_->lookup(request.at(batch_key::kUsers)))}};  // [B, D]
   }
   torch::Tensor score(const State& state, const torch::Tensor& candidates) override {
-    const auto items = items_->lookup(candidates);                                     // [B, C, D]
-    const auto bias = item_bias_->lookup(candidates).squeeze(-1);                      // [B, C]
-    return torch::matmul(items, state.tensors[0].unsqueeze(-1)).squeeze(-1) + bias;    // [B, C]
+    const auto items = items_->lookup(candidates);                                   // [B, C, D]
+    const auto bias = item_bias_->lookup(candidates).squeeze(-1);                    // [B, C]
+    return torch::matmul(items, state.tensors[0].unsqueeze(-1)).squeeze(-1) + bias;  // [B, C]
   }
   std::optional<Factors> factors() override {
     return Factors{.items = items_->all(), .item_bias = item_bias_->all().squeeze(1)};
@@ -67,8 +68,9 @@ class TinyModel : public Model, public Learnable {
     return {items_->all() * 0.5 + items_->all().mean(0, true)};  // [I, D]
   }
   Represented represent(const Batch& shard, const std::vector<torch::Tensor>&) override {
-    const auto users = users_->lookup(shard.at(batch_key::kUsers));                    // [B, D]
-    const auto query = reckon::dropout(mix_->forward(users), options_.dropout, is_training()); // [B, D]
+    const auto users = users_->lookup(shard.at(batch_key::kUsers));  // [B, D]
+    const auto query =
+        reckon::dropout(mix_->forward(users), options_.dropout, is_training());  // [B, D]
     Represented out;
     out.rows = {query};
     out.fixed = {shard.at(batch_key::kTargets), shard.find(batch_key::kNegatives)};
@@ -79,21 +81,22 @@ class TinyModel : public Model, public Learnable {
     const auto item_rows = [&](const torch::Tensor& ids) {
       return shared.empty() ? items_->lookup(ids) : shared[0].index({ids});  // [..., D]
     };
-    const auto& query = rows.rows[0];                                        // [B, D]
-    const auto& targets = rows.fixed[0];                                     // [B]
+    const auto& query = rows.rows[0];     // [B, D]
+    const auto& targets = rows.fixed[0];  // [B]
     LossParts parts;
     if (options_.coupling == Objective::Coupling::kBatch) {
       const auto scores = torch::matmul(query, item_rows(targets).t()) +
-                          item_bias_->lookup(targets).squeeze(1);            // [B, B]
-      parts.sum = (scores.logsumexp(1) - scores.diagonal()).sum();           // []
+                          item_bias_->lookup(targets).squeeze(1);   // [B, B]
+      parts.sum = (scores.logsumexp(1) - scores.diagonal()).sum();  // []
     } else {
-      const auto& negatives = rows.fixed[1];                                 // [B, N]
+      const auto& negatives = rows.fixed[1];  // [B, N]
       const auto positive = (query * item_rows(targets)).sum(1, true) + item_bias_->lookup(targets);
       const auto negative = torch::matmul(item_rows(negatives), query.unsqueeze(-1)).squeeze(-1) +
-                            item_bias_->lookup(negatives).squeeze(-1);       // [B, N]
-      parts.sum = torch::softplus(negative - positive).sum();                // []
+                            item_bias_->lookup(negatives).squeeze(-1);  // [B, N]
+      parts.sum = torch::softplus(negative - positive).sum();           // []
     }
-    if (options_.poison_from_step >= 0 && static_cast<double>(step_number) >= options_.poison_from_step)
+    if (options_.poison_from_step >= 0 &&
+        static_cast<double>(step_number) >= options_.poison_from_step)
       parts.sum = parts.sum * std::numeric_limits<double>::quiet_NaN();
     parts.weight = static_cast<double>(targets.size(0));
     parts.logged["tiny"] = parts.sum.item<double>();
@@ -108,7 +111,8 @@ class TinyModel : public Model, public Learnable {
 
 /// Users who mostly choose items of their own third of the catalogue; the last choice is for validation,
 /// the one before for the test.
-inline Dataset tiny_dataset(int64_t num_users = 60, int64_t num_items = 30, bool validation = true) {
+inline Dataset tiny_dataset(int64_t num_users = 60, int64_t num_items = 30,
+                            bool validation = true) {
   const RandomKey key(7);
   std::vector<int64_t> offsets = {0};
   std::vector<int32_t> items;
@@ -136,9 +140,11 @@ inline Dataset tiny_dataset(int64_t num_users = 60, int64_t num_items = 30, bool
   parts.interactions.num_users = num_users;
   parts.interactions.num_items = num_items;
   parts.interactions.user_offsets = torch::tensor(offsets, torch::kLong);
-  parts.interactions.items = torch::tensor(std::vector<int64_t>(items.begin(), items.end())).to(torch::kInt);
+  parts.interactions.items =
+      torch::tensor(std::vector<int64_t>(items.begin(), items.end())).to(torch::kInt);
   parts.interactions.labels = torch::ones({size});
-  parts.split_of = torch::tensor(std::vector<int64_t>(splits.begin(), splits.end())).to(torch::kByte);
+  parts.split_of =
+      torch::tensor(std::vector<int64_t>(splits.begin(), splits.end())).to(torch::kByte);
   parts.fingerprint = "fingerprint-of-tiny-data";
   parts.report = "{}";
   return DatasetBuilder::build(std::move(parts));

@@ -11,11 +11,11 @@
 #include "core/log.h"
 #include "layers/catalog.h"
 #include "models/catalog.h"
+#include "tests/support/temporary_folder.h"
+#include "tests/training/tiny_model.h"
 #include "training/adam.h"
 #include "training/checkpoint.h"
 #include "training/supervised.h"
-#include "tests/support/temporary_folder.h"
-#include "tests/training/tiny_model.h"
 
 namespace reckon {
 namespace {
@@ -35,7 +35,8 @@ Component<Procedure> procedure(int64_t epochs) {
 }
 
 ConfigNode config(int64_t lr_digit = 1) {
-  return parse_yaml("model: tiny\ntraining:\n  optimizer: {lr: " + std::to_string(lr_digit) + "e-2}\n", "e.yaml");
+  return parse_yaml(
+      "model: tiny\ntraining:\n  optimizer: {lr: " + std::to_string(lr_digit) + "e-2}\n", "e.yaml");
 }
 
 class Train : public ::testing::Test {
@@ -46,13 +47,15 @@ class Train : public ::testing::Test {
     torch::manual_seed(2);
     return std::make_shared<TinyModel>(options, dataset_.num_users(), dataset_.num_items());
   }
-  TrainOutcome run(TinyModel& model, const RunFolder& folder, TrainContext context, int64_t epochs = 5) const {
+  TrainOutcome run(TinyModel& model, const RunFolder& folder, TrainContext context,
+                   int64_t epochs = 5) const {
     context.seed = 3;
     context.quiet = true;
     if (!context.config.is_map()) context.config = config();
     return train(procedure(epochs), model, dataset_, {}, folder, context);
   }
-  std::string error_of(TinyModel& model, const RunFolder& folder, const TrainContext& context = {}) const {
+  std::string error_of(TinyModel& model, const RunFolder& folder,
+                       const TrainContext& context = {}) const {
     try {
       run(model, folder, context);
     } catch (const ConfigError& error) {
@@ -73,7 +76,8 @@ TEST_F(Train, ALimitedRunThatGoesOnEndsAsOneThatWasNeverStopped) {
   for (const int64_t limit : {1, 4, 7}) {
     const auto path = folder_.file("limited-" + std::to_string(limit));
     const auto first = model(), second = model();
-    EXPECT_EQ(run(*first, RunFolder::create(path), {.limit_batches = limit}).end, TrainOutcome::End::kLimited);
+    EXPECT_EQ(run(*first, RunFolder::create(path), {.limit_batches = limit}).end,
+              TrainOutcome::End::kLimited);
     const auto resumed = run(*second, RunFolder::open(path), {.resume = true});
     EXPECT_EQ(resumed.resumed_from_step, limit);
     EXPECT_EQ(resumed.best, outcome.best);
@@ -81,7 +85,8 @@ TEST_F(Train, ALimitedRunThatGoesOnEndsAsOneThatWasNeverStopped) {
     for (const char* name : {"last.ckpt", "best.ckpt"}) {
       const auto a = load_checkpoint(whole.path() + "/checkpoints/" + name);
       const auto b = load_checkpoint(path + "/checkpoints/" + name);
-      for (const auto& [key, tensor] : a.model) EXPECT_TRUE(torch::equal(tensor, b.model.at(key))) << name << " " << key;
+      for (const auto& [key, tensor] : a.model)
+        EXPECT_TRUE(torch::equal(tensor, b.model.at(key))) << name << " " << key;
       for (const auto& [key, tensor] : a.state.tensors)
         EXPECT_TRUE(torch::equal(tensor, b.state.tensors.at(key))) << name << " " << key;
       EXPECT_EQ(a.state.json, b.state.json) << name;
@@ -93,23 +98,30 @@ TEST_F(Train, ADivergedRunLeavesTheStateFromBeforeInItsLastCheckpoint) {
   const auto bad = model({.poison_from_step = 4});
   const auto folder = RunFolder::create(folder_.file("run"));
   EXPECT_THAT(error_of(*bad, folder),
-              ::testing::AllOf(HasSubstr("training stopped at epoch"), HasSubstr("(step 5): the loss is nan"),
-                               HasSubstr("the weights are those from before it, kept in " + folder.last_checkpoint())));
+              ::testing::AllOf(HasSubstr("training stopped at epoch"),
+                               HasSubstr("(step 5): the loss is nan"),
+                               HasSubstr("the weights are those from before it, kept in " +
+                                         folder.last_checkpoint())));
   const auto kept = load_checkpoint(folder.last_checkpoint());
   EXPECT_EQ(kept.step, 4);
   const auto healthy = model();
   const auto other = RunFolder::create(folder_.file("healthy"));
   run(*healthy, other, {.limit_batches = 4});
   const auto expected = load_checkpoint(other.last_checkpoint());
-  for (const auto& [key, tensor] : expected.model) EXPECT_TRUE(torch::equal(tensor, kept.model.at(key))) << key;
+  for (const auto& [key, tensor] : expected.model)
+    EXPECT_TRUE(torch::equal(tensor, kept.model.at(key))) << key;
 }
 
 TEST_F(Train, WeightsThatAreNoNumbersReplaceNoCheckpoint) {
   const auto bad = model();
-  { const torch::NoGradGuard no_grad; bad->named_parameters()["users.weight"].fill_(std::nan("")); }
+  {
+    const torch::NoGradGuard no_grad;
+    bad->named_parameters()["users.weight"].fill_(std::nan(""));
+  }
   const auto folder = RunFolder::create(folder_.file("run"));
-  EXPECT_THAT(error_of(*bad, folder), ::testing::AllOf(HasSubstr("the weight of `users.weight` is not finite"),
-                                                       Not(HasSubstr("kept in"))));
+  EXPECT_THAT(error_of(*bad, folder),
+              ::testing::AllOf(HasSubstr("the weight of `users.weight` is not finite"),
+                               Not(HasSubstr("kept in"))));
   EXPECT_FALSE(std::filesystem::exists(folder.last_checkpoint()));
 }
 
@@ -119,8 +131,10 @@ TEST_F(Train, AResumeWithAnotherConfigNamesTheKeyAtItsPlace) {
   TrainContext context;
   context.resume = true;
   context.config = config(3);
-  EXPECT_THAT(error_of(*model(), RunFolder::open(path), context),
-              HasSubstr("e.yaml:3:19: error: training.optimizer.lr: the run to resume has 1e-2, now it is 3e-2"));
+  EXPECT_THAT(
+      error_of(*model(), RunFolder::open(path), context),
+      HasSubstr(
+          "e.yaml:3:19: error: training.optimizer.lr: the run to resume has 1e-2, now it is 3e-2"));
 }
 
 TEST_F(Train, AnEvaluationOfTheSameSplitTakesItsPlaceInTheResult) {
@@ -155,8 +169,10 @@ TEST_F(Train, UsersWhoTeachASequenceModelNothingAreCounted) {
   add_layers(catalog);
   add_models(catalog);
   const auto slot = read_config<Slot>(
-      parse_yaml("model: {family: retrieval, dim: 4, user: {history: {encoder: {type: gru}}}, objectives: "
-                 "[{type: softmax}]}\n", "test.yaml"),
+      parse_yaml(
+          "model: {family: retrieval, dim: 4, user: {history: {encoder: {type: gru}}}, objectives: "
+          "[{type: softmax}]}\n",
+          "test.yaml"),
       catalog);
   DatasetParts parts;
   for (const char* id : {"a", "b", "c", "d"}) parts.users.add(id), parts.items.add(id);
@@ -177,7 +193,8 @@ TEST_F(Train, UsersWhoTeachASequenceModelNothingAreCounted) {
   TrainContext context;
   context.quiet = true;
   context.config = config();
-  train(Component<Procedure>::make<Supervised>(options, "supervised"), *sequence_model, dataset, {}, folder, context);
+  train(Component<Procedure>::make<Supervised>(options, "supervised"), *sequence_model, dataset, {},
+        folder, context);
   EXPECT_THAT(read_file(folder.log_path()),
               HasSubstr("2 users have one interaction in training and nothing to learn from"));
 }

@@ -5,8 +5,8 @@
 #include <torch/types.h>
 
 #include <atomic>
-#include <set>
 #include <mutex>
+#include <set>
 
 namespace reckon {
 namespace {
@@ -19,7 +19,8 @@ TEST(WorkerPool, EveryTaskRunsExactlyOnce) {
       std::vector<std::atomic<int>> runs(static_cast<size_t>(count));
       pool.run(count, [&](int64_t i) { runs[static_cast<size_t>(i)]++; });
       for (int64_t i = 0; i < count; ++i)
-        EXPECT_EQ(runs[static_cast<size_t>(i)].load(), 1) << i << " of " << count << " on " << threads;
+        EXPECT_EQ(runs[static_cast<size_t>(i)].load(), 1)
+            << i << " of " << count << " on " << threads;
     }
   }
 }
