@@ -71,6 +71,12 @@ struct Row {
   int32_t length = 0;
 };
 
+/// A part of a user's history that is an example: its newest target is `back` interactions from the end.
+struct Window {
+  int32_t user = 0;
+  int32_t back = 0;
+};
+
 // Sorts by length, equal ones in their order: lengths are small numbers, so they are counted.
 void sort_by_length(std::vector<Row>& rows, int64_t max_length) {
   if (max_length == 0) return;
@@ -131,7 +137,7 @@ struct BatchBuilder::Impl {
   Needs needs;
   Options options;
   bool is_sequences = false;
-  std::vector<int32_t> users;             // sequences: the user of each example
+  std::vector<Window> windows;            // sequences: the examples
   std::vector<int32_t> user_of_row;       // interactions: the user of each row
   std::vector<NegativeSampler> samplers;  // one for each stream of negatives
   std::vector<float> log_frequency;       // [I], when it is needed
@@ -142,7 +148,7 @@ struct BatchBuilder::Impl {
   const float* weights = nullptr;
 
   int64_t num_examples() const {
-    return is_sequences ? static_cast<int64_t>(users.size()) : train.size();
+    return is_sequences ? static_cast<int64_t>(windows.size()) : train.size();
   }
   int64_t num_steps() const {
     return (num_examples() + options.batch_size - 1) / options.batch_size;
@@ -159,7 +165,7 @@ struct BatchBuilder::Impl {
 
   int64_t user_of(const Row& row) const {
     const auto example = static_cast<size_t>(row.example);
-    return is_sequences ? users[example] : user_of_row[example];
+    return is_sequences ? windows[example].user : user_of_row[example];
   }
   std::span<const int32_t> items_of(int64_t user) const {
     return {items + offsets[user], static_cast<size_t>(offsets[user + 1] - offsets[user])};
@@ -186,10 +192,14 @@ BatchBuilder::BatchBuilder(const Interactions& train, const Needs& needs, const 
   TORCH_CHECK(!needs.labels || impl.labels != nullptr,
               "batch builder: labels are needed and the data has none");
   if (impl.is_sequences) {
-    for (int64_t user = 0; user < train.num_users; ++user)
-      if (impl.offsets[user + 1] - impl.offsets[user] >= 2)
-        impl.users.push_back(static_cast<int32_t>(user));
-    if (impl.users.empty())
+    for (int64_t user = 0; user < train.num_users; ++user) {
+      const auto num_targets = impl.offsets[user + 1] - impl.offsets[user] - 1;
+      for (int64_t back = 0;
+           back < (needs.windows ? num_targets : std::min<int64_t>(num_targets, 1));
+           back += needs.max_length)
+        impl.windows.push_back({static_cast<int32_t>(user), static_cast<int32_t>(back)});
+    }
+    if (impl.windows.empty())
       throw DataError("data", 0, "no user has two interactions in the training split",
                       "a sequence model learns the next item from the ones before");
   } else {
@@ -244,8 +254,9 @@ void BatchBuilder::Impl::require_room(const NegativeNeeds& negatives) const {
 int32_t BatchBuilder::Impl::length_of(int64_t example) const {
   if (needs.max_length <= 0) return 0;
   if (is_sequences) {
-    const auto user = users[static_cast<size_t>(example)];
-    return static_cast<int32_t>(std::min(offsets[user + 1] - offsets[user] - 1, needs.max_length));
+    const auto [user, back] = windows[static_cast<size_t>(example)];
+    return static_cast<int32_t>(
+        std::min(offsets[user + 1] - offsets[user] - 1 - back, needs.max_length));
   }
   const auto user = user_of_row[static_cast<size_t>(example)];
   return static_cast<int32_t>(std::min(example - offsets[user], needs.max_length));
@@ -325,9 +336,9 @@ void BatchBuilder::Impl::add_sequences(std::span<const Row> rows, Batch& batch,
   auto* past = history.data_ptr<int64_t>();
   auto* next = targets.data_ptr<int64_t>();
   for (size_t row = 0; row < rows.size(); ++row) {
-    const auto user = users[static_cast<size_t>(rows[row].example)];
+    const auto [user, back] = windows[static_cast<size_t>(rows[row].example)];
     const int64_t count = rows[row].length;
-    const auto first = offsets[user + 1] - count;  // the first target
+    const auto first = offsets[user + 1] - back - count;  // the first target
     const auto begin = static_cast<int64_t>(row) * length;
     const auto front = begin + length - count;
     std::fill(past + begin, past + front, kPaddingId);

@@ -29,6 +29,9 @@ struct Needs {
 
   Examples examples = Examples::kInteractions;
   int64_t max_length = 0;      ///< Longest history T; 0 when none is wanted.
+  /// A history longer than T + 1 is several examples, each interaction but the first a target of one
+  /// of them; otherwise its newest T + 1 interactions are the only example.
+  bool windows = false;
   bool users = false;          ///< Dense user ids, batch key "users".
   bool labels = false;         ///< Ratings, batch key "labels".
   bool log_frequency = false;  ///< Log share of each target in the training interactions.

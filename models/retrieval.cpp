@@ -108,6 +108,9 @@ void HistoryOptions::describe(Schema<HistoryOptions>& schema) {
       .positive()
       .at_most(1000000)
       .doc("The newest items that are read; older ones are left out.");
+  schema.field("windows", &HistoryOptions::windows)
+      .doc("Learn a longer history in windows of max_length, one after the other; without it, from "
+           "its newest window alone.");
   schema.field("scale", &HistoryOptions::scale)
       .doc("Multiply item vectors by sqrt(dim) before positions are added.");
   schema.field("dropout", &HistoryOptions::dropout)
@@ -364,6 +367,7 @@ Needs Retrieval::needs() const {
   Needs needs = objective_needs_;
   needs.examples = has_history() ? Needs::Examples::kSequences : Needs::Examples::kInteractions;
   needs.max_length = request_needs().max_length;
+  needs.windows = has_history() && options_.user.history->windows;
   needs.users = has_user_ids();
   return needs;
 }

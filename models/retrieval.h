@@ -30,6 +30,7 @@ struct IdOptions {
 /// A user seen as the items of the history.
 struct HistoryOptions {
   int64_t max_length = 50;
+  bool windows = false;
   bool scale = false;
   double dropout = 0.2;
   Component<Position> position;

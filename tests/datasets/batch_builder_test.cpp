@@ -60,6 +60,32 @@ TEST(BatchBuilder, ShiftsEachHistoryByOneAndPadsInFront) {
   EXPECT_THAT(row(targets, 1 - longer), ElementsAre(kPad, kPad, 8));
 }
 
+TEST(BatchBuilder, WindowsOfALongHistoryHoldEveryInteractionButTheFirstAsATargetOnce) {
+  Needs needs;
+  needs.examples = Needs::Examples::kSequences;
+  needs.max_length = 3;
+  needs.windows = true;
+  needs.users = true;
+  const auto train = interactions_of({{1, 2, 3, 4, 5, 6, 7, 8}, {6}, {7, 8}, {1, 2, 3, 4}}, 9);
+  const BatchBuilder builder(train, needs, {.batch_size = 10, .num_shards = 1});
+  EXPECT_EQ(builder.num_examples(), 5);
+  const auto step = builder.build(0, 0);
+  EXPECT_EQ(step.num_targets, 7 + 1 + 3);
+  const auto& shard = step.shards.at(0);
+  std::map<std::vector<int64_t>, std::pair<int64_t, std::vector<int64_t>>> user_and_targets;
+  for (int64_t i = 0; i < 5; ++i)
+    user_and_targets[row(shard.at(batch_key::kHistory), i)] = {
+        shard.at(batch_key::kUsers)[i].item<int64_t>(), row(shard.at(batch_key::kTargets), i)};
+  using Row = std::vector<int64_t>;
+  EXPECT_EQ(user_and_targets[Row({5, 6, 7})], std::make_pair(int64_t{0}, Row({6, 7, 8})));
+  EXPECT_EQ(user_and_targets[Row({2, 3, 4})], std::make_pair(int64_t{0}, Row({3, 4, 5})));
+  EXPECT_EQ(user_and_targets[Row({kPad, kPad, 1})],
+            std::make_pair(int64_t{0}, Row({kPad, kPad, 2})));
+  EXPECT_EQ(user_and_targets[Row({kPad, kPad, 7})],
+            std::make_pair(int64_t{2}, Row({kPad, kPad, 8})));
+  EXPECT_EQ(user_and_targets[Row({1, 2, 3})], std::make_pair(int64_t{3}, Row({2, 3, 4})));
+}
+
 TEST(BatchBuilder, EveryExampleComesOnceAnEpochWhateverTheShardsAndBuckets) {
   Needs needs;
   needs.examples = Needs::Examples::kSequences;
