@@ -69,7 +69,7 @@ torch::Tensor EmbeddingTableImpl::lookup(const torch::Tensor& ids) const {
                 kPaddingId, ", ", num_rows(), "), got ids in [", low, ", ", high, "]");
   }
   return at::embedding(weight_, ids + kRowsInFront, kPaddingRow, /*scale_grad_by_freq=*/false,
-                       options_.sparse);  // [..., D]
+                       /*sparse=*/true);  // [..., D]
 }
 
 torch::Tensor EmbeddingTableImpl::all() const {

@@ -49,7 +49,7 @@ class EmbeddingTableImpl : public torch::nn::Module {
   struct Options {
     int64_t num_rows = 0;
     int64_t width = 0;
-    bool sparse = false;  ///< Gradients of lookup() name only the rows touched.
+    bool sparse = false;  ///< An optimiser moves only the rows that a step touched.
     EmbeddingInit init;
   };
 
@@ -60,6 +60,8 @@ class EmbeddingTableImpl : public torch::nn::Module {
   bool is_sparse() const { return options_.sparse; }
 
   /// Shapes   ids [...] int64 in {kPaddingId, kUnknownId, 0 .. num_rows - 1} -> [..., width]
+  /// Its gradient is sparse and names the rows looked up, in any order and more than once; a dense one
+  /// would be a table of zeros for each call.
   /// Throws   c10::Error on any other id.
   torch::Tensor lookup(const torch::Tensor& ids) const;
   torch::Tensor forward(const torch::Tensor& ids) const { return lookup(ids); }

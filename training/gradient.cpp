@@ -50,8 +50,30 @@ double sum_and_scale_cpu(const std::vector<torch::Tensor>& parts, double scale,
                                      out.mutable_data_ptr<Scalar>(), out.numel());
 }
 
-torch::Tensor piece(const torch::Tensor& tensor, int64_t begin, int64_t size) {
-  return tensor.view(-1).narrow(0, begin, size);  // [size]
+// Adds row values[e] to row rows[e] of `out`, in order, where that row is in [first, first + out.size(0)).
+template <class Scalar>
+void add_rows_cpu(const torch::Tensor& rows, const torch::Tensor& values, int64_t first,
+                  const torch::Tensor& out) {
+  const auto width = out.numel() / out.size(0);
+  const auto* row = rows.const_data_ptr<int64_t>();
+  const auto* value = values.const_data_ptr<Scalar>();
+  auto* to = out.mutable_data_ptr<Scalar>();
+  for (int64_t e = 0; e < rows.numel(); ++e, value += width) {
+    const auto place = row[e] - first;
+    if (place < 0 || place >= out.size(0)) continue;
+    auto* sum = to + place * width;
+    for (int64_t i = 0; i < width; ++i) sum[i] += value[i];
+  }
+}
+
+void add_rows(const torch::Tensor& rows, const torch::Tensor& values, int64_t first,
+              const torch::Tensor& out) {
+  if (out.is_cpu() && out.scalar_type() == torch::kFloat)
+    return add_rows_cpu<float>(rows, values, first, out);
+  if (out.is_cpu() && out.scalar_type() == torch::kDouble)
+    return add_rows_cpu<double>(rows, values, first, out);
+  TORCH_CHECK(first == 0, "training: rows are cut up on the CPU alone");
+  out.index_add_(0, rows, values);
 }
 
 // [nnz] and [nnz, ...] of a sparse gradient of rows; entries may name a row twice.
@@ -82,8 +104,12 @@ double sum_and_scale(const std::vector<torch::Tensor>& parts, double scale,
   return out.to(torch::kDouble).square().sum().item<double>();
 }
 
-GradientSums::GradientSums(std::vector<torch::Tensor> parameters)
-    : parameters_(std::move(parameters)), sums_(parameters_.size()) {}
+GradientSums::GradientSums(std::vector<torch::Tensor> parameters, std::vector<bool> by_rows)
+    : parameters_(std::move(parameters)), sums_(parameters_.size()) {
+  TORCH_CHECK(by_rows.size() == sums_.size(), "GradientSums: expected ", sums_.size(),
+              " answers, got ", by_rows.size());
+  for (size_t i = 0; i < sums_.size(); ++i) sums_[i].by_rows = by_rows[i];
+}
 
 void GradientSums::add(const std::vector<torch::Tensor>& gradients) {
   TORCH_CHECK(gradients.size() == sums_.size(), "GradientSums: expected ", sums_.size(),
@@ -97,41 +123,64 @@ void GradientSums::add(const std::vector<torch::Tensor>& gradients) {
     }
     auto [indices, values] = entries_of(gradient);
     if (indices.size(0) == 0) continue;
-    sums_[i].indices.push_back(indices);
-    sums_[i].values.push_back(values);
+    sums_[i].indices.push_back(indices.contiguous());
+    sums_[i].values.push_back(values.contiguous());
   }
 }
 
 double GradientSums::reduce_dense(double scale, WorkerPool& workers) {
+  // Rows [begin, begin + size) of a parameter; a number alone counts as a row.
   struct Task {
     size_t sum;
     int64_t begin, size;
   };
+  const auto by_row = [](const torch::Tensor& tensor) {
+    return tensor.dim() == 0 ? tensor.view(1) : tensor;
+  };
   std::vector<Task> tasks;
   for (size_t i = 0; i < sums_.size(); ++i) {
     auto& sum = sums_[i];
+    if (!sum.is_dense()) continue;
     if (sum.has_dense) sum.dense.insert(sum.dense.begin(), sum.buffer);
-    if (sum.dense.empty()) continue;
     const auto& parameter = parameters_[i];
     // A table may have grown since the last step.
     if (!sum.buffer.defined() || sum.buffer.sizes() != parameter.sizes())
       sum.buffer = torch::empty(parameter.sizes(), parameter.options().requires_grad(false));
-    const int64_t size = parameter.is_cpu() ? kTaskSize : std::max<int64_t>(1, parameter.numel());
-    for (int64_t begin = 0; begin < parameter.numel(); begin += size)
-      tasks.push_back({i, begin, std::min(size, parameter.numel() - begin)});
+    const auto height = parameter.dim() == 0 ? 1 : parameter.size(0);
+    const auto width = std::max<int64_t>(1, parameter.numel() / std::max<int64_t>(1, height));
+    const auto size =
+        parameter.is_cpu() ? std::max<int64_t>(1, kTaskSize / width) : std::max<int64_t>(1, height);
+    for (int64_t begin = 0; begin < height; begin += size)
+      tasks.push_back({i, begin, std::min(size, height - begin)});
   }
   std::vector<double> squares(tasks.size());
   workers.run(static_cast<int64_t>(tasks.size()), [&](int64_t t) {
     const torch::NoGradGuard no_grad;
     const auto& task = tasks[t];
     auto& sum = sums_[task.sum];
+    const auto piece = [&](const torch::Tensor& tensor) {
+      return by_row(tensor).narrow(0, task.begin, task.size);
+    };
     std::vector<torch::Tensor> parts;
-    for (const auto& part : sum.dense) parts.push_back(piece(part, task.begin, task.size));
-    squares[t] = sum_and_scale(parts, scale, piece(sum.buffer, task.begin, task.size));
+    for (const auto& part : sum.dense) parts.push_back(piece(part));
+    const auto out = piece(sum.buffer);
+    if (!sum.indices.empty()) {
+      if (parts.empty())
+        out.zero_();
+      else
+        sum_and_scale(parts, 1.0, out);
+      for (size_t k = 0; k < sum.indices.size(); ++k)
+        add_rows(sum.indices[k], sum.values[k], task.begin, out);
+      parts = {out};
+    }
+    squares[t] = sum_and_scale(parts, scale, out);
   });
   for (auto& sum : sums_) {
-    sum.has_dense = !sum.dense.empty();
+    if (!sum.is_dense()) continue;
+    sum.has_dense = true;
     sum.dense.clear();
+    sum.indices.clear();
+    sum.values.clear();
   }
   double total = 0.0;
   for (const double square : squares) total += square;
@@ -154,16 +203,9 @@ GradientSums::Result GradientSums::finish(double scale, WorkerPool& workers) {
     if (sum.indices.empty()) return;
     auto [rows, values] = sum_rows(torch::cat(sum.indices), torch::cat(sum.values));
     values.mul_(scale);
-    if (!sum.has_dense) {
-      squares[i] = values.to(torch::kDouble).square().sum().item<double>();
-      gradient.rows = rows;
-      gradient.values = values;
-      return;
-    }
-    // The norm of the whole is not that of its parts.
-    const double before = gradient.dense.to(torch::kDouble).square().sum().item<double>();
-    gradient.dense.index_add_(0, rows, values);
-    squares[i] = gradient.dense.to(torch::kDouble).square().sum().item<double>() - before;
+    squares[i] = values.to(torch::kDouble).square().sum().item<double>();
+    gradient.rows = rows;
+    gradient.values = values;
   });
   for (const double square : squares) result.squared_norm += square;
   for (auto& sum : sums_) {

@@ -29,7 +29,9 @@ struct Gradient {
 /// into blocks of a fixed size, which any thread may execute.
 class GradientSums {
  public:
-  explicit GradientSums(std::vector<torch::Tensor> parameters);
+  /// `by_rows` says of each parameter whether a sum of rows alone stays one of rows; every other sum is
+  /// dense, into which rows are added.
+  GradientSums(std::vector<torch::Tensor> parameters, std::vector<bool> by_rows);
 
   /// The next contribution, one tensor for each parameter.
   void add(const std::vector<torch::Tensor>& gradients);
@@ -47,9 +49,12 @@ class GradientSums {
 
  private:
   struct Sum {
+    bool by_rows = false;
     std::vector<torch::Tensor> dense, indices, values;  // contributions that wait
     torch::Tensor buffer;
     bool has_dense = false;  // the buffer holds a part of this step's sum
+
+    bool is_dense() const { return has_dense || !dense.empty() || (!by_rows && !indices.empty()); }
   };
   double reduce_dense(double scale, WorkerPool& workers);
 

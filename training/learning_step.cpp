@@ -4,6 +4,7 @@
 #include <torch/autograd.h>
 
 #include "kernels/dropout.h"
+#include "layers/embedding_table.h"
 
 namespace reckon {
 
@@ -13,6 +14,14 @@ std::vector<torch::Tensor> tensors_of(const std::vector<OptimizedParameter>& par
   std::vector<torch::Tensor> tensors;
   for (const auto& parameter : parameters) tensors.push_back(parameter.tensor);
   return tensors;
+}
+
+// Whose gradients stay rows: those of tables that are updated lazily.
+std::vector<bool> by_rows(const std::vector<OptimizedParameter>& parameters) {
+  std::vector<bool> out;
+  for (const auto& parameter : parameters)
+    out.push_back(parameter.table == nullptr || parameter.table->is_sparse());
+  return out;
 }
 
 // autograd::grad refuses outputs without a graph and an empty list of inputs; both mean no gradients.
@@ -73,7 +82,7 @@ LearningStep::LearningStep(Learnable& learnable, const std::vector<OptimizedPara
       workers_(workers),
       seed_(seed),
       coupling_(learnable.coupling()),
-      sums_(parameters_) {}
+      sums_(parameters_, by_rows(parameters)) {}
 
 LearningStep::Shared LearningStep::make_shared(int64_t batch, int64_t num_shards) {
   const DropoutScope dropout(seed_, batch, num_shards + 1);

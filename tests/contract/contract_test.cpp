@@ -22,6 +22,7 @@
 #include "export/exporter.h"
 #include "layers/position.h"
 #include "layers/sequence_encoder.h"
+#include "tests/support/gradients.h"
 #include "training/checkpoint.h"
 #include "training/optimizer.h"
 #include "training/schedule.h"
@@ -358,8 +359,7 @@ TEST_P(EveryModel, EveryParameterGetsAGradientThatIsNotZero) {
   const auto named = model->named_parameters();
   std::vector<torch::Tensor> parameters;
   for (const auto& item : named) parameters.push_back(item.value());
-  const auto gradients =
-      torch::autograd::grad({loss.sum}, parameters, {}, false, false, /*allow_unused=*/true);
+  const auto gradients = dense_gradients(loss.sum, parameters);
   for (size_t i = 0; i < parameters.size(); ++i) {
     const auto& name = named[i].key();
     ASSERT_TRUE(gradients[i].defined()) << name;

@@ -8,6 +8,7 @@
 #include "layers/catalog.h"
 #include "models/catalog.h"
 #include "models/retrieval.h"
+#include "tests/support/gradients.h"
 
 namespace reckon {
 namespace {
@@ -70,10 +71,8 @@ TEST(RetrievalNeeds, AnObjectiveThatCountsNothingChangesNothingForTheOneBesideIt
       const auto expected = loss_of(*alone, first_batch(*alone));
       const auto found = loss_of(*beside, first_batch(*beside));
       EXPECT_NEAR(found.item<double>(), expected.item<double>(), 1e-4) << user << type;
-      const auto wanted =
-          torch::autograd::grad({expected}, alone->parameters(), {}, std::nullopt, false, true);
-      const auto gradients =
-          torch::autograd::grad({found}, beside->parameters(), {}, std::nullopt, false, true);
+      const auto wanted = dense_gradients(expected, alone->parameters());
+      const auto gradients = dense_gradients(found, beside->parameters());
       ASSERT_EQ(gradients.size(), wanted.size());
       for (size_t i = 0; i < wanted.size(); ++i) {
         if (!wanted[i].defined()) continue;

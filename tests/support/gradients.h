@@ -9,6 +9,15 @@
 
 namespace reckon {
 
+/// The gradients of `loss` as plain tensors, those of rows too; undefined where it depends on nothing.
+inline std::vector<torch::Tensor> dense_gradients(const torch::Tensor& loss,
+                                                  const std::vector<torch::Tensor>& inputs) {
+  auto gradients = torch::autograd::grad({loss}, inputs, {}, std::nullopt, false, true);
+  for (auto& gradient : gradients)
+    if (gradient.defined()) gradient = gradient.to_dense();
+  return gradients;
+}
+
 /// Compares autograd with central differences, element by element, in float64.
 ///
 /// `function` gives a scalar of `inputs`; it must be the same function at every call.

@@ -52,21 +52,45 @@ torch::Tensor sparse_rows(const std::vector<int64_t>& rows, const torch::Tensor&
                                   {height, values.size(1)});
 }
 
+TEST(GradientSums, RowsThatAreCutUpForThreadsAddUpToTheSameBits) {
+  const auto parameter = torch::empty({9000, 64});
+  torch::manual_seed(4);
+  std::vector<torch::Tensor> contributions;
+  for (int i = 0; i < 5; ++i)
+    contributions.push_back(torch::sparse_coo_tensor(torch::randint(9000, {1, 3000}, torch::kLong),
+                                                     torch::randn({3000, 64}), {9000, 64}));
+  std::vector<torch::Tensor> results;
+  for (const int threads : {1, 3}) {
+    WorkerPool workers(threads);
+    GradientSums sums({parameter}, {false});
+    for (const auto& contribution : contributions) sums.add({contribution});
+    results.push_back(sums.finish(0.25, workers).gradients[0].dense.clone());
+  }
+  EXPECT_TRUE(torch::equal(results[0], results[1]));
+  auto expected = torch::zeros({9000, 64}, torch::kDouble);
+  for (const auto& contribution : contributions)
+    expected.index_add_(0, contribution._indices()[0], contribution._values().to(torch::kDouble));
+  EXPECT_TRUE(torch::allclose(results[0].to(torch::kDouble), expected * 0.25, 1e-5, 1e-6));
+}
+
 class Sums : public testing::TestWithParam<int64_t> {};
 
 TEST_P(Sums, OfDenseSparseAndMissingContributionsAreWhatTheyAddUpTo) {
   WorkerPool workers(GetParam());
   const std::vector<torch::Tensor> parameters = {torch::empty({3, 2}), torch::empty({4, 2}),
-                                                 torch::empty({4, 2}), torch::empty({2})};
-  GradientSums sums(parameters);
+                                                 torch::empty({4, 2}), torch::empty({2}),
+                                                 torch::empty({4, 2}), torch::empty({})};
+  GradientSums sums(parameters, {true, true, true, true, false, true});
   for (int round = 0; round < 2; ++round) {  // memory is used again
     const auto dense = torch::full({3, 2}, 1.0);
     const auto values = torch::tensor({{1.0f, 2.0f}, {3.0f, 4.0f}, {5.0f, 6.0f}});
-    sums.add({dense, sparse_rows({3, 1, 3}, values, 4), torch::ones({4, 2}), {}});
-    sums.add({dense * 2, sparse_rows({1}, values.slice(0, 0, 1), 4),
-              sparse_rows({0}, values.slice(0, 0, 1), 4), torch::Tensor()});
+    const auto three = sparse_rows({3, 1, 3}, values, 4),
+               one = sparse_rows({1}, values.slice(0, 0, 1), 4);
+    const auto none = torch::Tensor();
+    sums.add({dense, three, torch::ones({4, 2}), none, three, torch::ones({})});
+    sums.add({dense * 2, one, sparse_rows({0}, values.slice(0, 0, 1), 4), none, one, none});
     sums.fold(workers);
-    sums.add({dense * 4, torch::Tensor(), torch::ones({4, 2}), torch::Tensor()});
+    sums.add({dense * 4, none, torch::ones({4, 2}), none, one, torch::ones({})});
     const auto result = sums.finish(0.5, workers);
     const auto& g = result.gradients;
     EXPECT_TRUE(torch::equal(g[0].dense, torch::full({3, 2}, 3.5)));
@@ -76,7 +100,12 @@ TEST_P(Sums, OfDenseSparseAndMissingContributionsAreWhatTheyAddUpTo) {
     EXPECT_TRUE(torch::equal(
         g[2].dense, torch::tensor({{1.5f, 2.0f}, {1.0f, 1.0f}, {1.0f, 1.0f}, {1.0f, 1.0f}})));
     EXPECT_FALSE(g[3].is_defined());
-    EXPECT_NEAR(result.squared_norm, 6 * 3.5 * 3.5 + (4 + 9 + 9 + 16) + (2.25 + 4 + 6), 1e-9);
+    EXPECT_FALSE(g[4].is_sparse()) << "only a table that is updated lazily has a gradient of rows";
+    EXPECT_TRUE(torch::equal(
+        g[4].dense, torch::tensor({{0.0f, 0.0f}, {2.5f, 4.0f}, {0.0f, 0.0f}, {3.0f, 4.0f}})));
+    EXPECT_EQ(g[5].dense.item<float>(), 1.0f);
+    EXPECT_NEAR(result.squared_norm,
+                6 * 3.5 * 3.5 + (4 + 9 + 9 + 16) + (2.25 + 4 + 6) + (6.25 + 16 + 9 + 16) + 1, 1e-9);
   }
 }
 

@@ -6,6 +6,7 @@
 #include "layers/catalog.h"
 #include "models/catalog.h"
 #include "models/model.h"
+#include "tests/support/gradients.h"
 #include "training/learning_step.h"
 
 namespace reckon {
@@ -66,7 +67,7 @@ Outcome run(Model& model, const StepBatch& step) {
     const auto parts = model.learnable()->loss(model.learnable()->represent(shard, {}), {}, 0);
     out.loss += parts.sum.item<double>();
     out.weight += parts.weight;
-    const auto gradients = torch::autograd::grad({parts.sum}, parameters, {}, false, false, true);
+    const auto gradients = dense_gradients(parts.sum, parameters);
     out.gradients.resize(gradients.size());
     for (size_t i = 0; i < gradients.size(); ++i)
       if (gradients[i].defined())
