@@ -3,7 +3,7 @@
 namespace reckon::exp_detail {
 
 RowSum exp_row_portable(float* row, const float* bias, int64_t count) {
-  return exp_row_loop(row, bias, count);
+  return exp_row_loop<4>(row, bias, count);
 }
 
 }  // namespace reckon::exp_detail
