@@ -23,11 +23,15 @@ from rectools.models import SASRecModel  # noqa: E402
 
 
 class EpochClock(pl.Callback):
+    """Of the class, since the trainer may work with a copy."""
+
+    begin = seconds = None
+
     def on_train_epoch_start(self, trainer, module):
-        self.begin = time.perf_counter()
+        EpochClock.begin = time.perf_counter()
 
     def on_train_epoch_end(self, trainer, module):
-        self.seconds = time.perf_counter() - self.begin
+        EpochClock.seconds = time.perf_counter() - EpochClock.begin
 
 
 def interactions(path, drop_last):
@@ -59,12 +63,11 @@ def main():
     arguments = parser.parse_args()
 
     pl.seed_everything(arguments.seed)
-    clock = EpochClock()
 
     def trainer():
         return pl.Trainer(max_epochs=arguments.epochs, min_epochs=arguments.epochs, accelerator="cpu", devices=1,
                           logger=False, enable_checkpointing=False, enable_progress_bar=False,
-                          enable_model_summary=False, callbacks=[clock])
+                          enable_model_summary=False, callbacks=[EpochClock()])
 
     train, history = interactions(arguments.file, 2), interactions(arguments.file, 1)
     model = SASRecModel(
@@ -83,7 +86,7 @@ def main():
     recommend_seconds = time.perf_counter() - begin
     hits = lists[lists[Columns.Item] == lists[Columns.User].map(test)]
     print(json.dumps({
-        "epoch_seconds": clock.seconds,
+        "epoch_seconds": EpochClock.seconds,
         "recommend_seconds": recommend_seconds,
         "recall@10": len(hits) / len(test),
         "ndcg@10": sum(1 / math.log2(rank + 1) for rank in hits[Columns.Rank]) / len(test),
