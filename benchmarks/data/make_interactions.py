@@ -25,8 +25,9 @@ def main():
         "item": power_law(generator, size, max(1000, min(size // 100, 200_000)), 0.9),
         "timestamp": generator.integers(1_500_000_000, 1_600_000_000, size),
     })
-    pyarrow.csv.write_csv(table, folder / "interactions.tsv",
-                          pyarrow.csv.WriteOptions(delimiter="\t", quoting_style="none"))
+    with open(folder / "interactions.tsv", "wb") as text:
+        text.write(("\t".join(table.column_names) + "\n").encode())  # Arrow would put it in quotes
+        pyarrow.csv.write_csv(table, text, pyarrow.csv.WriteOptions(include_header=False, delimiter="\t"))
     pyarrow.parquet.write_table(table, folder / "interactions.parquet")
 
 
