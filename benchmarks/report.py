@@ -71,13 +71,14 @@ def peers():
             rows.append([f"`{record['row']}`", record["work"], shown("reckon"), "",
                          f"at most {record['at_most']:.0f} s", record["note"], measured_at(record)])
             continue
-        both = {side: " / ".join(f"{v:.4f}" for v in q.values()) for side, q in record["quality"].items()}
-        names = ", ".join(next(iter(record["quality"].values())))
+        # What both sides measured, in the peer's order: each lists its metrics as it likes.
+        names = list(record["quality"][record["peer"]])
+        both = {side: " / ".join(f"{q[n]:.4f}" for n in names) for side, q in record["quality"].items()}
         rows.append([f"`{record['row']}`", record["work"], shown("reckon"),
                      f"{record['peer']} {shown(record['peer'])}",
                      f"**{record['ratio']:.2f}** (wanted {record['wanted_ratio']})" if record["as_good"]
-                     else "quality below the peer's",
-                     f"{names}: {both['reckon']} beside {both[record['peer']]}", measured_at(record)])
+                     else f"{record['ratio']:.2f}, does not count: quality below the peer's",
+                     f"{', '.join(names)}: {both['reckon']} beside {both[record['peer']]}", measured_at(record)])
     return lines + table(["row", "work", "reckon", "peer", "ratio", "quality", "measured at"], rows)
 
 
