@@ -41,6 +41,9 @@ struct Needs {
 
 /// What a model needs of a request to recommend.
 struct RequestNeeds {
+  /// For max_length: what reads all that a user did, as sets of items do.
+  static constexpr int64_t kWholeHistory = 1'000'000;
+
   bool users = false;
   int64_t max_length = 0;  ///< Longest history read; 0 when none is.
 };

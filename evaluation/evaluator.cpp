@@ -226,6 +226,8 @@ torch::Tensor Run::factor_scores(const torch::Tensor& queries) const {
 
 /// Scores of all items, asked for in blocks.   Shapes  state of B rows -> [B, I] float32
 torch::Tensor Run::model_scores(const State& state, int64_t rows) const {
+  if (model_.can_score_all())
+    return model_.score_all(state).to(torch::kCPU, torch::kFloat).contiguous();  // [B, I]
   const int64_t step = std::max<int64_t>(1, kPairsPerCall / rows);
   auto scores = torch::empty({rows, num_items_});  // [B, I]
   for (int64_t item = 0; item < num_items_; item += step) {

@@ -27,6 +27,7 @@ void for_each_member(D& d, const Visit& visit) {
   visit("user_histories", d.user_histories);
   visit("user_items", d.user_items);
   visit("inner_product", d.inner_product);
+  visit("scores_all", d.scores_all);
   visit("sum_of_queries", d.sum_of_queries);
   visit("query_bias", d.query_bias);
   visit("item_vectors", d.item_vectors);

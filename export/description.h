@@ -40,6 +40,7 @@ struct Description {
   bool inner_product = false;  ///< Scores are inner products, so that an index may be built.
   bool sum_of_queries = true;  ///< Over a user's several vectors; else the best of them counts.
   bool query_bias = false;     ///< A number of the user is added to all of its scores.
+  bool scores_all = false;     ///< Without one: all items of a request are scored together.
   bool item_vectors = false;
   int64_t num_states = 0;  ///< Tensors of an encoded request.
   int64_t num_parameters = 0;

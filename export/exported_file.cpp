@@ -239,6 +239,10 @@ torch::Tensor ExportedFile::score_states(const std::vector<torch::Tensor>& state
   return impl_->call("score_states", {states, candidates}).toTensor();  // [B, C]
 }
 
+torch::Tensor ExportedFile::score_all(const std::vector<torch::Tensor>& states) const {
+  return impl_->call("score_all", {states}).toTensor();  // [B, I]
+}
+
 torch::Tensor ExportedFile::queries(const std::vector<torch::Tensor>& states) const {
   return impl_->call("queries", {states}).toTensor();  // [B, M, D]
 }

@@ -78,6 +78,8 @@ class ExportedFile {
   /// Shapes   candidates [B, C] int64 -> [B, C]
   torch::Tensor score_states(const std::vector<torch::Tensor>& states,
                              const torch::Tensor& candidates) const;
+  /// Shapes   -> [B, I]
+  torch::Tensor score_all(const std::vector<torch::Tensor>& states) const;
   /// Shapes   -> [B, M, D]
   torch::Tensor queries(const std::vector<torch::Tensor>& states) const;
   /// Undefined when there is none.

@@ -21,6 +21,8 @@ class ExportedModel : public Model {
   State encode(const Batch& request) override;
   torch::Tensor usable(const Batch& request) override;
   torch::Tensor score(const State& state, const torch::Tensor& candidates) override;
+  bool can_score_all() const override { return file_->description().scores_all; }
+  torch::Tensor score_all(const State& state) override { return file_->score_all(state.tensors); }
   std::optional<Factors> factors() override;
   torch::Tensor queries(const State& state) override;
   torch::Tensor query_bias(const State& state) override { return file_->query_bias(state.tensors); }

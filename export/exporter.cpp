@@ -137,6 +137,10 @@ void trace_model(Model& model, torch::jit::Module& mirrored, Description& d) {
     const State states{{inputs.begin(), inputs.end() - 1}};
     return std::vector<torch::Tensor>{model.score(states, inputs.back())};  // [B, C]
   });
+  if (d.scores_all)
+    trace_method(mirrored, "traced_score_all", state.tensors, [&](const auto& inputs) {
+      return std::vector<torch::Tensor>{model.score_all({inputs})};  // [B, I]
+    });
   if (d.inner_product)
     trace_method(mirrored, "traced_queries", state.tensors, [&](const auto& inputs) {
       return std::vector<torch::Tensor>{model.queries({inputs})};  // [B, M, D]
@@ -192,6 +196,7 @@ torch::jit::Module build_file(Model& model, const ExportInputs& inputs, Descript
   auto mirrored = mirror(model, "__torch__.Model", unit);
   const auto factors = model.factors();
   d.inner_product = factors.has_value();
+  d.scores_all = !factors && model.can_score_all();
   d.sum_of_queries = !factors || factors->reduction == Factors::Reduction::kSum;
   trace_model(model, mirrored, d);
   file.register_module("model", mirrored);

@@ -35,6 +35,12 @@ def pool_scores(self, states: List[Tensor], pool: Tensor, whole: bool) -> Tensor
     return torch.cat(parts, 1).float()
 )";
 
+constexpr const char* kScoreAll = R"(
+def pool_scores(self, states: List[Tensor], pool: Tensor, whole: bool) -> Tensor:
+    scores = self.score_all(states)
+    return (scores if whole else scores[:, pool]).float()
+)";
+
 // What is usable in a request is the model's to say.
 constexpr const char* kWithFallback = R"(
 def usable(self, users: Tensor, history: Tensor) -> Tensor:
@@ -362,6 +368,11 @@ std::string model_calls(const Description& d) {
       "\ndef score_states(self, states: List[Tensor], candidates: Tensor) -> Tensor:\n"
       "    return self.model.traced_score(" +
       states + ", candidates)\n";
+  if (d.scores_all)
+    out +=
+        "\ndef score_all(self, states: List[Tensor]) -> Tensor:\n"
+        "    return self.model.traced_score_all(" +
+        states + ")\n";
   if (d.inner_product)
     out +=
         "\ndef queries(self, states: List[Tensor]) -> Tensor:\n"
@@ -527,13 +538,16 @@ std::string method_source(const Description& d, bool has_factor_bias) {
     text = replaced(text, "@BIAS@", has_factor_bias ? kBias : "");
     out += replaced(text, "@QUERY_BIAS@", d.query_bias ? kQueryBias : "");
   } else {
-    out += kScoreByBlocks;
+    out += d.scores_all ? kScoreAll : kScoreByBlocks;
   }
   out += d.ranks_for_everybody ? std::string(kWithoutFallback) : std::string(kWithFallback);
   // Rows at a time: 16 million scores, or without an inner product 64 thousand in blocks of items.
-  auto rank = replaced(kRank, "@BLOCK@", d.inner_product ? "16777216" : "65536");
+  const bool by_whole_rows = d.inner_product || d.scores_all;
+  auto rank = replaced(kRank, "@BLOCK@", by_whole_rows ? "16777216" : "65536");
   rank = replaced(rank, "@WIDTH@",
-                  d.inner_product ? "max(1, pool.size(0))" : "min(4096, max(1, pool.size(0)))");
+                  d.scores_all      ? std::to_string(d.num_items)
+                  : d.inner_product ? "max(1, pool.size(0))"
+                                    : "min(4096, max(1, pool.size(0)))");
   out += replaced(rank, "@NUM_ITEMS@", std::to_string(d.num_items));
   out += replaced(kNames, "@MAX_LENGTH@", std::to_string(d.max_length));
   out += display_source(d);

@@ -23,6 +23,7 @@ constexpr int64_t kListLength = 10;
 // Float sums in another order; the scale of the numbers compared comes on top.
 constexpr double kTolerance = 2e-5;
 constexpr int64_t kMaxWholeRanking = 5000;  // catalogues up to this size are also ranked whole
+constexpr int64_t kLongest = 200;             // items of a history that is drawn
 constexpr int64_t kBlock = 4096;            // items scored at a time
 
 using Ids = std::vector<std::string>;
@@ -49,7 +50,7 @@ class Parity {
         random_(kSeed) {}
 
   ParityReport run() {
-    const auto longest = d_.max_length;
+    const auto longest = std::min(d_.max_length, kLongest);
     std::vector<int64_t> lengths = {longest};
     for (const int64_t length : {int64_t{1}, longest / 2})
       if (length > 0 && length < longest) lengths.push_back(length);
@@ -163,6 +164,10 @@ class Parity {
       compare("score" + at,
               from_file("score" + at, [&] { return file->score_states(states, candidates); }),
               scores);
+      if (d_.scores_all)
+        compare("score_all" + at,
+                from_file("score_all" + at, [&] { return file->score_all(states); }),
+                model_.score_all(state));
       if (d_.inner_product) {
         const auto queries = from_file("queries" + at, [&] { return file->queries(states); });
         compare("queries" + at, queries, model_.queries(state));
@@ -199,7 +204,7 @@ class Parity {
     if (row % 4 == 2 && !inputs_.sample_histories.empty())
       return inputs_.sample_histories[draw(static_cast<int64_t>(inputs_.sample_histories.size()))];
     Ids out;
-    const auto count = 1 + draw(d_.max_length + 3);
+    const auto count = 1 + draw(std::min(d_.max_length, kLongest) + 3);
     for (int64_t i = 0; i < count; ++i)
       out.push_back(draw(5) == 0 ? "\x01no such item" : raw_item(draw(d_.num_items)));
     return out;

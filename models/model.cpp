@@ -6,6 +6,15 @@ torch::Tensor Model::queries(const State&) {
   TORCH_CHECK(false, "queries: this model has no inner-product form; ask factors() first");
 }
 
+torch::Tensor Model::score_all(const State&) {
+  TORCH_CHECK(false, "score_all: this model scores candidates alone; ask can_score_all() first");
+}
+
+void fill_buffer(torch::Tensor& buffer, const torch::Tensor& value) {
+  const torch::NoGradGuard no_grad;
+  buffer.set_data(value.detach().to(buffer.options()).contiguous());
+}
+
 bool Model::ranks_for_everybody() const {
   const auto needs = request_needs();
   // A model that reads no history and still serves whoever has one needs nothing of a request.

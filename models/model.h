@@ -69,12 +69,30 @@ class Learnable {
                          int64_t step_number) = 0;
 };
 
-/// Learning in closed form: fills buffers, so that checkpoints and exports need no special case.
+/// Learning without gradients: fills buffers, so that checkpoints and exports need no special case.
 class Fittable {
  public:
+  /// What a fit may ask beside the data.
+  struct Context {
+    uint64_t seed = 1;
+    int64_t round = 0;  ///< From 0; rounds come in order, each once.
+  };
+
   virtual ~Fittable() = default;
-  virtual void fit(const Interactions& train) = 0;
+
+  /// How often fit() is called: 1 for a closed form or one count, more for sweeps. After each round
+  /// the model can be evaluated, and its buffers hold all that the next one needs: a checkpoint
+  /// between two rounds goes on as if nothing had been.
+  virtual int64_t num_rounds() const { return 1; }
+
+  /// Works with at::get_num_threads() threads, which never shows in results. Returns the mean loss of the round over what it learnt from, NaN when it minimises none.
+  /// Throws   std::invalid_argument with a sentence when the data allows no fit (a singular system).
+  virtual double fit(const Interactions& train, const Context& context) = 0;
 };
+
+/// Makes `value` the content of a registered buffer, without copying where it need not; for buffers whose size the data decides: they
+/// are empty until a fit or a checkpoint fills them.
+void fill_buffer(torch::Tensor& buffer, const torch::Tensor& value);
 
 /// A whole recommender, as trainer, evaluator, exporter and server know it.
 class Model : public torch::nn::Module {
@@ -114,6 +132,14 @@ class Model : public torch::nn::Module {
   /// Shapes   candidates [B, C] int64 dense item ids -> [B, C]
   virtual torch::Tensor score(const State& state, const torch::Tensor& candidates) = 0;
 
+  /// A capability for models that score all items of a request together for little more than one of
+  /// them: rankings then ask score_all() in place of many score().
+  virtual bool can_score_all() const { return false; }
+
+  /// Shapes   state of B rows -> [B, I]
+  /// Throws   c10::Error when can_score_all() is false.
+  virtual torch::Tensor score_all(const State& state);
+
   /// A capability: asked for, never assumed. Where it is present, queries() is too.
   virtual std::optional<Factors> factors() { return std::nullopt; }
 
@@ -148,6 +174,11 @@ class Model : public torch::nn::Module {
   /// with a known item in it, as far as the model reads them.
   /// Shapes   request of B rows -> [B] bool
   virtual torch::Tensor usable(const Batch& request);
+
+  /// Whether the buffers fit each other, for those whose size is not known before a fit: a checkpoint
+  /// or a caller may have filled them with anything.
+  /// Throws   std::invalid_argument with a sentence.
+  virtual void check_buffers() const {}
 
   // --- Learning capabilities; the procedure asks, and says so when the model has not the one it needs.
 

@@ -1,5 +1,7 @@
 #include "models/popularity.h"
 
+#include <limits>
+
 namespace reckon {
 
 void Popularity::Options::describe(Schema<Options>&) {}
@@ -7,10 +9,11 @@ void Popularity::Options::describe(Schema<Options>&) {}
 Popularity::Popularity(const Options&, const Deps& deps)
     : counts_(register_buffer("counts", torch::zeros({deps.num_items}))) {}
 
-void Popularity::fit(const Interactions& train) {
+double Popularity::fit(const Interactions& train, const Context&) {
   TORCH_CHECK(train.num_items == num_items(), "popularity: made for ", num_items(),
               " items, got data of ", train.num_items);
   counts_.copy_(item_counts(train));
+  return std::numeric_limits<double>::quiet_NaN();
 }
 
 Contract Popularity::contract() const {

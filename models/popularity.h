@@ -15,7 +15,7 @@ class Popularity : public Model, public Fittable {
 
   Popularity(const Options& options, const Deps& deps);
 
-  void fit(const Interactions& train) override;
+  double fit(const Interactions& train, const Context& context) override;
 
   RequestNeeds request_needs() const override { return {.users = true, .max_length = 0}; }
   Contract contract() const override;

@@ -1,5 +1,7 @@
 #include "models/random.h"
 
+#include <limits>
+
 #include "core/random.h"
 
 namespace reckon {
@@ -25,6 +27,10 @@ void Random::Options::describe(Schema<Options>& schema) {
 
 Random::Random(const Options& options, const Deps& deps)
     : num_items_(deps.num_items), seed_(options.seed) {}
+
+double Random::fit(const Interactions&, const Context&) {
+  return std::numeric_limits<double>::quiet_NaN();
+}
 
 Contract Random::contract() const { return {.known_user = true, .new_user_with_history = true}; }
 

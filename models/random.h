@@ -17,7 +17,7 @@ class Random : public Model, public Fittable {
   Random(const Options& options, const Deps& deps);
 
   /// Learns nothing.
-  void fit(const Interactions&) override {}
+  double fit(const Interactions&, const Context&) override;
 
   RequestNeeds request_needs() const override { return {.users = true, .max_length = 0}; }
   Contract contract() const override;

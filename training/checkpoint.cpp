@@ -156,7 +156,9 @@ void load_model(Model& model, const std::map<std::string, torch::Tensor>& tensor
     const auto found = tensors.find(name);
     if (found == tensors.end())
       throw DataError(path, 0, "the checkpoint is of another model: it has no `" + name + "`");
-    if (found->second.sizes() != tensor.sizes() ||
+    // A buffer whose size the data decides is empty before a fit.
+    const bool is_open = tensor.numel() == 0 && found->second.dim() == tensor.dim();
+    if ((found->second.sizes() != tensor.sizes() && !is_open) ||
         found->second.scalar_type() != tensor.scalar_type())
       throw DataError(path, 0,
                       c10::str("the checkpoint is of another model: its `", name, "` is ",
@@ -168,7 +170,15 @@ void load_model(Model& model, const std::map<std::string, torch::Tensor>& tensor
                       "the checkpoint is of another model: `" + name + "` is not in this one");
   for (const auto& [name, tensor] : own) {
     auto target = tensor;
-    target.copy_(tensors.at(name));
+    if (target.sizes() == tensors.at(name).sizes())
+      target.copy_(tensors.at(name));
+    else
+      fill_buffer(target, tensors.at(name));
+  }
+  try {
+    model.check_buffers();
+  } catch (const std::invalid_argument& error) {
+    throw DataError(path, 0, std::string("the checkpoint does not fit: ") + error.what());
   }
 }
 

@@ -1,50 +1,102 @@
 #include "training/fit.h"
 
-#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "training/workers.h"
 
 namespace reckon {
 
 namespace {
 
-constexpr const char* kFitted = R"({"is_fitted":true})";
-constexpr const char* kNotFitted = R"({"is_fitted":false})";
+using Json = nlohmann::json;
 
-Fittable& require_fittable(const Procedure::Deps& deps) {
+Fittable& require_fittable(const Procedure::Deps& deps, const Fit::Options& options) {
   TORCH_CHECK(deps.model != nullptr, "fit: expected a model");
+  std::vector<Misfit> misfits;
   auto* fittable = deps.model->fittable();
   if (fittable == nullptr)
-    throw MisfitError({{"type", "model `" + model_type_name(*deps.model) + "` has no closed form",
-                        "use training.type: supervised"}});
+    misfits.push_back({"type", "model `" + model_type_name(*deps.model) + "` has no closed form",
+                       "use training.type: supervised"});
+  if ((options.early_stopping || options.validate_every > 0) && deps.dataset != nullptr &&
+      !deps.validate)
+    misfits.push_back({options.early_stopping ? "early_stopping" : "validate_every",
+                       "the data has no validation split to look at",
+                       "give data.split one, or leave it out"});
+  if (!misfits.empty()) throw MisfitError(std::move(misfits));
   return *fittable;
 }
 
 }  // namespace
 
-Fit::Fit(const Options&, const Deps& deps) : deps_(deps), fittable_(require_fittable(deps)) {}
+void Fit::Options::describe(Schema<Options>& schema) {
+  schema.field("threads", &Options::threads)
+      .must_be_in(0, 1024)
+      .doc("Threads that compute; 0: one for each core. Never changes results.");
+  schema.field("early_stopping", &Options::early_stopping)
+      .doc("Stop when validation gets no better, and keep the best round's weights.");
+  schema.field("validate_every", &Options::validate_every)
+      .at_least(0)
+      .doc("Rounds between validations that are only logged; 0: after the last alone.");
+  schema.field("checkpoint_every", &Options::checkpoint_every)
+      .doc("Time between two checkpoints; 0: only at the end and on an interrupt.");
+  schema.invariant("validate_every", "is said by early_stopping.evaluate_every where that is given",
+                   [](const Options& o) { return o.validate_every == 0 || !o.early_stopping; });
+}
+
+Fit::Fit(const Options& options, const Deps& deps)
+    : options_(options),
+      deps_(deps),
+      fittable_(require_fittable(deps, options)),
+      // Where nothing is said of it, a validation at the end costs nothing beside the fit.
+      log_(options.early_stopping,
+           deps.validate == nullptr     ? 0
+           : options.validate_every > 0 ? options.validate_every
+                                        : fittable_.num_rounds(),
+           fittable_.num_rounds()) {}
+
+bool Fit::is_finished() const {
+  if (log_.has_stopped_early() || num_rounds_done_ >= fittable_.num_rounds()) return true;
+  return deps_.limit_batches > 0 && num_rounds_done_ >= deps_.limit_batches;
+}
+
+int64_t Fit::num_threads() const { return options_.threads > 0 ? options_.threads : num_cores(); }
+
+Procedure::CheckpointPolicy Fit::checkpoint_policy() const {
+  return {.seconds = options_.checkpoint_every.seconds, .steps = 0};
+}
 
 void Fit::step() {
   TORCH_CHECK(deps_.dataset != nullptr, "fit: there is no data to learn from");
   const torch::NoGradGuard no_grad;
-  fittable_.fit(deps_.dataset->part(Split::kTrain));
-  deps_.model->eval();
-  is_fitted_ = true;
+  if (!train_.user_offsets.defined()) train_ = deps_.dataset->part(Split::kTrain);
   EpochRecord record;
-  record.epoch = 1;
-  record.step = 1;
-  record.loss = std::numeric_limits<double>::quiet_NaN();
-  if (deps_.validate)
-    for (const auto& metric : deps_.validate({}).metrics)
-      record.validation.emplace_back(metric.name.to_string(), metric.mean);
-  history_ = {record};
-  if (deps_.observer != nullptr) deps_.observer->on_epoch(record);
+  try {
+    const IntraOpThreads threads(static_cast<int>(num_threads()));
+    record.loss = fittable_.fit(train_, {.seed = deps_.seed, .round = num_rounds_done_});
+  } catch (const std::invalid_argument& error) {
+    throw ConfigError({{{"model"}, error.what(), ""}});
+  }
+  ++num_rounds_done_;
+  record.epoch = record.step = num_rounds_done_;
+  log_.add(record, is_finished(), deps_);
+  deps_.model->eval();
 }
 
-ProcedureState Fit::state() const { return {{}, is_fitted_ ? kFitted : kNotFitted}; }
+ProcedureState Fit::state() const {
+  Json json = {{"num_rounds_done", num_rounds_done_}};
+  json.update(Json::parse(log_.to_json()));
+  return {{}, json.dump()};
+}
 
 void Fit::load(const ProcedureState& state) {
-  if (!state.tensors.empty() || (state.json != kFitted && state.json != kNotFitted))
+  if (!state.tensors.empty())
+    throw std::invalid_argument("`" + state.tensors.begin()->first + "` belongs to no part of a fit");
+  const auto json = Json::parse(state.json, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object() || !json.contains("num_rounds_done") ||
+      !json["num_rounds_done"].is_number_integer() || json["num_rounds_done"] < 0)
     throw std::invalid_argument("the state is not one of training.type: fit");
-  is_fitted_ = state.json == kFitted;
+  log_.load(state.json);
+  num_rounds_done_ = json["num_rounds_done"];
 }
 
 }  // namespace reckon

@@ -1,31 +1,49 @@
 #pragma once
 
+#include <optional>
+
+#include "core/units.h"
+#include "training/epoch_log.h"
 #include "training/procedure.h"
 
 namespace reckon {
 
-/// Learning in one go: counting or a closed form, which fills the model's buffers.
+/// Learning without gradients: counting, a closed form, or sweeps that each fill the model's buffers.
+///
+/// One step is one round of the model (Fittable::num_rounds); a run that is stopped between two goes
+/// on with the next.
 class Fit : public Procedure {
  public:
   struct Options {
-    static void describe(Schema<Options>&) {}
+    int64_t threads = 0;
+    std::optional<EarlyStoppingOptions> early_stopping;
+    int64_t validate_every = 0;
+    Duration checkpoint_every = {60.0};
+    static void describe(Schema<Options>& schema);
   };
 
-  /// Throws   MisfitError when the model has no such form.
+  /// Throws   MisfitError when the model does not learn in this way, or early stopping has nothing to
+  ///          look at.
   Fit(const Options& options, const Deps& deps);
 
-  bool is_finished() const override { return is_fitted_; }
+  bool is_finished() const override;
   void step() override;
   ProcedureState state() const override;
   void load(const ProcedureState& state) override;
-  int64_t num_steps() const override { return is_fitted_ ? 1 : 0; }
-  const std::vector<EpochRecord>& history() const override { return history_; }
+  int64_t num_steps() const override { return num_rounds_done_; }
+  const std::vector<EpochRecord>& history() const override { return log_.records(); }
+  std::optional<BestEpoch> best() const override { return log_.best(); }
+  bool has_stopped_early() const override { return log_.has_stopped_early(); }
+  CheckpointPolicy checkpoint_policy() const override;
+  int64_t num_threads() const override;
 
  private:
+  Options options_;
   Deps deps_;
   Fittable& fittable_;
-  bool is_fitted_ = false;
-  std::vector<EpochRecord> history_;
+  EpochLog log_;
+  Interactions train_;  // made at the first step
+  int64_t num_rounds_done_ = 0;
 };
 
 }  // namespace reckon

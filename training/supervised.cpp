@@ -88,42 +88,7 @@ double number(const Json& json) {
   return json.is_null() ? std::numeric_limits<double>::quiet_NaN() : json.get<double>();
 }
 
-Json to_json(const EpochRecord& record) {
-  Json validation = Json::array();
-  for (const auto& [name, value] : record.validation) validation.push_back({name, value});
-  return {{"epoch", record.epoch},      {"step", record.step}, {"loss", record.loss},
-          {"terms", record.terms},      {"lr", record.lr},     {"validation", validation},
-          {"is_whole", record.is_whole}};
-}
-
-EpochRecord record_from(const Json& json) {
-  EpochRecord record;
-  record.epoch = json.at("epoch");
-  record.step = json.at("step");
-  record.loss = number(json.at("loss"));
-  record.lr = number(json.at("lr"));
-  record.is_whole = json.value("is_whole", true);
-  for (const auto& [name, value] : json.at("terms").items()) record.terms[name] = number(value);
-  for (const auto& pair : json.at("validation"))
-    record.validation.emplace_back(pair.at(0), number(pair.at(1)));
-  return record;
-}
-
 }  // namespace
-
-void EarlyStoppingOptions::describe(Schema<EarlyStoppingOptions>& schema) {
-  schema.field("metric", &EarlyStoppingOptions::metric)
-      .doc("What is to get better on the validation split.");
-  schema.field("patience", &EarlyStoppingOptions::patience)
-      .positive()
-      .doc("Validations without a better one before the run ends.");
-  schema.field("evaluate_every", &EarlyStoppingOptions::evaluate_every)
-      .positive()
-      .doc("Epochs from one validation to the next.");
-  schema.field("min_delta", &EarlyStoppingOptions::min_delta)
-      .at_least(0.0)
-      .doc("By how much a validation must be better to count.");
-}
 
 void SupervisedOptions::describe(Schema<SupervisedOptions>& schema) {
   using O = SupervisedOptions;
@@ -191,7 +156,8 @@ Supervised::Supervised(const Options& options, const Deps& deps)
       workers_(deps.dataset == nullptr ? 1
                : options.threads > 0   ? options.threads
                                        : num_cores()),
-      builder_(make_builder(options, deps)) {
+      builder_(make_builder(options, deps)),
+      log_(options.early_stopping, options.validate_every, options.epochs) {
   if (!builder_) return;
   prefetcher_ = std::make_unique<Prefetcher>(*builder_, options_.prefetch_threads);
   deps_.model->to(device_);
@@ -218,7 +184,7 @@ int64_t Supervised::total_steps() const {
 }
 
 bool Supervised::is_finished() const {
-  if (has_stopped_early_ || step_ >= total_steps()) return true;
+  if (log_.has_stopped_early() || step_ >= total_steps()) return true;
   return deps_.limit_batches > 0 && step_ >= deps_.limit_batches;
 }
 
@@ -343,48 +309,7 @@ void Supervised::finish_epoch() {
     ++epoch_;
     epoch_step_ = 0;
   }
-  // The end of a run is validated in any case, if only for the record.
-  if (validate_every() > 0 && (is_validated(record) || is_finished())) validate(record);
-  // An epoch that was begun before is one and the same.
-  if (!history_.empty() && history_.back().epoch == record.epoch) history_.pop_back();
-  history_.push_back(record);
-  if (deps_.observer != nullptr) deps_.observer->on_epoch(record);
-}
-
-int64_t Supervised::validate_every() const {
-  return options_.early_stopping ? options_.early_stopping->evaluate_every
-                                 : options_.validate_every;
-}
-
-bool Supervised::is_validated(const EpochRecord& record) const {
-  const int64_t every = validate_every();
-  return every > 0 && record.is_whole &&
-         (record.epoch % every == 0 || record.epoch == options_.epochs);
-}
-
-void Supervised::validate(EpochRecord& record) {
-  std::vector<MetricName> also;
-  if (options_.early_stopping) also.push_back(options_.early_stopping->metric);
-  deps_.model->eval();
-  const auto result = deps_.validate(also);
-  deps_.model->train();
-  for (const auto& metric : result.metrics)
-    record.validation.emplace_back(metric.name.to_string(), metric.mean);
-  // Patience and the best epoch must not depend on where a run was stopped to be resumed.
-  if (!options_.early_stopping || !is_validated(record)) return;
-
-  const auto& stopping = *options_.early_stopping;
-  const double value = result.value(stopping.metric);
-  const double gain = stopping.metric.higher_is_better() ? 1.0 : -1.0;
-  const bool is_better =
-      !std::isnan(value) && (!best_ || gain * (value - best_->value) > stopping.min_delta);
-  if (is_better) {
-    best_ = BestEpoch{record.epoch, record.step, stopping.metric.to_string(), value};
-    num_worse_ = 0;
-    if (deps_.observer != nullptr) deps_.observer->on_best(*best_);
-    return;
-  }
-  if (++num_worse_ >= stopping.patience) has_stopped_early_ = true;
+  log_.add(record, is_finished(), deps_);
 }
 
 ProcedureState Supervised::state() const {
@@ -395,16 +320,8 @@ ProcedureState Supervised::state() const {
                {"epoch_step", epoch_step_},
                {"step", step_},
                {"lr", lr_},
-               {"sums", {{"loss", sums_.loss}, {"weight", sums_.weight}, {"terms", sums_.terms}}},
-               {"num_worse", num_worse_},
-               {"has_stopped_early", has_stopped_early_}};
-  json["history"] = Json::array();
-  for (const auto& record : history_) json["history"].push_back(to_json(record));
-  if (best_)
-    json["best"] = {{"epoch", best_->epoch},
-                    {"step", best_->step},
-                    {"metric", best_->metric},
-                    {"value", best_->value}};
+               {"sums", {{"loss", sums_.loss}, {"weight", sums_.weight}, {"terms", sums_.terms}}}};
+  json.update(Json::parse(log_.to_json()));
   state.json = json.dump();
   return state;
 }
@@ -419,13 +336,6 @@ void Supervised::load(const ProcedureState& state) {
   }
   try {
     const auto json = Json::parse(state.json);
-    std::vector<EpochRecord> history;
-    for (const auto& record : json.at("history")) history.push_back(record_from(record));
-    std::optional<BestEpoch> best;
-    if (json.contains("best")) {
-      const auto& b = json.at("best");
-      best = BestEpoch{b.at("epoch"), b.at("step"), b.at("metric"), number(b.at("value"))};
-    }
     EpochSums sums;
     sums.loss = number(json.at("sums").at("loss"));
     sums.weight = number(json.at("sums").at("weight"));
@@ -434,17 +344,13 @@ void Supervised::load(const ProcedureState& state) {
     const int64_t epoch = json.at("epoch"), epoch_step = json.at("epoch_step");
     if (epoch < 0 || epoch_step < 0 || epoch_step >= steps_per_epoch())
       throw std::invalid_argument("the position in the data is outside of an epoch");
+    log_.load(state.json);
     optimizer_->load(optimizer_state);
     epoch_ = epoch;
     epoch_step_ = epoch_step;
     step_ = json.at("step");
     lr_ = number(json.at("lr"));
     sums_ = std::move(sums);
-    num_worse_ = json.at("num_worse");
-    has_stopped_early_ = json.at("has_stopped_early");
-    history_ = std::move(history);
-    if (!history_.empty() && !is_validated(history_.back())) history_.back().validation.clear();
-    best_ = std::move(best);
   } catch (const Json::exception& error) {
     throw std::invalid_argument(std::string("the state of supervised training cannot be read: ") +
                                 error.what());

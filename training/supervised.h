@@ -9,7 +9,7 @@
 #include "core/units.h"
 #include "datasets/batch_builder.h"
 #include "datasets/prefetch.h"
-#include "evaluation/metric_name.h"
+#include "training/epoch_log.h"
 #include "training/learning_step.h"
 #include "training/optimizer.h"
 #include "training/procedure.h"
@@ -17,15 +17,6 @@
 #include "training/workers.h"
 
 namespace reckon {
-
-/// When to stop because validation gets no better; the best epoch's weights are what a run leaves.
-struct EarlyStoppingOptions {
-  MetricName metric = {Metric::kNdcg, 10};
-  int64_t patience = 10;
-  int64_t evaluate_every = 1;
-  double min_delta = 0.0;
-  static void describe(Schema<EarlyStoppingOptions>& schema);
-};
 
 struct SupervisedOptions {
   int64_t epochs = 100;
@@ -66,9 +57,9 @@ class Supervised : public Procedure {
   ProcedureState state() const override;
   void load(const ProcedureState& state) override;
   int64_t num_steps() const override { return step_; }
-  const std::vector<EpochRecord>& history() const override { return history_; }
-  std::optional<BestEpoch> best() const override { return best_; }
-  bool has_stopped_early() const override { return has_stopped_early_; }
+  const std::vector<EpochRecord>& history() const override { return log_.records(); }
+  std::optional<BestEpoch> best() const override { return log_.best(); }
+  bool has_stopped_early() const override { return log_.has_stopped_early(); }
   CheckpointPolicy checkpoint_policy() const override;
   int64_t num_threads() const override { return workers_.num_threads(); }
   torch::Device device() const override { return device_; }
@@ -87,10 +78,6 @@ class Supervised : public Procedure {
   void check_finite(const StepResult& result) const;
   void clip(StepResult& result) const;
   void finish_epoch();
-  int64_t validate_every() const;  ///< Epochs; 0 for never.
-  /// Whether a run that is not stopped validates this epoch, so that it may become the best.
-  bool is_validated(const EpochRecord& record) const;
-  void validate(EpochRecord& record);
 
   Options options_;
   Deps deps_;
@@ -98,6 +85,7 @@ class Supervised : public Procedure {
   Learnable& learnable_;
   WorkerPool workers_;
   std::optional<BatchBuilder> builder_;     // empty while only the model is known
+  EpochLog log_;
   std::unique_ptr<Prefetcher> prefetcher_;  // after the builder, whose batches it builds
   std::shared_ptr<Optimizer> optimizer_;
   std::unique_ptr<LearningStep> learning_step_;
@@ -107,10 +95,6 @@ class Supervised : public Procedure {
   int64_t step_ = 0;        // of the run
   double lr_ = 0.0;         // of the last step
   EpochSums sums_;
-  std::vector<EpochRecord> history_;
-  std::optional<BestEpoch> best_;
-  int64_t num_worse_ = 0;  // validations since the best
-  bool has_stopped_early_ = false;
 };
 
 }  // namespace reckon

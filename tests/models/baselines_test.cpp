@@ -19,7 +19,7 @@ Interactions some_interactions() {
 
 TEST(Popularity, ScoresAreTheCountsOfTraining) {
   Popularity model({}, {.num_users = 3, .num_items = 4});
-  model.fit(some_interactions());
+  model.fit(some_interactions(), {});
   Batch request(2);
   request.set(batch_key::kUsers, torch::tensor({int64_t{0}, kUnknownId}, torch::kLong));
   const auto all = torch::arange(4).unsqueeze(0).expand({2, 4});  // [B, I]
@@ -29,7 +29,7 @@ TEST(Popularity, ScoresAreTheCountsOfTraining) {
 
 TEST(Popularity, RefusesDataOfAnotherSize) {
   Popularity model({}, {.num_users = 3, .num_items = 5});
-  EXPECT_THROW(model.fit(some_interactions()), c10::Error);
+  EXPECT_THROW(model.fit(some_interactions(), {}), c10::Error);
 }
 
 TEST(Random, ScoresAreUniformAndDifferBetweenUsers) {
