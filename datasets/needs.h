@@ -28,7 +28,7 @@ struct Needs {
   enum class Examples { kInteractions, kSequences };
 
   Examples examples = Examples::kInteractions;
-  int64_t max_length = 0;      ///< Longest history T; 0 when none is wanted.
+  int64_t max_length = 0;  ///< Longest history T; 0 when none is wanted.
   /// A history longer than T + 1 is several examples, each interaction but the first a target of one
   /// of them; otherwise its newest T + 1 interactions are the only example.
   bool windows = false;

@@ -23,7 +23,7 @@ constexpr int64_t kListLength = 10;
 // Float sums in another order; the scale of the numbers compared comes on top.
 constexpr double kTolerance = 2e-5;
 constexpr int64_t kMaxWholeRanking = 5000;  // catalogues up to this size are also ranked whole
-constexpr int64_t kLongest = 200;             // items of a history that is drawn
+constexpr int64_t kLongest = 200;           // items of a history that is drawn
 constexpr int64_t kBlock = 4096;            // items scored at a time
 
 using Ids = std::vector<std::string>;

@@ -22,6 +22,7 @@ class BprObjective : public Objective {
   };
 
   BprObjective(const Options& options, const Deps&) : options_(options) {}
+  const Options& options() const { return options_; }
   ObjectiveNeeds needs() const override;
   LossParts forward(const ObjectiveInput& input) override;
 

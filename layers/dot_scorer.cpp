@@ -55,6 +55,10 @@ torch::Tensor DotScorer::forward(const ScorerSide& users, const ScorerSide& item
   return scores;
 }
 
+torch::Tensor DotScorer::item_biases() const {
+  return options_.item_bias ? item_bias_->all().squeeze(1).detach() : torch::Tensor();  // [I]
+}
+
 torch::Tensor DotScorer::query_form(const ScorerSide& users) {
   return user_vectors(users.vectors);  // [P, D]
 }

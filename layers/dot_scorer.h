@@ -29,6 +29,14 @@ class DotScorer : public Scorer {
   InnerProduct item_form(const ScorerSide& items) override;
   torch::Tensor query_bias(const ScorerSide& users) override;
 
+  /// Whether scores are <u, i>, with item biases at most.
+  bool is_plain() const {
+    return !options_.user_bias && !options_.global_bias && !options_.normalize &&
+           options_.temperature == 1.0;
+  }
+  /// A view of the trained biases of items, undefined when there are none.   Shapes  -> [I]
+  torch::Tensor item_biases() const;
+
  private:
   torch::Tensor user_vectors(const torch::Tensor& vectors) const;
   torch::Tensor item_vectors(const torch::Tensor& vectors) const;

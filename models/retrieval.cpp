@@ -6,6 +6,8 @@
 #include "core/ids.h"
 #include "kernels/dropout.h"
 #include "kernels/tracing.h"
+#include "layers/bpr_objective.h"
+#include "layers/dot_scorer.h"
 
 namespace reckon {
 
@@ -109,8 +111,9 @@ void HistoryOptions::describe(Schema<HistoryOptions>& schema) {
       .at_most(1000000)
       .doc("The newest items that are read; older ones are left out.");
   schema.field("windows", &HistoryOptions::windows)
-      .doc("Learn a longer history in windows of max_length, one after the other; without it, from "
-           "its newest window alone.");
+      .doc(
+          "Learn a longer history in windows of max_length, one after the other; without it, from "
+          "its newest window alone.");
   schema.field("scale", &HistoryOptions::scale)
       .doc("Multiply item vectors by sqrt(dim) before positions are added.");
   schema.field("dropout", &HistoryOptions::dropout)
@@ -512,6 +515,31 @@ LossParts Retrieval::loss(const Represented& rows, const std::vector<torch::Tens
   }
   if (!total.sum.defined()) total.sum = rows.rows[0].sum() * 0.0;  // []
   return total;
+}
+
+PairwiseLearnable::Form Retrieval::pairwise_form() {
+  const auto refuse = [](const std::string& what) { throw std::invalid_argument(what); };
+  if (has_history() || !has_user_ids() || propagation_)
+    refuse(
+        "single updates move the vectors of user and item ids; model.user must be `id` alone, "
+        "without propagation");
+  const auto* scorer = dynamic_cast<DotScorer*>(scorer_.get());
+  if (scorer == nullptr || !scorer->is_plain())
+    refuse(
+        "single updates are those of a plain inner product: model.scorer must be `dot`, with no "
+        "more than item_bias");
+  const auto* bpr =
+      objectives_.size() == 1 ? dynamic_cast<BprObjective*>(objectives_[0].get()) : nullptr;
+  if (bpr == nullptr || bpr->options().negatives != 1 || bpr->options().popularity_exponent != 0.0)
+    refuse(
+        "single updates are those of the objective `bpr` alone, with one negative drawn "
+        "uniformly");
+  if (options_.item.dropout != 0.0 || options_.item.id.frozen || options_.user.id->frozen)
+    refuse("single updates know neither item.dropout nor frozen vectors");
+  return {.users = users_->all().detach(),
+          .items = items_->all().detach(),
+          .item_bias = scorer->item_biases(),
+          .l2 = bpr->options().l2};
 }
 
 }  // namespace reckon

@@ -14,6 +14,7 @@
 #include "layers/scorer.h"
 #include "layers/sequence_encoder.h"
 #include "models/model.h"
+#include "models/pairwise.h"
 #include "models/propagation.h"
 
 namespace reckon {
@@ -58,7 +59,7 @@ struct UserOptions {
 /// representations are scored, and what is minimised. Matrix factorisation, recurrent and
 /// transformer sequence models are presets of it.
 /// Shapes   D = dim everywhere: item vectors [I, D], user states [B, D]
-class Retrieval : public Model, public Learnable {
+class Retrieval : public Model, public Learnable, public PairwiseLearnable {
  public:
   struct Options {
     int64_t dim = 64;
@@ -94,6 +95,8 @@ class Retrieval : public Model, public Learnable {
   Represented represent(const Batch& shard, const std::vector<torch::Tensor>& shared) override;
   LossParts loss(const Represented& rows, const std::vector<torch::Tensor>& shared,
                  int64_t step_number) override;
+
+  Form pairwise_form() override;
 
  private:
   bool has_user_ids() const { return !users_.is_empty(); }

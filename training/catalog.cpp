@@ -3,6 +3,7 @@
 #include "training/adagrad.h"
 #include "training/adam.h"
 #include "training/fit.h"
+#include "training/lock_free.h"
 #include "training/schedule.h"
 #include "training/sgd.h"
 #include "training/supervised.h"
@@ -11,7 +12,8 @@ namespace reckon {
 
 void add_training(Catalog& catalog) {
   catalog.add<Supervised>("supervised", "Gradients of a loss over epochs of shuffled batches.");
-  catalog.add<Fit>("fit", "Counting or a closed form, in one go.");
+  catalog.add<Fit>("fit", "Counting, a closed form, or sweeps without gradients.");
+  catalog.add<LockFree>("lock_free", "Single updates of pairs, by threads without locks.");
 
   catalog.add<Adam>("adam", "Adam; weight decay is an L2 term.");
   catalog.add<AdamW>("adamw", "Adam with decoupled weight decay.");

@@ -67,8 +67,7 @@ int64_t EpochLog::validate_every() const {
 
 bool EpochLog::is_validated(const EpochRecord& record) const {
   const int64_t every = validate_every();
-  return every > 0 && record.is_whole &&
-         (record.epoch % every == 0 || record.epoch == num_epochs_);
+  return every > 0 && record.is_whole && (record.epoch % every == 0 || record.epoch == num_epochs_);
 }
 
 void EpochLog::validate(EpochRecord& record, const Procedure::Deps& deps) {

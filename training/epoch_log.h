@@ -20,6 +20,19 @@ struct EarlyStoppingOptions {
   static void describe(Schema<EarlyStoppingOptions>& schema);
 };
 
+/// The keys of every procedure that validates between its epochs: its `early_stopping` and its
+/// `validate_every`, of which `when_zero` says what 0 means.
+template <class Options>
+void describe_validation(Schema<Options>& schema, const std::string& when_zero) {
+  schema.field("early_stopping", &Options::early_stopping)
+      .doc("Stop when validation gets no better, and keep the best epoch's weights.");
+  schema.field("validate_every", &Options::validate_every)
+      .at_least(0)
+      .doc("Epochs between validations that are only logged; 0: " + when_zero);
+  schema.invariant("validate_every", "is said by early_stopping.evaluate_every where that is given",
+                   [](const Options& o) { return o.validate_every == 0 || !o.early_stopping; });
+}
+
 /// What a procedure remembers of its epochs: the records, the best of them, and whether to go on.
 class EpochLog {
  public:

@@ -10,20 +10,22 @@ namespace {
 
 using Json = nlohmann::json;
 
-Fittable& require_fittable(const Procedure::Deps& deps, const Fit::Options& options) {
+Fittable& require_fittable(const Procedure::Deps& deps) {
   TORCH_CHECK(deps.model != nullptr, "fit: expected a model");
-  std::vector<Misfit> misfits;
   auto* fittable = deps.model->fittable();
   if (fittable == nullptr)
-    misfits.push_back({"type", "model `" + model_type_name(*deps.model) + "` has no closed form",
-                       "use training.type: supervised"});
+    throw MisfitError({{"type", "model `" + model_type_name(*deps.model) + "` has no closed form",
+                        "use training.type: supervised"}});
+  return *fittable;
+}
+
+const Fit::Options& checked(const Fit::Options& options, const Procedure::Deps& deps) {
   if ((options.early_stopping || options.validate_every > 0) && deps.dataset != nullptr &&
       !deps.validate)
-    misfits.push_back({options.early_stopping ? "early_stopping" : "validate_every",
-                       "the data has no validation split to look at",
-                       "give data.split one, or leave it out"});
-  if (!misfits.empty()) throw MisfitError(std::move(misfits));
-  return *fittable;
+    throw MisfitError(
+        {{options.early_stopping ? "early_stopping" : "validate_every",
+          "the data has no validation split to look at", "give data.split one, or leave it out"}});
+  return options;
 }
 
 }  // namespace
@@ -32,21 +34,17 @@ void Fit::Options::describe(Schema<Options>& schema) {
   schema.field("threads", &Options::threads)
       .must_be_in(0, 1024)
       .doc("Threads that compute; 0: one for each core. Never changes results.");
-  schema.field("early_stopping", &Options::early_stopping)
-      .doc("Stop when validation gets no better, and keep the best round's weights.");
-  schema.field("validate_every", &Options::validate_every)
-      .at_least(0)
-      .doc("Rounds between validations that are only logged; 0: after the last alone.");
+  describe_validation(schema, "after the last alone.");
   schema.field("checkpoint_every", &Options::checkpoint_every)
       .doc("Time between two checkpoints; 0: only at the end and on an interrupt.");
-  schema.invariant("validate_every", "is said by early_stopping.evaluate_every where that is given",
-                   [](const Options& o) { return o.validate_every == 0 || !o.early_stopping; });
 }
 
-Fit::Fit(const Options& options, const Deps& deps)
-    : options_(options),
+Fit::Fit(const Options& options, const Deps& deps) : Fit(options, deps, require_fittable(deps)) {}
+
+Fit::Fit(const Options& options, const Deps& deps, Fittable& fittable)
+    : options_(checked(options, deps)),
       deps_(deps),
-      fittable_(require_fittable(deps, options)),
+      fittable_(fittable),
       // Where nothing is said of it, a validation at the end costs nothing beside the fit.
       log_(options.early_stopping,
            deps.validate == nullptr     ? 0
@@ -90,7 +88,8 @@ ProcedureState Fit::state() const {
 
 void Fit::load(const ProcedureState& state) {
   if (!state.tensors.empty())
-    throw std::invalid_argument("`" + state.tensors.begin()->first + "` belongs to no part of a fit");
+    throw std::invalid_argument("`" + state.tensors.begin()->first +
+                                "` belongs to no part of a fit");
   const auto json = Json::parse(state.json, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object() || !json.contains("num_rounds_done") ||
       !json["num_rounds_done"].is_number_integer() || json["num_rounds_done"] < 0)

@@ -26,6 +26,9 @@ class Fit : public Procedure {
   ///          look at.
   Fit(const Options& options, const Deps& deps);
 
+  /// The same for rounds that are not the model's own: those of a procedure made of them.
+  Fit(const Options& options, const Deps& deps, Fittable& fittable);
+
   bool is_finished() const override;
   void step() override;
   ProcedureState state() const override;

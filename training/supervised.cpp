@@ -128,13 +128,7 @@ void SupervisedOptions::describe(Schema<SupervisedOptions>& schema) {
   schema.field("clip_norm", &O::clip_norm)
       .at_least(0.0)
       .doc("Scale gradients down to this norm, over all parameters; 0: never.");
-  schema.field("early_stopping", &O::early_stopping)
-      .doc("Stop when validation gets no better, and keep the best epoch's weights.");
-  schema.field("validate_every", &O::validate_every)
-      .at_least(0)
-      .doc(
-          "Epochs between validations that are only logged; 0: none. For runs without "
-          "early_stopping.");
+  describe_validation(schema, "none. For runs without early_stopping.");
   schema.field("checkpoint_every", &O::checkpoint_every)
       .doc("Time between two checkpoints; 0: only at the end and on an interrupt.");
   schema.field("checkpoint_steps", &O::checkpoint_steps)
@@ -144,8 +138,6 @@ void SupervisedOptions::describe(Schema<SupervisedOptions>& schema) {
       .at_least(0)
       .doc("Optimiser steps between two lines about the loss; 0: one line for each epoch.");
   schema.field("device", &O::device).non_empty().doc("Where to compute: cpu, cuda, cuda:1, ...");
-  schema.invariant("validate_every", "is said by early_stopping.evaluate_every where that is given",
-                   [](const O& o) { return o.validate_every == 0 || !o.early_stopping; });
 }
 
 Supervised::Supervised(const Options& options, const Deps& deps)

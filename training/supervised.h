@@ -84,7 +84,7 @@ class Supervised : public Procedure {
   torch::Device device_;
   Learnable& learnable_;
   WorkerPool workers_;
-  std::optional<BatchBuilder> builder_;     // empty while only the model is known
+  std::optional<BatchBuilder> builder_;  // empty while only the model is known
   EpochLog log_;
   std::unique_ptr<Prefetcher> prefetcher_;  // after the builder, whose batches it builds
   std::shared_ptr<Optimizer> optimizer_;
