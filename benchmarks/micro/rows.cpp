@@ -1,7 +1,11 @@
-// Dropout and the optimiser steps on single rows.
+// Dropout, the optimiser steps on single rows, and descent pair by pair.
 #include <torch/types.h>
 
+#include <cstring>
+#include <vector>
+
 #include "benchmarks/micro/limits.h"
+#include "kernels/bpr_update.h"
 #include "kernels/dropout.h"
 #include "kernels/row_update.h"
 
@@ -67,6 +71,17 @@ void BM_SumRows(benchmark::State& state) {
   report(state, {.bytes = 2.0 * Update::kRowBytes});
 }
 BENCHMARK(BM_SumRows)->Unit(benchmark::kMicrosecond)->UseRealTime();
+
+void BM_BprUpdate(benchmark::State& state) {
+  const auto users = torch::randn({kRows, kWidth}), items = torch::randn({kRows, kWidth});
+  const auto ids = torch::randint(kRows, {kTouched, 3}, torch::kInt);
+  std::vector<BprSample> samples(kTouched);
+  std::memcpy(samples.data(), ids.const_data_ptr<int32_t>(), samples.size() * sizeof(BprSample));
+  for (auto _ : state)
+    benchmark::DoNotOptimize(bpr_update(users, items, {}, samples, 0.01, 0.01));
+  report(state, {.gathered_bytes = 6.0 * Update::kRowBytes});
+}
+BENCHMARK(BM_BprUpdate)->Unit(benchmark::kMicrosecond)->UseRealTime();
 
 }  // namespace
 }  // namespace reckon::bench
