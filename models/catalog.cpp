@@ -1,5 +1,6 @@
 #include "models/catalog.h"
 
+#include "models/ials.h"
 #include "models/popularity.h"
 #include "models/propagation.h"
 #include "models/random.h"
@@ -11,6 +12,7 @@ void add_models(Catalog& catalog) {
   catalog.of<Propagation>();
   catalog.add<Retrieval>("retrieval", "Users and items in one space; slots for every part.");
   catalog.add<Popularity>("popularity", "What most interactions in training chose.");
+  catalog.add<Ials>("ials", "Matrix factorisation by alternating least squares.");
   catalog.add<Random>("random", "A fixed random ranking for each user.");
 }
 

@@ -8,6 +8,7 @@
 #include "kernels/tracing.h"
 #include "layers/bpr_objective.h"
 #include "layers/dot_scorer.h"
+#include "models/known_users.h"
 
 namespace reckon {
 
@@ -73,14 +74,6 @@ size_t stream_for(const NegativeNeeds& wanted, std::vector<NegativeNeeds>& strea
   }
   streams.push_back(wanted);
   return streams.size() - 1;
-}
-
-// Who has at least one interaction.   Shapes  -> [U] bool
-torch::Tensor users_with_rows(const Interactions* train, int64_t num_users) {
-  if (train == nullptr) return torch::ones({num_users}, torch::kBool);  // only sizes are known
-  TORCH_CHECK(train->num_users == num_users, "retrieval: made for ", num_users,
-              " users, got training data of ", train->num_users);
-  return train->user_offsets.diff().gt(0);  // [U]
 }
 
 EmbeddingTable make_table(const IdOptions& options, int64_t num_rows, int64_t width) {
@@ -287,8 +280,7 @@ torch::Tensor Retrieval::history_states(const torch::Tensor& history,
 
 torch::Tensor Retrieval::known_users(const torch::Tensor& users) {
   if (!has_user_ids()) return users;
-  const auto trained = trained_users_.index_select(0, users.clamp_min(0));               // [B]
-  return users.masked_fill(trained.logical_and(users.ge(0)).logical_not(), kUnknownId);  // [B]
+  return only_known(users, trained_users_);
 }
 
 State Retrieval::encode(const Batch& request) {

@@ -1,7 +1,6 @@
 // Dropout, the optimiser steps on single rows, and descent pair by pair.
 #include <torch/types.h>
 
-#include <cstring>
 #include <vector>
 
 #include "benchmarks/micro/limits.h"
@@ -75,8 +74,9 @@ BENCHMARK(BM_SumRows)->Unit(benchmark::kMicrosecond)->UseRealTime();
 void BM_BprUpdate(benchmark::State& state) {
   const auto users = torch::randn({kRows, kWidth}), items = torch::randn({kRows, kWidth});
   const auto ids = torch::randint(kRows, {kTouched, 3}, torch::kInt);
-  std::vector<BprSample> samples(kTouched);
-  std::memcpy(samples.data(), ids.const_data_ptr<int32_t>(), samples.size() * sizeof(BprSample));
+  const auto* id = ids.const_data_ptr<int32_t>();
+  std::vector<BprSample> samples;
+  for (int64_t s = 0; s < kTouched; ++s, id += 3) samples.push_back({id[0], id[1], id[2]});
   for (auto _ : state)
     benchmark::DoNotOptimize(bpr_update(users, items, {}, samples, 0.01, 0.01));
   report(state, {.gathered_bytes = 6.0 * Update::kRowBytes});
