@@ -28,6 +28,8 @@ void add_train_command(CLI::App& app, const Catalog& catalog, Action& action);
 void add_evaluate_commands(CLI::App& app, const Catalog& catalog, Action& action);
 /// `export`, `embeddings`
 void add_export_commands(CLI::App& app, const Catalog& catalog, Action& action);
+/// `plot`
+void add_plot_command(CLI::App& app, const Catalog& catalog, Action& action);
 /// `inspect`, `recommend`
 void add_recommend_commands(CLI::App& app, const Catalog& catalog, Action& action);
 

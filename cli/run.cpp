@@ -148,6 +148,7 @@ int run(int argc, char** argv, const Catalog& catalog) {
   add_describe_commands(app, catalog, action);
   add_train_command(app, catalog, action);
   add_evaluate_commands(app, catalog, action);
+  add_plot_command(app, catalog, action);
   add_export_commands(app, catalog, action);
   add_recommend_commands(app, catalog, action);
   // Set last: what an application has when a command is added, the command takes over.
