@@ -2,6 +2,8 @@
 
 #include "layers/bce_objective.h"
 #include "layers/bpr_objective.h"
+#include "layers/cosine_contrastive_objective.h"
+#include "layers/direct_au_objective.h"
 #include "layers/dot_scorer.h"
 #include "layers/in_batch_softmax_objective.h"
 #include "layers/learned_position.h"
@@ -14,6 +16,7 @@
 #include "layers/softmax_objective.h"
 #include "layers/squared_error_objective.h"
 #include "layers/transformer_encoder.h"
+#include "layers/warp_objective.h"
 
 namespace reckon {
 
@@ -38,6 +41,12 @@ void add_layers(Catalog& catalog) {
   catalog.add<SampledSoftmaxObjective>("sampled_softmax", "Cross-entropy among sampled negatives.");
   catalog.add<InBatchSoftmaxObjective>("in_batch_softmax",
                                        "Cross-entropy among the targets of the step.");
+  catalog.add<CosineContrastiveObjective>(
+      "cosine_contrastive", "Targets near, negatives no nearer than a margin, by cosine.");
+  catalog.add<DirectAuObjective>(
+      "direct_au", "Alignment of users with targets, uniformity of each among their own.");
+  catalog.add<WarpObjective>(
+      "warp", "Each target above the first violating negative, weighted by its rank.");
   catalog.add<SquaredErrorObjective>("squared_error", "Squared error of ratings, with L2.");
 }
 

@@ -9,12 +9,15 @@
 #include "layers/bce_objective.h"
 #include "layers/bpr_objective.h"
 #include "layers/catalog.h"
+#include "layers/cosine_contrastive_objective.h"
+#include "layers/direct_au_objective.h"
 #include "layers/dot_scorer.h"
 #include "layers/in_batch_softmax_objective.h"
 #include "layers/mlp_scorer.h"
 #include "layers/sampled_softmax_objective.h"
 #include "layers/softmax_objective.h"
 #include "layers/squared_error_objective.h"
+#include "layers/warp_objective.h"
 #include "tests/support/gradients.h"
 
 namespace reckon {
@@ -249,6 +252,143 @@ TEST(SquaredErrorObjective, EqualsTheFormula) {
   expect_gradient(objective);
 }
 
+TEST(CosineContrastiveObjective, EqualsTheFormulaAndTakesTheTargetAmongNegativesForNone) {
+  CosineContrastiveObjective objective(
+      {.negatives = 3, .margin = 0.3, .negative_weight = 5.0, .l2 = 0.1}, {});
+  EXPECT_EQ(objective.coupling(), Objective::Coupling::kExample);
+  expect_formula(objective, [](Scene& s, int64_t p) {
+    double loss = std::max(0.0, 1.0 - s.score(p, s.target(p)));
+    double norms = s.norm2(s.users[p]) + s.norm2(s.items[s.target(p)]);
+    for (int64_t n = 0; n < s.num_negatives(); ++n) {
+      if (s.negative(p, n) != s.target(p))
+        loss += 5.0 * std::max(0.0, s.score(p, s.negative(p, n)) - 0.3) / 3.0;
+      norms += s.norm2(s.items[s.negative(p, n)]) / 3.0;
+    }
+    return loss + 0.05 * norms;
+  });
+  expect_gradient(objective);
+}
+
+// With cosines the hinge at 1 never closes: it is the paper's 1 - cos.
+TEST(CosineContrastiveObjective, OfCosinesIsThePapersLoss) {
+  torch::manual_seed(21);
+  const auto cosine = std::make_shared<DotScorer>(DotScorer::Options{.normalize = true}, kDeps);
+  Scene scene(6, 4, true, cosine);
+  CosineContrastiveObjective objective({.negatives = 4, .margin = 0.2, .negative_weight = 2.0}, {});
+  double expected = 0.0;
+  for (int64_t p = 0; p < scene.positions(); ++p) {
+    const auto cos = [&](int64_t item) {
+      const auto u = scene.users[p], v = scene.items[item];
+      return ((u * v).sum() / (u.norm() * v.norm())).item<double>();
+    };
+    double loss = 1.0 - cos(scene.target(p));
+    for (int64_t n = 0; n < 4; ++n)
+      if (scene.negative(p, n) != scene.target(p))
+        loss += 0.5 * std::max(0.0, cos(scene.negative(p, n)) - 0.2);
+    expected += scene.weight(p) * loss;
+  }
+  EXPECT_NEAR(objective.forward(scene.input()).sum.item<double>(), expected, 1e-10);
+  expect_gradient(objective);
+}
+
+// The slow formula: every pair once, every vector divided by its length.
+double direct_au(const torch::Tensor& users, const torch::Tensor& items,
+                 const torch::Tensor& weights, double gamma) {
+  const auto unit = [](const torch::Tensor& v) { return v / v.norm(); };
+  const auto distance = [&](const torch::Tensor& a, const torch::Tensor& b) {
+    return (unit(a) - unit(b)).square().sum().item<double>();
+  };
+  const auto spread = [&](const torch::Tensor& x) {
+    double sum = 0.0;
+    int64_t pairs = 0;
+    for (int64_t p = 0; p < x.size(0); ++p)
+      for (int64_t q = p + 1; q < x.size(0); ++q, ++pairs)
+        sum += std::exp(-2.0 * distance(x[p], x[q]));
+    return pairs == 0 ? 0.0 : std::log(sum / static_cast<double>(pairs));
+  };
+  double sum = 0.0;
+  for (int64_t p = 0; p < users.size(0); ++p)
+    sum += weights[p].item<double>() * distance(users[p], items[p]);
+  return sum + gamma * weights.sum().item<double>() * (spread(users) + spread(items)) / 2.0;
+}
+
+TEST(DirectAuObjective, EqualsTheFormulaOverAllPairsAndIsCoupledByTheBatch) {
+  torch::manual_seed(22);
+  DirectAuObjective objective({.gamma = 0.7}, {});
+  EXPECT_EQ(objective.coupling(), Objective::Coupling::kBatch);
+  EXPECT_EQ(objective.needs().negatives, 0);
+  for (const auto& scorer : scorers())
+    for (const int64_t positions : {1, 2, 9}) {
+      Scene scene(positions, 1, true, scorer);
+      const auto parts = objective.forward(scene.input());
+      EXPECT_NEAR(parts.sum.item<double>(),
+                  direct_au(scene.users, scene.items.index({scene.target_ids}), scene.weights, 0.7),
+                  1e-9);
+      EXPECT_NEAR(parts.weight, scene.weights.sum().item<double>(), 1e-12);
+    }
+  expect_gradient(objective);
+}
+
+TEST(DirectAuObjective, InChunksIsTheSameAsAtOnce) {
+  torch::manual_seed(23);
+  const int64_t many = 1500;  // more than 2^20 pairs
+  const auto users = torch::randn({many, kWidth}, torch::kDouble).requires_grad_();
+  const auto items = torch::randn({many, kWidth}, torch::kDouble);
+  ObjectiveInput input;
+  input.users = {users, {}};
+  input.targets = {items, torch::arange(many, torch::kLong)};
+  DirectAuObjective objective({.gamma = 2.0}, {});
+  const auto sum = objective.forward(input).sum;
+  const auto unit = [](const torch::Tensor& v) { return v / v.norm(2, -1, true); };
+  const auto spread = [&](const torch::Tensor& x) {
+    return torch::pdist(x).square().mul(-2.0).exp().mean().log();
+  };
+  const auto u = unit(users), v = unit(items);
+  const auto plain =
+      (u - v).square().sum() + 2.0 * static_cast<double>(many) * (spread(u) + spread(v)) / 2.0;
+  EXPECT_NEAR(sum.item<double>(), plain.item<double>(), 1e-7 * std::abs(plain.item<double>()));
+  EXPECT_TRUE(torch::allclose(torch::autograd::grad({sum}, {users})[0],
+                              torch::autograd::grad({plain}, {users})[0], 1e-6, 1e-8));
+}
+
+TEST(DirectAuObjective, AVectorOfZerosGivesNoNaN) {
+  Scene scene(3, 1, true, scorers()[0]);
+  scene.users.zero_();
+  auto users = scene.users.clone().requires_grad_();
+  const auto parts = DirectAuObjective({}, {}).forward(scene.input(users, scene.items));
+  EXPECT_TRUE(parts.sum.isfinite().item<bool>());
+  EXPECT_TRUE(torch::autograd::grad({parts.sum}, {users})[0].isfinite().all().item<bool>());
+}
+
+TEST(WarpObjective, EqualsTheFormulaOfTheFirstViolation) {
+  WarpObjective objective({.negatives = 3, .margin = 0.8}, {});
+  expect_formula(objective, [](Scene& s, int64_t p) {
+    for (int64_t n = 0; n < s.num_negatives(); ++n) {
+      const double excess = 0.8 - s.score(p, s.target(p)) + s.score(p, s.negative(p, n));
+      if (s.negative(p, n) == s.target(p) || excess <= 0.0) continue;
+      double weight = 0.0;
+      for (int64_t r = 1; r <= (kItems - 1) / (n + 1); ++r) weight += 1.0 / static_cast<double>(r);
+      return weight * excess;
+    }
+    return 0.0;
+  });
+  expect_gradient(objective);
+}
+
+TEST(WarpObjective, AsksNothingOfATargetThatNoNegativeComesNear) {
+  torch::manual_seed(24);
+  Scene scene(4, 3, false, scorers()[0]);
+  scene.target_ids.fill_(0);
+  scene.negative_ids.fill_(1);
+  scene.items[0] = scene.items[0].new_full({kWidth}, 5.0);
+  scene.items[1] = -scene.items[0];
+  scene.users.fill_(1.0);
+  auto users = scene.users.clone().requires_grad_();
+  const auto parts = WarpObjective({.negatives = 3}, {}).forward(scene.input(users, scene.items));
+  EXPECT_EQ(parts.sum.item<double>(), 0.0);
+  EXPECT_TRUE(torch::autograd::grad({parts.sum}, {users})[0].equal(torch::zeros_like(users)));
+}
+
 TEST(Objective, ScoresOfAnySizeGiveFiniteLossesAndGradients) {
   torch::manual_seed(6);
   const std::vector<std::shared_ptr<Objective>> objectives = {
@@ -258,7 +398,11 @@ TEST(Objective, ScoresOfAnySizeGiveFiniteLossesAndGradients) {
       std::make_shared<SampledSoftmaxObjective>(SampledSoftmaxObjective::Options{},
                                                 Objective::Deps{}),
       std::make_shared<InBatchSoftmaxObjective>(InBatchSoftmaxObjective::Options{.log_q = false},
-                                                Objective::Deps{})};
+                                                Objective::Deps{}),
+      std::make_shared<CosineContrastiveObjective>(CosineContrastiveObjective::Options{},
+                                                   Objective::Deps{}),
+      std::make_shared<DirectAuObjective>(DirectAuObjective::Options{}, Objective::Deps{}),
+      std::make_shared<WarpObjective>(WarpObjective::Options{}, Objective::Deps{})};
   for (const auto& objective : objectives) {
     Scene scene(6, 3, false, scorers()[0]);
     scene.scorer->to(torch::kFloat);

@@ -1,0 +1,38 @@
+#include "layers/cosine_contrastive_objective.h"
+
+#include "layers/objective_terms.h"
+
+namespace reckon {
+
+void CosineContrastiveObjective::Options::describe(Schema<Options>& schema) {
+  describe_negatives(schema);
+  schema.field("margin", &Options::margin)
+      .must_be_in(-1.0, 1.0)
+      .doc("A negative's score below this costs nothing.");
+  schema.field("negative_weight", &Options::negative_weight)
+      .positive()
+      .doc("Weight of the mean over the negatives beside one target.");
+  schema.field("l2", &Options::l2)
+      .at_least(0.0)
+      .doc(
+          "Half of this times the squared length of the vectors of user, target and negatives is "
+          "added for each target.");
+}
+
+ObjectiveNeeds CosineContrastiveObjective::needs() const { return negative_needs(options_); }
+
+LossParts CosineContrastiveObjective::forward(const ObjectiveInput& input) {
+  const auto others = negative_side(input);
+  const auto excess = at::relu(negative_scores(input, others) - options_.margin)
+                          .masked_fill(accidental_hits(input), 0.0);  // [P, N]
+  auto losses =
+      at::relu(1.0 - target_scores(input)) + options_.negative_weight * excess.mean(1);  // [P]
+  if (options_.l2 > 0.0) {
+    const auto negatives = squared_norm(others.vectors).mean(-1);  // [P] or []
+    losses = losses + (0.5 * options_.l2) * (squared_norm(input.users.vectors) +
+                                             squared_norm(input.targets.vectors) + negatives);
+  }
+  return weighted_sum(losses, input.weights);
+}
+
+}  // namespace reckon
