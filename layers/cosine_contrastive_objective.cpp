@@ -1,5 +1,6 @@
 #include "layers/cosine_contrastive_objective.h"
 
+#include "kernels/shared_hinge.h"
 #include "layers/objective_terms.h"
 
 namespace reckon {
@@ -23,16 +24,29 @@ ObjectiveNeeds CosineContrastiveObjective::needs() const { return negative_needs
 
 LossParts CosineContrastiveObjective::forward(const ObjectiveInput& input) {
   const auto others = negative_side(input);
-  const auto excess = at::relu(negative_scores(input, others) - options_.margin)
-                          .masked_fill(accidental_hits(input), 0.0);  // [P, N]
-  auto losses =
-      at::relu(1.0 - target_scores(input)) + options_.negative_weight * excess.mean(1);  // [P]
+  auto losses = at::relu(1.0 - target_scores(input));  // [P]
   if (options_.l2 > 0.0) {
     const auto negatives = squared_norm(others.vectors).mean(-1);  // [P] or []
     losses = losses + (0.5 * options_.l2) * (squared_norm(input.users.vectors) +
                                              squared_norm(input.targets.vectors) + negatives);
   }
-  return weighted_sum(losses, input.weights);
+  const bool is_shared = input.negative_ids.dim() == 1;
+  if (is_shared && input.scorer->is_inner_product() &&
+      !input.scorer->query_bias(input.users).defined()) {
+    const auto form = input.scorer->item_form(others);  // [N, D'], [N]
+    const auto limits = form.bias.defined()
+                            ? options_.margin - form.bias
+                            : form.vectors.new_full(input.negative_ids.sizes(), options_.margin);
+    auto parts = weighted_sum(losses, input.weights);
+    const auto excess = shared_hinge(input.scorer->query_form(input.users), form.vectors, limits,
+                                     input.targets.ids, input.negative_ids, input.weights);  // []
+    const auto count = static_cast<double>(input.negative_ids.numel());
+    parts.sum = parts.sum + (options_.negative_weight / count) * excess;  // []
+    return parts;
+  }
+  const auto excess = at::relu(negative_scores(input, others) - options_.margin)
+                          .masked_fill(accidental_hits(input), 0.0);  // [P, N]
+  return weighted_sum(losses + options_.negative_weight * excess.mean(1), input.weights);
 }
 
 }  // namespace reckon
