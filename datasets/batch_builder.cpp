@@ -136,7 +136,8 @@ struct BatchBuilder::Impl {
   Interactions train;
   Needs needs;
   Options options;
-  bool is_sequences = false;
+  bool is_sequences = false;  // or sets: one row for many interactions
+  bool is_sets = false;
   std::vector<Window> windows;            // sequences: the examples
   std::vector<int32_t> user_of_row;       // interactions: the user of each row
   std::vector<NegativeSampler> samplers;  // one for each stream of negatives
@@ -154,6 +155,8 @@ struct BatchBuilder::Impl {
     return (num_examples() + options.batch_size - 1) / options.batch_size;
   }
 
+  // How far a target lies ahead of the history item at its step.
+  int64_t step_ahead() const { return is_sets ? 0 : 1; }
   int32_t length_of(int64_t example) const;
   std::vector<Row> rows_of(int64_t epoch, int64_t step) const;
   Batch build_shard(std::span<const Row> rows, int64_t epoch, int64_t step, int64_t& targets) const;
@@ -181,7 +184,8 @@ BatchBuilder::BatchBuilder(const Interactions& train, const Needs& needs, const 
   impl.train = train;
   impl.needs = needs;
   impl.options = options;
-  impl.is_sequences = needs.examples == Needs::Examples::kSequences;
+  impl.is_sets = needs.examples == Needs::Examples::kSets;
+  impl.is_sequences = impl.is_sets || needs.examples == Needs::Examples::kSequences;
   TORCH_CHECK(!impl.is_sequences || needs.max_length > 0,
               "batch builder: sequences need a max_length, got ", needs.max_length);
   if (train.size() == 0) throw DataError("data", 0, "the training split is empty");
@@ -193,9 +197,9 @@ BatchBuilder::BatchBuilder(const Interactions& train, const Needs& needs, const 
               "batch builder: labels are needed and the data has none");
   if (impl.is_sequences) {
     for (int64_t user = 0; user < train.num_users; ++user) {
-      const auto num_targets = impl.offsets[user + 1] - impl.offsets[user] - 1;
-      for (int64_t back = 0;
-           back < (needs.windows ? num_targets : std::min<int64_t>(num_targets, 1));
+      const auto num_targets = impl.offsets[user + 1] - impl.offsets[user] - impl.step_ahead();
+      const bool windows = needs.windows && !impl.is_sets;
+      for (int64_t back = 0; back < (windows ? num_targets : std::min<int64_t>(num_targets, 1));
            back += needs.max_length)
         impl.windows.push_back({static_cast<int32_t>(user), static_cast<int32_t>(back)});
     }
@@ -256,7 +260,7 @@ int32_t BatchBuilder::Impl::length_of(int64_t example) const {
   if (is_sequences) {
     const auto [user, back] = windows[static_cast<size_t>(example)];
     return static_cast<int32_t>(
-        std::min(offsets[user + 1] - offsets[user] - 1 - back, needs.max_length));
+        std::min(offsets[user + 1] - offsets[user] - step_ahead() - back, needs.max_length));
   }
   const auto user = user_of_row[static_cast<size_t>(example)];
   return static_cast<int32_t>(std::min(example - offsets[user], needs.max_length));
@@ -343,7 +347,8 @@ void BatchBuilder::Impl::add_sequences(std::span<const Row> rows, Batch& batch,
     const auto front = begin + length - count;
     std::fill(past + begin, past + front, kPaddingId);
     std::fill(next + begin, next + front, kPaddingId);
-    std::copy(items + first - 1, items + first - 1 + count, past + front);
+    const auto* oldest = items + first - step_ahead();
+    std::copy(oldest, oldest + count, past + front);
     std::copy(items + first, items + first + count, next + front);
     if (label_rows.defined())
       std::copy(labels + first, labels + first + count, label_rows.data_ptr<float>() + front);

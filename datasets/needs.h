@@ -24,8 +24,9 @@ struct NegativeNeeds {
 /// What a model needs of a training batch; the batch builder makes exactly this and nothing else.
 struct Needs {
   /// kInteractions: a row is one (user, item, label). kSequences: a row is one user's history, each
-  /// step of which predicts the next item.
-  enum class Examples { kInteractions, kSequences };
+  /// step of which predicts the next item. kSets: a row is one user's items, the newest max_length,
+  /// as history and, step by step the same, as targets.
+  enum class Examples { kInteractions, kSequences, kSets };
 
   Examples examples = Examples::kInteractions;
   int64_t max_length = 0;  ///< Longest history T; 0 when none is wanted.

@@ -5,13 +5,16 @@
 #include "layers/cosine_contrastive_objective.h"
 #include "layers/direct_au_objective.h"
 #include "layers/dot_scorer.h"
+#include "layers/gmf_scorer.h"
 #include "layers/in_batch_softmax_objective.h"
 #include "layers/learned_position.h"
 #include "layers/mean_pooling_encoder.h"
 #include "layers/mlp_scorer.h"
+#include "layers/neumf_scorer.h"
 #include "layers/no_position.h"
 #include "layers/recurrent_encoder.h"
 #include "layers/sampled_softmax_objective.h"
+#include "layers/set_pooling_encoder.h"
 #include "layers/sinusoidal_position.h"
 #include "layers/softmax_objective.h"
 #include "layers/squared_error_objective.h"
@@ -32,7 +35,12 @@ void add_layers(Catalog& catalog) {
   catalog.add<MeanPoolingEncoder>("mean_pooling",
                                   "The mean of the items so far; older ones can fade.");
 
+  catalog.add<SetPoolingEncoder>("set_pooling",
+                                 "The history as a set: pooled as a whole, then a network.");
+
   catalog.add<DotScorer>("dot", "Inner product or cosine, with biases on request.");
+  catalog.add<GmfScorer>("gmf", "Inner product with a trained weight for each factor.");
+  catalog.add<NeumfScorer>("neumf", "GMF and a network, each on a part of the vectors.");
   catalog.add<MlpScorer>("mlp", "A network over user state, item vector and their product.");
 
   catalog.add<BprObjective>("bpr", "Each target above each negative, by the logistic loss.");

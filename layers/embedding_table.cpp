@@ -61,13 +61,31 @@ int64_t EmbeddingTableImpl::num_rows() const { return weight_.size(0) - kRowsInF
 
 int64_t EmbeddingTableImpl::width() const { return weight_.size(1); }
 
+void EmbeddingTableImpl::check_ids(const torch::Tensor& ids) const {
+  if (is_tracing() || ids.numel() == 0) return;
+  const auto [lowest, highest] = at::aminmax(ids);  // [], []
+  const auto low = lowest.item<int64_t>(), high = highest.item<int64_t>();
+  TORCH_CHECK(low >= kPaddingId && high < num_rows(), "EmbeddingTable: expected ids in [",
+              kPaddingId, ", ", num_rows(), "), got ids in [", low, ", ", high, "]");
+}
+
+torch::Tensor EmbeddingTableImpl::sum_of_rows(const torch::Tensor& ids,
+                                              const torch::Tensor& weights) const {
+  TORCH_CHECK(ids.dim() == 2 && weights.sizes() == ids.sizes(),
+              "EmbeddingTable: expected ids and weights [B, T], got ", ids.sizes(), " and ",
+              weights.sizes());
+  check_ids(ids);
+  const auto length = at::ones_like(ids).sum(1);            // [B]
+  const auto offsets = length.cumsum(0) - length;           // [B]
+  const auto kept = weights.detach() * ids.ne(kPaddingId);  // [B, T]
+  return std::get<0>(at::embedding_bag(weight_, ids.flatten() + kRowsInFront, offsets,
+                                       /*scale_grad_by_freq=*/false, /*mode: sum*/ 0,
+                                       /*sparse=*/true, kept.to(weight_.scalar_type()).flatten(),
+                                       /*include_last_offset=*/false));  // [B, width]
+}
+
 torch::Tensor EmbeddingTableImpl::lookup(const torch::Tensor& ids) const {
-  if (!is_tracing() && ids.numel() > 0) {
-    const auto [lowest, highest] = at::aminmax(ids);  // [], []
-    const auto low = lowest.item<int64_t>(), high = highest.item<int64_t>();
-    TORCH_CHECK(low >= kPaddingId && high < num_rows(), "EmbeddingTable: expected ids in [",
-                kPaddingId, ", ", num_rows(), "), got ids in [", low, ", ", high, "]");
-  }
+  check_ids(ids);
   return at::embedding(weight_, ids + kRowsInFront, kPaddingRow, /*scale_grad_by_freq=*/false,
                        /*sparse=*/true);  // [..., D]
 }

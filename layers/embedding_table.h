@@ -66,6 +66,13 @@ class EmbeddingTableImpl : public torch::nn::Module {
   torch::Tensor lookup(const torch::Tensor& ids) const;
   torch::Tensor forward(const torch::Tensor& ids) const { return lookup(ids); }
 
+  /// Weighted sums of rows, without gathering them: sum_t weights[b, t] row(ids[b, t]). Padding adds
+  /// nothing. Gradients go to the rows, sparse as those of lookup(), and not to the weights.
+  ///
+  /// Shapes   ids [B, T] int64 as in lookup(), weights [B, T] -> [B, width]
+  /// Throws   c10::Error on any other id.
+  torch::Tensor sum_of_rows(const torch::Tensor& ids, const torch::Tensor& weights) const;
+
   /// The rows of all dense ids, a view that gradients flow through.   Shapes  -> [num_rows, width]
   torch::Tensor all() const;
 
@@ -95,6 +102,9 @@ class EmbeddingTableImpl : public torch::nn::Module {
   void load_rows(const torch::Tensor& values);
 
  private:
+  // Throws unless every id has a row.
+  void check_ids(const torch::Tensor& ids) const;
+
   Options options_;
   torch::Tensor weight_;
 };

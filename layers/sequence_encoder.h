@@ -9,7 +9,8 @@ namespace reckon {
 
 /// Turns a history of item vectors into a state after every step, from the left to the right.
 ///
-/// Step t sees steps 0..t only, and never a padded one: padding in front changes no valid output.
+/// Step t sees steps 0..t only (all of them where the history is a set), and never a padded one:
+/// padding in front changes no valid output.
 class SequenceEncoder : public torch::nn::Module {
  public:
   using Kind = SequenceEncoder;
@@ -21,6 +22,17 @@ class SequenceEncoder : public torch::nn::Module {
 
   /// Shapes   x [B, T, D], valid [B, T] bool (false on padding) -> [B, T, output_spec().width]
   virtual torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& valid) = 0;
+
+  /// Whether the history is a set: forward() gives each step the state of all of it, whatever the
+  /// order, and every item is learnt from the whole set in place of those before it.
+  virtual bool reads_sets() const { return false; }
+
+  /// Of a set: what each of its items is learnt from.
+  ///
+  /// Shapes   as forward()
+  virtual torch::Tensor forward_for_targets(const torch::Tensor& x, const torch::Tensor& valid) {
+    return forward(x, valid);
+  }
   virtual OutputSpec output_spec() const = 0;
 };
 

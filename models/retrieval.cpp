@@ -135,6 +135,12 @@ void ItemOptions::describe(Schema<ItemOptions>& schema) {
 void UserOptions::describe(Schema<UserOptions>& schema) {
   schema.field("id", &UserOptions::id).doc("A vector for each user id.");
   schema.field("history", &UserOptions::history).doc("The user as the items of the history.");
+  schema.field("id_weight", &UserOptions::id_weight)
+      .must_be_in(0.0, 1.0)
+      .doc("Weight of the id's vector, the history having the rest; left out, both count whole.");
+  schema.invariant("id_weight", "needs both `id` and `history` to weigh", [](const UserOptions& o) {
+    return !o.id_weight || (o.id.has_value() && o.history.has_value());
+  });
   schema.invariant("needs `id`, `history` or both",
                    [](const UserOptions& o) { return o.id.has_value() || o.history.has_value(); });
 }
@@ -268,14 +274,21 @@ ScorerSide Retrieval::all_items(const std::vector<torch::Tensor>& shared) const 
 }
 
 torch::Tensor Retrieval::history_states(const torch::Tensor& history,
-                                        const std::vector<torch::Tensor>& shared) {
+                                        const std::vector<torch::Tensor>& shared,
+                                        bool for_targets) {
   const auto valid = history.ne(kPaddingId);  // [B, T]
   auto x = item_rows(history, shared);        // [B, T, D]
   if (options_.user.history->scale) x = x * std::sqrt(static_cast<double>(options_.dim));
   x = position_->forward(x);                                              // [B, T, D]
   x = reckon::dropout(x, options_.user.history->dropout, is_training());  // [B, T, D]
   x = x * valid.unsqueeze(-1);                                            // [B, T, D]
-  return encoder_->forward(x, valid);                                     // [B, T, D]
+  return for_targets && encoder_->reads_sets() ? encoder_->forward_for_targets(x, valid)
+                                               : encoder_->forward(x, valid);  // [B, T, D]
+}
+
+torch::Tensor Retrieval::joined(const torch::Tensor& of_history, const torch::Tensor& of_id) const {
+  const auto& weight = options_.user.id_weight;
+  return weight ? *weight * of_id + (1.0 - *weight) * of_history : of_history + of_id;  // [..., D]
 }
 
 torch::Tensor Retrieval::known_users(const torch::Tensor& users) {
@@ -290,13 +303,13 @@ State Retrieval::encode(const Batch& request) {
   if (has_history()) {
     const auto history = request.at(batch_key::kHistory);  // [B, T]
     // An empty history has no state; zero makes every item equal, never a NaN.
-    const auto any = history.ne(kPaddingId).any(1).unsqueeze(-1);  // [B, 1]
-    query = history_states(history, shared).select(1, -1) * any;   // [B, D]
+    const auto any = history.ne(kPaddingId).any(1).unsqueeze(-1);        // [B, 1]
+    query = history_states(history, shared, false).select(1, -1) * any;  // [B, D]
   }
   if (has_user_ids()) {
     const auto users = known_users(request.at(batch_key::kUsers));  // [B]
     const auto rows = user_rows(users, shared);                     // [B, D]
-    query = query.defined() ? query + rows : rows;                  // [B, D]
+    query = query.defined() ? joined(query, rows) : rows;           // [B, D]
     return {{query, users}};
   }
   return {{query}};
@@ -360,7 +373,9 @@ std::vector<Model::Pretrained> Retrieval::pretrained() {
 
 Needs Retrieval::needs() const {
   Needs needs = objective_needs_;
-  needs.examples = has_history() ? Needs::Examples::kSequences : Needs::Examples::kInteractions;
+  needs.examples = !has_history()           ? Needs::Examples::kInteractions
+                   : encoder_->reads_sets() ? Needs::Examples::kSets
+                                            : Needs::Examples::kSequences;
   needs.max_length = request_needs().max_length;
   needs.windows = has_history() && options_.user.history->windows;
   needs.users = has_user_ids();
@@ -410,12 +425,12 @@ Learnable::Represented Retrieval::represent(const Batch& shard,
   torch::Tensor rows, flat;
   torch::Tensor queries;
   if (has_history()) {
-    flat = targets.flatten().ne(kPaddingId).nonzero().squeeze(1);         // [P]
-    rows = torch::div(flat, targets.size(1), "floor");                    // [P]
-    auto states = history_states(shard.at(batch_key::kHistory), shared);  // [B, T, D]
-    queries = states.flatten(0, 1).index_select(0, flat);                 // [P, D]
+    flat = targets.flatten().ne(kPaddingId).nonzero().squeeze(1);               // [P]
+    rows = torch::div(flat, targets.size(1), "floor");                          // [P]
+    auto states = history_states(shard.at(batch_key::kHistory), shared, true);  // [B, T, D]
+    queries = states.flatten(0, 1).index_select(0, flat);                       // [P, D]
     if (has_user_ids())
-      queries = queries + user_rows(users, shared).index_select(0, rows);  // [P, D]
+      queries = joined(queries, user_rows(users, shared).index_select(0, rows));  // [P, D]
   } else {
     queries = user_rows(users, shared);  // [P, D]
   }

@@ -46,10 +46,11 @@ struct ItemOptions {
   static void describe(Schema<ItemOptions>& schema);
 };
 
-/// What represents a user; several parts are added up.
+/// What represents a user; several parts are added up, with `id_weight` g as g * id + (1 - g) * history.
 struct UserOptions {
   std::optional<IdOptions> id;
   std::optional<HistoryOptions> history;
+  std::optional<double> id_weight;
   static void describe(Schema<UserOptions>& schema);
 };
 
@@ -111,8 +112,10 @@ class Retrieval : public Model, public Learnable, public PairwiseLearnable {
   ScorerSide all_items(const std::vector<torch::Tensor>& shared) const;
   // Throws ConfigError when vectors for all of `negatives` would not fit into any memory.
   void require_room(const torch::Tensor& negatives, size_t objective) const;
+  // With `for_targets` what the items of a set are learnt from, if the encoder reads sets.
   torch::Tensor history_states(const torch::Tensor& history,
-                               const std::vector<torch::Tensor>& shared);
+                               const std::vector<torch::Tensor>& shared, bool for_targets);
+  torch::Tensor joined(const torch::Tensor& of_history, const torch::Tensor& of_id) const;
 
   Options options_;
   // The union of what the objectives need; each different kind of negatives stands there once.

@@ -60,6 +60,30 @@ TEST(BatchBuilder, ShiftsEachHistoryByOneAndPadsInFront) {
   EXPECT_THAT(row(targets, 1 - longer), ElementsAre(kPad, kPad, 8));
 }
 
+TEST(BatchBuilder, OfASetTheItemsAreHistoryAndTargetsStepByStep) {
+  Needs needs;
+  needs.examples = Needs::Examples::kSets;
+  needs.max_length = 4;
+  needs.users = true;
+  const auto train = interactions_of({{1, 2, 3, 4, 5}, {6}, {}, {7, 8}}, 9);
+  for (const bool windows : {false, true}) {  // a set is one example in any case
+    needs.windows = windows;
+    const BatchBuilder builder(train, needs, {.batch_size = 10, .num_shards = 1});
+    EXPECT_EQ(builder.num_examples(), 3);  // one item alone is a set, none at all is nobody
+    const auto step = builder.build(0, 0);
+    EXPECT_EQ(step.num_targets, 4 + 1 + 2);
+    const auto& shard = step.shards.at(0);
+    const auto history = shard.at(batch_key::kHistory);
+    EXPECT_TRUE(history.equal(shard.at(batch_key::kTargets)));
+    std::map<int64_t, std::vector<int64_t>> sets;
+    for (int64_t i = 0; i < 3; ++i)
+      sets[shard.at(batch_key::kUsers)[i].item<int64_t>()] = row(history, i);
+    EXPECT_THAT(sets.at(0), ElementsAre(2, 3, 4, 5));  // the newest four
+    EXPECT_THAT(sets.at(1), ElementsAre(kPad, kPad, kPad, 6));
+    EXPECT_THAT(sets.at(3), ElementsAre(kPad, kPad, 7, 8));
+  }
+}
+
 TEST(BatchBuilder, WindowsOfALongHistoryHoldEveryInteractionButTheFirstAsATargetOnce) {
   Needs needs;
   needs.examples = Needs::Examples::kSequences;

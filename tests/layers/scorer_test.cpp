@@ -7,7 +7,9 @@
 
 #include "core/ids.h"
 #include "layers/dot_scorer.h"
+#include "layers/gmf_scorer.h"
 #include "layers/mlp_scorer.h"
+#include "layers/neumf_scorer.h"
 #include "tests/support/gradients.h"
 
 namespace reckon {
@@ -171,6 +173,65 @@ TEST(MlpScorer, SharedAndOwnCandidatesGiveTheSame) {
   EXPECT_FALSE(scorer.is_inner_product());
   EXPECT_THROW(scorer.query_form({u, {}}), c10::Error);
   EXPECT_THROW(scorer.item_form({v, {}}), c10::Error);
+}
+
+TEST(GmfScorer, IsTheWeightedSumOfProductsInEachForm) {
+  torch::manual_seed(7);
+  GmfScorer scorer({}, kDeps);
+  const auto weight = scorer.named_parameters()["weight"];
+  const auto u = torch::randn({3, 5}), shared = torch::randn({4, 5}), own = torch::randn({3, 2, 5});
+  const auto of_shared = scorer.forward({u, {}}, {shared, {}});
+  const auto of_own = scorer.forward({u, {}}, {own, {}});
+  for (int64_t p = 0; p < 3; ++p) {
+    for (int64_t c = 0; c < 4; ++c)
+      EXPECT_NEAR(of_shared[p][c].item<float>(), (weight * u[p] * shared[c]).sum().item<float>(),
+                  1e-5);
+    for (int64_t c = 0; c < 2; ++c)
+      EXPECT_NEAR(of_own[p][c].item<float>(), (weight * u[p] * own[p][c]).sum().item<float>(),
+                  1e-5);
+  }
+  ASSERT_TRUE(scorer.is_inner_product());
+  const auto form = scorer.item_form({shared, {}});
+  EXPECT_FALSE(form.bias.defined());
+  EXPECT_TRUE(torch::allclose(at::matmul(scorer.query_form({u, {}}), form.vectors.t()), of_shared));
+}
+
+TEST(NeumfScorer, IsTheSumOfBothPartsOverVectorsOfTheirOwn) {
+  torch::manual_seed(8);
+  NeumfScorer scorer({.gmf_width = 2, .hidden_units = {6, 3}}, kDeps);
+  shake(scorer);
+  const auto p = scorer.named_parameters();
+  const auto u = torch::randn({5}), v = torch::randn({5});
+  const auto gmf = (p["gmf.weight"] * u.slice(0, 0, 2) * v.slice(0, 0, 2)).sum();
+  auto h =
+      at::linear(torch::cat({u.slice(0, 2), v.slice(0, 2)}),
+                 torch::cat({p["mlp.user.weight"], p["mlp.item.weight"]}, 1), p["mlp.user.bias"])
+          .relu();
+  h = at::linear(h, p["mlp.tower.layers.0.weight"], p["mlp.tower.layers.0.bias"]).relu();
+  const auto expected = gmf + at::linear(h, p["mlp.output.weight"], p["mlp.output.bias"]);
+  EXPECT_NEAR(scorer.forward({u.unsqueeze(0), {}}, {v.unsqueeze(0), {}}).item<float>(),
+              expected.item<float>(), 1e-4);
+  EXPECT_FALSE(scorer.is_inner_product());
+  EXPECT_THROW(NeumfScorer({.gmf_width = 5}, kDeps), std::invalid_argument);
+  EXPECT_THROW(NeumfScorer({}, {.width = 1}), std::invalid_argument);
+}
+
+TEST(NeumfScorer, GradientsAreThoseOfTheFunction) {
+  torch::manual_seed(9);
+  NeumfScorer neumf({.hidden_units = {4}}, kDeps);
+  GmfScorer gmf({}, kDeps);
+  for (Scorer* scorer : {static_cast<Scorer*>(&neumf), static_cast<Scorer*>(&gmf)}) {
+    scorer->to(torch::kDouble);
+    shake(*scorer);
+    const auto of = [&](const torch::Tensor& u, const torch::Tensor& v) {
+      return scorer->forward({u, {}}, {v, {}}).square().sum();
+    };
+    const auto u = torch::randn({2, 5}, torch::kDouble),
+               v = torch::randn({2, 3, 5}, torch::kDouble);
+    expect_gradients([&](const std::vector<torch::Tensor>& x) { return of(x[0], x[1]); }, {u, v},
+                     1e-6, 1e-5);
+    expect_parameter_gradients(*scorer, [&] { return of(u, v); });
+  }
 }
 
 TEST(PairedScores, AreTheDiagonalOfAllScores) {

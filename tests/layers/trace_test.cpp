@@ -8,9 +8,11 @@
 #include "core/ids.h"
 #include "layers/dot_scorer.h"
 #include "layers/embedding_table.h"
+#include "layers/gmf_scorer.h"
 #include "layers/learned_position.h"
 #include "layers/mean_pooling_encoder.h"
 #include "layers/mlp_scorer.h"
+#include "layers/neumf_scorer.h"
 #include "layers/recurrent_encoder.h"
 #include "layers/sinusoidal_position.h"
 #include "layers/transformer_encoder.h"
@@ -88,6 +90,8 @@ TEST(Trace, OfATableAndAScorerIsGeneral) {
                                                      .normalize = true},
                                   deps),
       std::make_shared<DotScorer>(DotScorer::Options{}, deps),
+      std::make_shared<GmfScorer>(GmfScorer::Options{}, deps),
+      std::make_shared<NeumfScorer>(NeumfScorer::Options{.hidden_units = {6, 4}}, deps),
       std::make_shared<MlpScorer>(MlpScorer::Options{.hidden_units = {6, 4}}, deps)};
   for (auto& parameter : table->parameters()) parameter.set_requires_grad(false);
   for (const auto& scorer : scorers) {

@@ -221,6 +221,49 @@ TEST(Retrieval, SaysWhereSlotsDoNotFit) {
   }
 }
 
+TEST(Retrieval, AUsersIdAndHistoryAreMixedByTheWeightOfTheId) {
+  const auto user = [](const std::string& weight) {
+    return "{family: retrieval, dim: 8, user: {id: {}" + weight +
+           ", history: {max_length: 6, dropout: 0.0, position: {type: none}, encoder: {type: "
+           "set_pooling}}}, objectives: [{type: softmax}]}";
+  };
+  torch::NoGradGuard no_grad;
+  const auto state_of = [&](const std::string& weight) {
+    const auto model = make(user(weight));
+    return model->encode(request(*model)).tensors[0];
+  };
+  const auto of_id = state_of(", id_weight: 1.0"), of_history = state_of(", id_weight: 0.0");
+  EXPECT_TRUE(
+      torch::allclose(state_of(", id_weight: 0.3"), 0.3 * of_id + 0.7 * of_history, 1e-4, 1e-6));
+  EXPECT_TRUE(torch::allclose(state_of(""), of_id + of_history, 1e-4, 1e-6));
+  EXPECT_FALSE(torch::allclose(of_id, of_history, 1e-2, 1e-2));
+}
+
+// The loss by the formula, from the vectors alone: every item of the set is a target of all of it.
+TEST(Retrieval, LearnsASetFromItselfAsAWhole) {
+  const auto model = make(
+      "{family: retrieval, dim: 8, user: {history: {max_length: 6, dropout: 0.0, position: {type: "
+      "none}, encoder: {type: set_pooling, projection: false, leave_out_target: true}}}, "
+      "objectives: "
+      "[{type: softmax}]}");
+  auto* learnable = model->learnable();
+  EXPECT_EQ(learnable->needs().examples, Needs::Examples::kSets);
+  torch::NoGradGuard no_grad;
+  const auto set = torch::tensor({{kPaddingId, int64_t{3}, int64_t{1}, int64_t{7}}}, torch::kLong);
+  Batch batch(1);
+  batch.set(batch_key::kHistory, set);
+  batch.set(batch_key::kTargets, set);
+  const auto items = *model->item_vectors();
+  double expected = 0.0;
+  for (const int64_t target : {3, 1, 7}) {
+    const auto query = (items[3] + items[1] + items[7] - items[target]) / 2.0;
+    expected -= items.matmul(query).log_softmax(0)[target].item<double>();
+  }
+  const auto parts = learnable->loss(learnable->represent(batch, {}), {}, 0);
+  EXPECT_NEAR(parts.sum.item<double>(), expected, 1e-4);
+  EXPECT_EQ(parts.weight, 3.0);
+}
+
 TEST(Retrieval, SeveralObjectivesAreAWeightedSum) {
   const auto both = make(
       "{family: retrieval, dim: 8, user: {id: {}}, objectives: [{type: bpr, weight: 2.0}, "
