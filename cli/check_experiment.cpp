@@ -18,6 +18,8 @@ std::optional<bool> makes_validation(const DataOptions& data) {
   if (data.split.options_as<NoSplit::Options>() != nullptr) return false;
   const auto* ratio = data.split.options_as<RatioSplit::Options>();
   if (ratio != nullptr && ratio->validation <= 0.0) return false;
+  const auto* fold = data.split.options_as<KFoldSplit::Options>();
+  if (fold != nullptr && fold->validation <= 0.0) return false;
   const auto* time = data.split.options_as<TimeSplit::Options>();
   if (time != nullptr && time->validation_from.empty()) return false;
   const auto* files = data.split.options_as<FilesSplit::Options>();

@@ -57,6 +57,14 @@ int fetch(const std::string& name, const std::string& directory, bool force,
 
 int prepare(const ExperimentSource& source, bool rebuild, const Catalog& catalog) {
   const auto experiment = read_experiment(experiment_tree(source, catalog), catalog);
+  const int64_t num_folds = num_folds_of(experiment.data);
+  if (num_folds > 0) {
+    for (int64_t fold = 1; fold <= num_folds; ++fold) {
+      std::printf("%sfold %lld\n", fold > 1 ? "\n" : "", static_cast<long long>(fold));
+      prepare(of_fold(source, fold), rebuild, catalog);
+    }
+    return 0;
+  }
   const auto prepared = prepare_dataset(experiment.data, rebuild);
   for (const auto& warning : prepared.warnings) log_warning(warning);
   std::fputs(format_report(prepared.dataset).c_str(), stdout);

@@ -26,6 +26,15 @@ ConfigNode experiment_tree(const ExperimentSource& source, const Catalog& catalo
   return assemble_experiment(load_yaml(source.path), overrides, catalog);
 }
 
+int64_t num_folds_of(const DataOptions& data) {
+  return data.split ? data.split.build()->num_folds() : 0;
+}
+
+ExperimentSource of_fold(ExperimentSource source, int64_t fold) {
+  source.overrides.push_back("data.split.fold=" + std::to_string(fold));
+  return source;
+}
+
 Experiment read_experiment(const ConfigNode& tree, const Catalog& catalog) {
   return read_config<Experiment>(tree, catalog);
 }

@@ -36,6 +36,12 @@ struct ExperimentSource {
 /// Throws ConfigError.
 ConfigNode experiment_tree(const ExperimentSource& source, const Catalog& catalog);
 
+/// How many folds are to be run one after another; 0 where the data is divided once.
+int64_t num_folds_of(const DataOptions& data);
+
+/// The same of one fold of a cross-validation.
+ExperimentSource of_fold(ExperimentSource source, int64_t fold);
+
 /// Reads and checks the whole tree. Throws ConfigError with every problem found.
 Experiment read_experiment(const ConfigNode& tree, const Catalog& catalog);
 

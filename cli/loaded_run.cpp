@@ -56,10 +56,14 @@ LoadedRun load_run(const std::string& directory, const std::vector<std::string>&
     const bool are_seeds = std::all_of(runs.begin(), runs.end(), [](const auto& run) {
       return fs::path(run).filename().string().rfind("seed-", 0) == 0;
     });
+    const bool are_folds = std::all_of(runs.begin(), runs.end(), [](const auto& run) {
+      return fs::path(run).filename().string().rfind("fold-", 0) == 0;
+    });
     throw ConfigError(
         {{{directory, 0, 0},
           "this is no folder of a run: it has no config.yaml",
           runs.empty() ? "give a folder that `reckon train` made"
+          : are_folds  ? "it holds runs of several folds, give one of them: " + join(runs)
           : are_seeds  ? "it holds runs of several seeds, give one of them: " + join(runs)
                        : "it holds runs, give one of them: " + join(runs)}});
   }

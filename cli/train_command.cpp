@@ -12,6 +12,7 @@
 #include "core/format.h"
 #include "core/log.h"
 #include "evaluation/evaluator.h"
+#include "training/fold_summary.h"
 #include "training/run_folder.h"
 #include "training/train.h"
 
@@ -50,9 +51,9 @@ struct SeedRun {
 };
 
 SeedRun run_seed(const TrainFlags& options, const Experiment& experiment, const ConfigNode& tree,
-                 const Dataset& dataset, const std::string& path, int64_t seed,
-                 const Catalog& catalog) {
-  const auto folder = open_folder(options, path, experiment.seeds.size() > 1);
+                 const Dataset& dataset, const std::string& path, bool is_one_of_several,
+                 int64_t seed, const Catalog& catalog) {
+  const auto folder = open_folder(options, path, is_one_of_several);
   auto of_seed = experiment;
   of_seed.seeds = {seed};
   const auto train_part = dataset.part(Split::kTrain);
@@ -79,12 +80,14 @@ SeedRun run_seed(const TrainFlags& options, const Experiment& experiment, const 
   return out;
 }
 
-int train_command(const TrainFlags& options, const Catalog& catalog) {
-  const auto tree = experiment_tree(options.source, catalog);
+constexpr int kFinished = 0;
+
+/// One division of the data: all seeds of it.
+int train_division(const TrainFlags& options, const ExperimentSource& source,
+                   const std::string& path, bool is_fold, std::vector<EvaluationResult>& results,
+                   const Catalog& catalog) {
+  const auto tree = experiment_tree(source, catalog);
   const auto experiment = read_experiment(tree, catalog);
-  const auto path = options.run.empty() ? default_run(options.source.path) : options.run;
-  // Before the data is read, which may take long.
-  if (options.resume && !fs::is_directory(path)) RunFolder::open(path);  // says that there is none
   Problems misfits;
   check_combinations(tree, experiment, std::nullopt, misfits);
   misfits.throw_if_any();
@@ -99,14 +102,12 @@ int train_command(const TrainFlags& options, const Catalog& catalog) {
                      prepared.dataset.split_of().eq(validation).any().item<bool>(), problems);
   problems.throw_if_any();
 
-  const InterruptScope interrupts;
-  std::vector<EvaluationResult> results;
   const auto& seeds = experiment.seeds;
   for (const auto seed : seeds) {
     const auto seed_path =
         seeds.size() == 1 ? path : (fs::path(path) / ("seed-" + std::to_string(seed))).string();
-    const auto run =
-        run_seed(options, experiment, tree, prepared.dataset, seed_path, seed, catalog);
+    const auto run = run_seed(options, experiment, tree, prepared.dataset, seed_path,
+                              is_fold || seeds.size() > 1, seed, catalog);
     std::printf("%s: %s after %s steps in %s\n", seed_path.c_str(),
                 to_string(run.outcome.end).c_str(), format_count(run.outcome.num_steps).c_str(),
                 format_duration(run.outcome.seconds).c_str());
@@ -119,7 +120,7 @@ int train_command(const TrainFlags& options, const Catalog& catalog) {
                   split_name(experiment.evaluation.split).c_str());
       continue;
     }
-    if (seeds.size() == 1) std::fputs(to_text(*run.result).c_str(), stdout);
+    if (seeds.size() == 1 && !is_fold) std::fputs(to_text(*run.result).c_str(), stdout);
     results.push_back(*run.result);
   }
   if (seeds.size() > 1 && !results.empty()) {
@@ -127,7 +128,37 @@ int train_command(const TrainFlags& options, const Catalog& catalog) {
     std::fputs(to_text(summary).c_str(), stdout);
     write_file_atomic((fs::path(path) / "seeds.json").string(), to_json(summary));
   }
-  return 0;
+  return kFinished;
+}
+
+int train_command(const TrainFlags& options, const Catalog& catalog) {
+  const auto experiment = read_experiment(experiment_tree(options.source, catalog), catalog);
+  const auto path = options.run.empty() ? default_run(options.source.path) : options.run;
+  // Before the data is read, which may take long.
+  if (options.resume && !fs::is_directory(path)) RunFolder::open(path);  // says that there is none
+  const InterruptScope interrupts;
+  const int64_t num_folds = num_folds_of(experiment.data);
+  if (num_folds == 0) {
+    std::vector<EvaluationResult> results;
+    return train_division(options, options.source, path, /*is_fold=*/false, results, catalog);
+  }
+  // A run of another kind in this folder is refused, or makes place, before any fold begins.
+  if (!options.resume) RunFolder::create(path, options.force);
+  fs::remove(fs::path(path) / "checkpoints");  // of the folds, not of the whole
+  std::vector<std::vector<EvaluationResult>> folds;
+  for (int64_t fold = 1; fold <= num_folds; ++fold) {
+    std::vector<EvaluationResult> results;
+    const auto fold_path = (fs::path(path) / ("fold-" + std::to_string(fold))).string();
+    const int code = train_division(options, of_fold(options.source, fold), fold_path,
+                                    /*is_fold=*/true, results, catalog);
+    if (code != kFinished) return code;
+    if (!results.empty()) folds.push_back(std::move(results));
+  }
+  if (folds.size() != static_cast<size_t>(num_folds)) return kFinished;
+  const auto summary = summarize_folds(folds);
+  std::fputs(to_text(summary).c_str(), stdout);
+  write_file_atomic((fs::path(path) / "folds.json").string(), to_json(summary));
+  return kFinished;
 }
 
 }  // namespace

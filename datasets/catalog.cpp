@@ -10,6 +10,7 @@ void add_datasets(Catalog& catalog) {
   catalog.add<RatioSplit>("ratio", "Given shares, of each user or of all, at random or by time.");
   catalog.add<TimeSplit>("time", "Validation and test begin at given instants.");
   catalog.add<FilesSplit>("files", "Validation and test are files of their own.");
+  catalog.add<KFoldSplit>("k_fold", "Cross-validation: each part is the test once.");
   catalog.add<NoSplit>("none", "Everything is training.");
 }
 

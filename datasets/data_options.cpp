@@ -334,6 +334,31 @@ void RatioSplit::Options::describe(Schema<Options>& s) {
               [](const Options& o) { return o.validation + o.test < 1.0; });
 }
 
+void KFoldSplit::Options::describe(Schema<Options>& s) {
+  const auto is_fold = [](const std::string& text) {
+    return text == kAllFolds || (!text.empty() && text.size() < 10 && text[0] != '0' &&
+                                 text.find_first_not_of("0123456789") == std::string::npos);
+  };
+  s.field("folds", &Options::folds).must_be_in(2, 1'000'000).doc("Parts of the interactions.");
+  s.field("repeats", &Options::repeats)
+      .must_be_in(1, 1'000)
+      .doc("How often all are divided, each time in another order.");
+  s.field("seed", &Options::seed).at_least(0).doc("Of the random order.");
+  s.field("fold", &Options::fold)
+      .must_be("'all' or the number of a fold", is_fold, "some")
+      .doc("The part that is the test, counted from 1 through all repeats; all: each in its turn.");
+  s.field("scope", &Options::scope)
+      .doc("Whether all interactions are divided together, or those of each user.");
+  s.field("validation", &Options::validation)
+      .must_be_in(0, 1)
+      .doc("Share of the training interactions of each fold that is its validation.");
+  s.invariant("fold", "must not be above 'folds' times 'repeats'", [](const Options& o) {
+    return o.fold == kAllFolds || std::stoll(o.fold) <= o.folds * o.repeats;
+  });
+  s.invariant("validation", "must leave something for training",
+              [](const Options& o) { return o.validation < 1.0; });
+}
+
 void TimeSplit::Options::describe(Schema<Options>& s) {
   s.field("validation_from", &Options::validation_from)
       .must_be(kNumberOrDate, is_time, "soon")

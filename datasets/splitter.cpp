@@ -195,6 +195,51 @@ std::vector<uint8_t> FilesSplit::assign(const Input& input) const {
   return parts;
 }
 
+int64_t KFoldSplit::num_folds() const {
+  return options_.fold == Options::kAllFolds ? options_.folds * options_.repeats : 0;
+}
+
+std::vector<uint8_t> KFoldSplit::assign(const Input& input) const {
+  if (options_.fold == Options::kAllFolds)
+    throw DataError(
+        "data", 0, "split: this looks at one fold, and data.split.fold is 'all'",
+        "say which one, with --set data.split.fold=1 for instance; `reckon train` runs all");
+  const int64_t number = std::stoll(options_.fold) - 1;
+  const auto repeat = static_cast<uint64_t>(number / options_.folds);
+  const int64_t fold = number % options_.folds;
+  const RandomKey key =
+      RandomKey(static_cast<uint64_t>(options_.seed), RandomStream::kSplit).child(repeat);
+  std::vector<uint8_t> parts(static_cast<size_t>(input.num_rows()), kTrain);
+  std::vector<int64_t> rows, kept;
+  const auto divide = [&](int64_t begin, int64_t end, const RandomKey& order) {
+    const int64_t count = end - begin;
+    rows.resize(static_cast<size_t>(count));
+    for (int64_t i = 0; i < count; ++i) rows[static_cast<size_t>(i)] = begin + i;
+    shuffle(std::span<int64_t>(rows), order);
+    kept.clear();
+    const int64_t first = count * fold / options_.folds;
+    const int64_t last = count * (fold + 1) / options_.folds;
+    for (int64_t i = 0; i < count; ++i) {
+      const int64_t row = rows[static_cast<size_t>(i)];
+      if (i >= first && i < last)
+        parts[static_cast<size_t>(row)] = kTest;
+      else
+        kept.push_back(row);
+    }
+    hold_out_last(kept, shares_of(static_cast<int64_t>(kept.size()), options_.validation, 0.0),
+                  parts);
+  };
+  if (options_.scope == Options::Scope::kGlobal) {
+    divide(0, input.num_rows(), key);
+  } else {
+    for (int64_t user = 0; user < input.num_users(); ++user)
+      divide(input.user_offsets[static_cast<size_t>(user)],
+             input.user_offsets[static_cast<size_t>(user) + 1],
+             key.child(static_cast<uint64_t>(user)));
+  }
+  return parts;
+}
+
 std::vector<uint8_t> NoSplit::assign(const Input& input) const {
   return std::vector<uint8_t>(static_cast<size_t>(input.num_rows()), kTrain);
 }

@@ -50,16 +50,19 @@ class Splitter {
   /// Whether times are compared with dates, so that their unit must be known.
   virtual bool compares_dates() const { return false; }
 
+  /// How many divisions are to be run one after another (fold 1 to this); 0 when it is one alone.
+  virtual int64_t num_folds() const { return 0; }
+
   /// Whether the split draws validation rows from the training ones.
   virtual bool draws_validation() const { return false; }
 };
 
 /// The last interaction of each user is the test, the one before it the validation.
 ///
-/// Users with fewer than three interactions stay in training whole. With `global_time`, two instants
-/// are chosen so that about the given shares of all interactions lie behind them; a user's first
-/// interaction behind an instant is held out and the later ones up to the next instant are left out,
-/// so that nothing in training is younger than anything held out.
+/// Users with fewer than three interactions stay in training whole. With `global_time`, two
+/// instants are chosen so that about the given shares of all interactions lie behind them; a user's
+/// first interaction behind an instant is held out and the later ones up to the next instant are
+/// left out, so that nothing in training is younger than anything held out.
 class LeaveOneOut : public Splitter {
  public:
   struct Options {
@@ -156,6 +159,37 @@ class FilesSplit : public Splitter {
   bool takes_files() const override { return true; }
   bool needs_times() const override { return options_.global_time; }
   bool draws_validation() const override { return options_.validation > 0; }
+
+ private:
+  Options options_;
+};
+
+/// Cross-validation: every interaction is in the test of one fold, and in training of the others.
+///
+/// All interactions, or those of each user, are put into a random order and cut into `folds` parts
+/// whose sizes differ by one at most; `repeats` does so anew with other orders. Folds are numbered
+/// from 1 on, those of the second repetition from `folds` + 1 on. A user or item whose interactions
+/// all lie in the fold is unknown to its training.
+class KFoldSplit : public Splitter {
+ public:
+  struct Options {
+    using Scope = RatioSplit::Options::Scope;
+    static constexpr const char* kAllFolds = "all";
+
+    int64_t folds = 5;
+    int64_t repeats = 1;
+    int64_t seed = 1;
+    std::string fold = kAllFolds;
+    Scope scope = Scope::kGlobal;
+    double validation = 0.0;
+    static void describe(Schema<Options>& schema);
+  };
+
+  KFoldSplit(const Options& options, const Deps&) : options_(options) {}
+
+  /// Throws   DataError when no fold is chosen.
+  std::vector<uint8_t> assign(const Input& input) const override;
+  int64_t num_folds() const override;
 
  private:
   Options options_;

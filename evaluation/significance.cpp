@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <numbers>
 #include <numeric>
 #include <unordered_map>
 
@@ -403,6 +404,31 @@ std::string to_json(const Comparison& comparison) {
                                    {"adjusted_p", difference.adjusted_p}});
   }
   return json.dump(2);
+}
+
+double student_t_quantile(double probability, double degrees) {
+  TORCH_CHECK(probability > 0.0 && probability < 1.0 && degrees > 0.0,
+              "student_t_quantile: probability ", probability, ", degrees ", degrees);
+  if (probability < 0.5) return -student_t_quantile(1.0 - probability, degrees);
+  // P(T < t) = 1/2 + c int_0^a cos^(degrees - 1) with t = sqrt(degrees) tan(a): a smooth function on a
+  // short interval, by Simpson's rule; grown to the probability by halving.
+  const double log_scale = std::lgamma((degrees + 1.0) / 2.0) - std::lgamma(degrees / 2.0) -
+                           0.5 * std::log(std::numbers::pi);
+  const auto below = [&](double angle) {
+    constexpr int kSteps = 2000;
+    double sum = 0.0;
+    for (int i = 0; i <= kSteps; ++i) {
+      const double weight = i == 0 || i == kSteps ? 1.0 : i % 2 == 1 ? 4.0 : 2.0;
+      sum += weight * std::pow(std::cos(angle * i / kSteps), degrees - 1.0);
+    }
+    return 0.5 + std::exp(log_scale) * sum * angle / (3.0 * kSteps);
+  };
+  double low = 0.0, high = std::numbers::pi / 2.0;
+  for (int i = 0; i < 60; ++i) {
+    const double middle = (low + high) / 2.0;
+    (below(middle) < probability ? low : high) = middle;
+  }
+  return std::sqrt(degrees) * std::tan(low);
 }
 
 }  // namespace reckon

@@ -87,4 +87,7 @@ Comparison compare_runs(const std::vector<RunResults>& runs, const ComparisonOpt
 std::string to_text(const Comparison& comparison);
 std::string to_json(const Comparison& comparison);
 
+/// The value that a variable of Student's t distribution is below with `probability`, in (0, 1).
+double student_t_quantile(double probability, double degrees);
+
 }  // namespace reckon

@@ -32,7 +32,7 @@ bool begins_with(const std::string& text, const std::string& prefix) {
 bool is_own_file(const std::string& name) {
   if (begins_with(name, "events.out.tfevents.")) return true;
   std::vector<std::string> own = {"config.yaml", "log.txt",    "metrics.jsonl", "environment.json",
-                                  "result.json", "trace.json", "seeds.json"};
+                                  "result.json", "trace.json", "seeds.json",    "folds.json"};
   for (const std::string split : {"train", "validation", "test"})
     for (const char* part : {"-result.json", "-per-user.parquet", "-lists.parquet", "-lists.run"})
       own.push_back(split + part);
@@ -42,14 +42,15 @@ bool is_own_file(const std::string& name) {
   });
 }
 
-bool is_seed_folder(const std::string& name) {
-  return begins_with(name, "seed-") && name.size() > 5 &&
+// Of one of several seeds or folds.
+bool is_part_folder(const std::string& name) {
+  return (begins_with(name, "seed-") || begins_with(name, "fold-")) && name.size() > 5 &&
          name.find_first_not_of("0123456789", 5) == std::string::npos;
 }
 
 bool is_own(const fs::directory_entry& entry) {
   const auto name = entry.path().filename().string();
-  if (entry.is_directory()) return name == "checkpoints" || is_seed_folder(name);
+  if (entry.is_directory()) return name == "checkpoints" || is_part_folder(name);
   return is_own_file(name);
 }
 
@@ -65,7 +66,7 @@ std::string foreign_entry(const std::string& path) {
 bool holds_run(const fs::path& path) {
   if (fs::exists(path / "config.yaml") && fs::exists(path / "checkpoints")) return true;
   for (const auto& entry : fs::directory_iterator(path))
-    if (entry.is_directory() && is_seed_folder(entry.path().filename().string()) &&
+    if (entry.is_directory() && is_part_folder(entry.path().filename().string()) &&
         holds_run(entry.path()))
       return true;
   return false;
@@ -77,7 +78,7 @@ void remove_run(const fs::path& path) {
   for (const auto& entry : fs::directory_iterator(path))
     if (is_own(entry)) own.push_back(entry.path());
   for (const auto& entry : own) {
-    if (!is_seed_folder(entry.filename().string())) {
+    if (!is_part_folder(entry.filename().string())) {
       fs::remove_all(entry);
       continue;
     }

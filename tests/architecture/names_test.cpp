@@ -51,6 +51,7 @@ Complaints against_catalog_names(const SourceTree& tree) {
                                                      {"RatioSplit", "splitter"},
                                                      {"TimeSplit", "splitter"},
                                                      {"FilesSplit", "splitter"},
+                                                     {"KFoldSplit", "splitter"},
                                                      {"NoSplit", "splitter"},
                                                      {"AdamW", "adam"},
                                                      {"ConstantSchedule", "schedule"},

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "core/files.h"
 #include "evaluation/results_io.h"
@@ -55,6 +56,39 @@ TEST_F(Runs, OfSeveralSeedsOneThatHadNotBegunIsBegunByAResume) {
   fs::remove_all(shop_.file("run/seed-2"));
   ASSERT_EQ(train(path, "run", {"--resume"}).code, 0);
   EXPECT_EQ(json("run/seeds.json"), both);
+}
+
+TEST_F(Runs, ACrossValidationRunsEveryFoldAndItsMeanIsThatOfTheFolds) {
+  const auto path = shop_.experiment("folds.yaml",
+                                     "model: {preset: popularity}\n"
+                                     "evaluation: {metrics: [recall@5, auc]}\n",
+                                     "  split: {type: k_fold, folds: 3, fold: all}\n");
+  const auto said = train(path, "cv");
+  ASSERT_EQ(said.code, 0) << said.err;
+  EXPECT_THAT(said.out, HasSubstr("95% interval"));
+  const auto folds = json("cv/folds.json");
+  double mean = 0.0;
+  std::set<double> values;
+  for (int fold = 1; fold <= 3; ++fold) {
+    const auto result = json("cv/fold-" + std::to_string(fold) + "/result.json");
+    mean += result["metrics"]["recall@5"].get<double>() / 3.0;
+    values.insert(result["metrics"]["auc"].get<double>());
+  }
+  EXPECT_NEAR(folds["metrics"]["recall@5"]["mean"].get<double>(), mean, 1e-12);
+  EXPECT_EQ(values.size(), 3U) << "folds must be other divisions";
+
+  EXPECT_EQ(train(path, "cv").code, 1) << "a run is never overwritten without --force";
+  fs::remove_all(shop_.file("cv/fold-3"));
+  fs::remove(shop_.file("cv/folds.json"));
+  const auto resumed = train(path, "cv", {"--resume"});
+  ASSERT_EQ(resumed.code, 0) << resumed.err;
+  EXPECT_EQ(json("cv/folds.json"), folds);
+  EXPECT_EQ(train(path, "cv", {"--force"}).code, 0);
+  EXPECT_EQ(json("cv/folds.json"), folds);
+  // Each fold is a run of its own.
+  EXPECT_EQ(reckon({"evaluate", shop_.file("cv/fold-2")}).code, 0);
+  EXPECT_THAT(reckon({"evaluate", shop_.file("cv")}).err, HasSubstr("runs of several folds"));
+  EXPECT_THAT(reckon({"prepare", path}).out, HasSubstr("fold 3"));
 }
 
 TEST_F(Runs, AResumeWithAnotherConfigNamesTheLineThatDiffers) {

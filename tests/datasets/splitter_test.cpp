@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "core/diagnostics.h"
 #include "tests/datasets/datasets_support.h"
 
 namespace reckon::testing {
@@ -92,6 +93,61 @@ TEST(FilesSplit, WithGlobalTimeTrainingEndsBeforeWhatIsHeldOut) {
   EXPECT_THAT(split(FilesSplit({.global_time = true}, {}), {0, 3, 5}, {1, 5, 9, 2, 6},
                     {0, 2, 2, 0, 0}),
               ElementsAre(0, 2, 2, 0, kOut));
+}
+
+TEST(KFoldSplit, EveryRowIsTheTestOfOneFoldOfEachRepeat) {
+  const std::vector<int64_t> offsets = {0, 1, 1, 6, 23};
+  for (const auto scope :
+       {RatioSplit::Options::Scope::kUser, RatioSplit::Options::Scope::kGlobal}) {
+    std::vector<std::vector<uint8_t>> all;
+    for (int repeat = 0; repeat < 2; ++repeat) {
+      std::vector<int> tests(23, 0);
+      for (int fold = 1; fold <= 4; ++fold) {
+        const auto number = std::to_string(4 * repeat + fold);
+        const KFoldSplit splitter({.folds = 4, .repeats = 2, .fold = number, .scope = scope}, {});
+        EXPECT_EQ(splitter.num_folds(), 0);
+        all.push_back(split(splitter, offsets));
+        EXPECT_EQ(all.back(), split(splitter, offsets)) << "not the same one again";
+        int size = 0;
+        for (size_t row = 0; row < 23; ++row) {
+          tests[row] += all.back()[row] == 2;
+          size += all.back()[row] == 2;
+          EXPECT_NE(all.back()[row], 1) << "no validation was asked for";
+        }
+        if (scope == RatioSplit::Options::Scope::kGlobal) {
+          EXPECT_TRUE(size == 5 || size == 6) << size;
+        }
+      }
+      EXPECT_THAT(tests, ::testing::Each(1));
+    }
+    EXPECT_NE(all[0], all[4]) << "a repeat divides anew";
+  }
+}
+
+TEST(KFoldSplit, OfEachUserAloneFoldsDifferByOneRowAtMost) {
+  for (int fold = 1; fold <= 3; ++fold) {
+    const auto parts = split(KFoldSplit({.folds = 3,
+                                         .fold = std::to_string(fold),
+                                         .scope = RatioSplit::Options::Scope::kUser,
+                                         .validation = 0.25},
+                                        {}),
+                             {0, 12, 24, 25});
+    for (const int user : {0, 1}) {
+      const auto begin = parts.begin() + 12 * user;
+      EXPECT_EQ(std::count(begin, begin + 12, 2), 4);
+      EXPECT_EQ(std::count(begin, begin + 12, 1), 2);
+    }
+  }
+}
+
+TEST(KFoldSplit, AnotherSeedDividesOtherwiseAndAllFoldsAreNoDivision) {
+  const auto of_seed = [](int64_t seed) {
+    return split(KFoldSplit({.seed = seed, .fold = "1"}, {}), {0, 40});
+  };
+  EXPECT_NE(of_seed(1), of_seed(2));
+  const KFoldSplit all({.folds = 3, .repeats = 2}, {});
+  EXPECT_EQ(all.num_folds(), 6);
+  EXPECT_THROW(split(all, {0, 40}), DataError);
 }
 
 TEST(NoSplit, EverythingIsTraining) {
