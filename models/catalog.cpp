@@ -2,10 +2,17 @@
 
 #include "models/ials.h"
 #include "models/autoencoder.h"
+#include "models/baseline_only.h"
+#include "models/co_clustering.h"
+#include "models/knn_ratings.h"
+#include "models/nmf.h"
 #include "models/popularity.h"
 #include "models/propagation.h"
 #include "models/random.h"
 #include "models/retrieval.h"
+#include "models/slope_one.h"
+#include "models/svd.h"
+#include "models/svd_pp.h"
 
 namespace reckon {
 
@@ -16,6 +23,14 @@ void add_models(Catalog& catalog) {
   catalog.add<Popularity>("popularity", "What most interactions in training chose.");
   catalog.add<Ials>("ials", "Matrix factorisation by alternating least squares.");
   catalog.add<Random>("random", "A fixed random ranking for each user.");
+  catalog.add<BaselineOnly>("baseline_only",
+                            "Ratings from how users and items differ from the mean.");
+  catalog.add<Svd>("svd", "Ratings by biased matrix factorisation.");
+  catalog.add<SvdPp>("svd_pp", "The same, knowing which items a user has rated at all.");
+  catalog.add<Nmf>("nmf", "Ratings by non-negative matrix factorisation.");
+  catalog.add<SlopeOne>("slope_one", "Ratings from mean differences between items.");
+  catalog.add<KnnRatings>("knn_ratings", "Ratings of the most similar users or items.");
+  catalog.add<CoClustering>("co_clustering", "Ratings from groups of users and groups of items.");
 }
 
 }  // namespace reckon

@@ -92,7 +92,11 @@ std::vector<Case> every_model() {
                 name == "direct_au" ? "{type: dot}" : "{type: dot, item_bias: true}", objective)});
   }
   for (const auto& name : catalog().preset_names()) {
-    if (name == "popularity" || name == "random")
+    static const std::set<std::string> fitted = {"popularity",   "random",       "baseline_only",
+                                                 "svd",          "svd_pp",       "nmf",
+                                                 "slope_one",    "knn_ratings",  "knn_centred",
+                                                 "knn_baseline", "co_clustering"};
+    if (fitted.contains(name))
       cases.push_back({"preset_" + name, "{preset: " + name + "}", kClosedForm});
     else if (name == "mult_vae" || name == "mult_dae")
       cases.push_back({"preset_" + name, "{preset: " + name + ", hidden_units: [16], latent: 8}"});
@@ -160,7 +164,8 @@ std::vector<Case> every_way_of_learning() {
 std::vector<Case> every_split() {
   // Of each user the last interaction is the test and the one before it the validation.
   const std::map<std::string, std::string> options = {
-      {"time", ", validation_from: 500, test_from: 600"}};
+      {"time", ", validation_from: 500, test_from: 600"},
+      {"k_fold", ", folds: 7, fold: 2, scope: user, validation: 0.17"}};
   std::vector<Case> cases;
   for (const auto& name : names<Splitter>()) {
     const auto found = options.find(name);

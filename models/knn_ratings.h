@@ -1,0 +1,108 @@
+#pragma once
+
+#include "models/baseline_estimates.h"
+#include "models/model.h"
+
+namespace reckon {
+
+/// Predicts a rating from those that the most similar users gave the item, or that the user gave
+/// the most similar items.
+///
+/// With x the side that has neighbours and y the other, N the `neighbors` most similar of those x'
+/// that have a rating with y, among them the ones with s(x, x') > 0:
+///   plain     sum s r / sum s
+///   centred   mean_x + sum s (r - mean_x') / sum s
+///   z_score   mean_x + dev_x sum s (r - mean_x') / dev_x' / sum s
+///   baseline  b_xy + sum s (r - b_x'y) / sum s
+/// (Herlocker, Konstan, Borchers, Riedl, SIGIR 1999; Koren, "Factor in the Neighbors", TKDD 2010).
+/// Similarities look at the y that both have: `cosine` of the ratings, `msd` 1 / (1 + mean squared
+/// difference), `pearson` correlation, `pearson_baseline` correlation of what is left by the
+/// baseline, times (n - 1) / (n - 1 + shrinkage). With less than `min_support` common ones they are
+/// 0, and x is no neighbour of itself. Where less than `min_neighbors` are left, what stands before
+/// the sum is predicted: the mean of x (for `plain` too) or b_xy, and where x is unknown the mean
+/// of y. Among equally similar ones the lower id counts first. Memory is X x X similarities.
+class KnnRatings : public Model, public Fittable {
+ public:
+  struct Options {
+    enum class Side { kUsers, kItems };
+    enum class Kind { kPlain, kCentred, kZScore, kBaseline };
+    enum class Similarity { kCosine, kMsd, kPearson, kPearsonBaseline };
+
+    RatingScale scale;
+    Side side = Side::kUsers;
+    Kind kind = Kind::kPlain;
+    Similarity similarity = Similarity::kMsd;
+    int64_t neighbors = 40;
+    int64_t min_neighbors = 1;
+    int64_t min_support = 1;
+    double shrinkage = 100.0;
+    BaselineOptions baseline;
+    static void describe(Schema<Options>& schema);
+  };
+
+  KnnRatings(const Options& options, const Deps& deps);
+
+  double fit(const Interactions& train, const Context& context) override;
+
+  RequestNeeds request_needs() const override { return {.users = true, .max_length = 0}; }
+  Contract contract() const override;
+  int64_t num_items() const override { return item_bias_.size(0); }
+  torch::Tensor known_users(const torch::Tensor& users) override;
+  torch::Tensor usable(const Batch& request) override;
+  State encode(const Batch& request) override;
+  torch::Tensor score(const State& state, const torch::Tensor& candidates) override;
+  void check_buffers() const override;
+  Fittable* fittable() override { return this; }
+
+  const torch::Tensor& similarities() const { return similarities_; }  // [X, X]
+
+ private:
+  /// Weighted sums over neighbours: of values, of similarities, and how many there are.
+  struct Sums {
+    torch::Tensor values, similarities, counts;  // [P] each
+  };
+
+  bool is_of_users() const { return options_.side == Options::Side::kUsers; }
+  int64_t num_sides() const { return is_of_users() ? user_bias_.size(0) : item_bias_.size(0); }
+  Sums sums_of(const torch::Tensor& x, const torch::Tensor& y) const;
+  Sums traced_sums_of(const torch::Tensor& x, const torch::Tensor& y) const;
+
+  Options options_;
+  RatingMeans means_;
+  torch::Tensor user_bias_, item_bias_;  // [U], [I]; of the baseline
+  torch::Tensor deviations_;             // [X]; what z_score multiplies with, else ones
+  torch::Tensor similarities_;           // [X, X]
+  torch::Tensor offsets_;                // [Y + 1] int64, of the two below
+  torch::Tensor raters_;                 // [E] int64: each x with a rating of y
+  torch::Tensor values_;                 // [E]: what is averaged
+};
+
+template <>
+struct EnumNames<KnnRatings::Options::Side> {
+  static std::vector<std::pair<std::string, KnnRatings::Options::Side>> all() {
+    return {{"users", KnnRatings::Options::Side::kUsers},
+            {"items", KnnRatings::Options::Side::kItems}};
+  }
+};
+
+template <>
+struct EnumNames<KnnRatings::Options::Kind> {
+  static std::vector<std::pair<std::string, KnnRatings::Options::Kind>> all() {
+    return {{"plain", KnnRatings::Options::Kind::kPlain},
+            {"centred", KnnRatings::Options::Kind::kCentred},
+            {"z_score", KnnRatings::Options::Kind::kZScore},
+            {"baseline", KnnRatings::Options::Kind::kBaseline}};
+  }
+};
+
+template <>
+struct EnumNames<KnnRatings::Options::Similarity> {
+  static std::vector<std::pair<std::string, KnnRatings::Options::Similarity>> all() {
+    return {{"cosine", KnnRatings::Options::Similarity::kCosine},
+            {"msd", KnnRatings::Options::Similarity::kMsd},
+            {"pearson", KnnRatings::Options::Similarity::kPearson},
+            {"pearson_baseline", KnnRatings::Options::Similarity::kPearsonBaseline}};
+  }
+};
+
+}  // namespace reckon
