@@ -24,6 +24,8 @@ void add_data_commands(CLI::App& app, const Catalog& catalog, Action& action);
 void add_describe_commands(CLI::App& app, const Catalog& catalog, Action& action);
 /// `train`
 void add_train_command(CLI::App& app, const Catalog& catalog, Action& action);
+/// `tune`
+void add_tune_command(CLI::App& app, const Catalog& catalog, Action& action);
 /// `evaluate`, `compare`
 void add_evaluate_commands(CLI::App& app, const Catalog& catalog, Action& action);
 /// `export`, `embeddings`

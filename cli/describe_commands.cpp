@@ -5,9 +5,11 @@
 
 #include "cli/check_experiment.h"
 #include "cli/commands.h"
+#include "cli/contract_table.h"
 #include "cli/model_summary.h"
 #include "cli/reference.h"
 #include "core/describe.h"
+#include "core/files.h"
 #include "core/format.h"
 #include "datasets/data_schema.h"
 #include "datasets/prepare.h"
@@ -68,6 +70,7 @@ void add_describe_commands(CLI::App& app, const Catalog& catalog, Action& action
     std::string name;
     bool markdown = false;
     std::string resolved;
+    std::string contracts;
     std::vector<std::string> overrides;
     ExperimentSource source;
     std::string sizes;
@@ -79,6 +82,9 @@ void add_describe_commands(CLI::App& app, const Catalog& catalog, Action& action
   describe_command->add_option("NAME", options->name,
                                "A component, a kind of components, or a preset");
   describe_command->add_flag("--markdown", options->markdown, "Print the whole option reference");
+  describe_command->add_option(
+      "--contracts", options->contracts,
+      "Bring the table of whom each preset serves up to date in this page");
   describe_command->add_option("--resolved", options->resolved,
                                "Print this experiment with every value and where it came from");
   describe_command->add_option("--set", options->overrides, "With --resolved: change a value")
@@ -87,6 +93,10 @@ void add_describe_commands(CLI::App& app, const Catalog& catalog, Action& action
     action = [options, &catalog] {
       if (options->markdown) {
         print_lines(reference_text(catalog));
+      } else if (!options->contracts.empty()) {
+        write_file_atomic(options->contracts,
+                          with_contract_table(read_file(options->contracts), catalog));
+        print_lines(options->contracts);
       } else if (!options->resolved.empty()) {
         const auto tree = experiment_tree({options->resolved, options->overrides, ""}, catalog);
         const auto experiment = read_experiment(tree, catalog);

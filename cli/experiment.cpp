@@ -15,6 +15,8 @@ void Experiment::describe(Schema<Experiment>& schema) {
       .non_empty()
       .at_least(0)
       .doc("One run for each; several give mean and deviation.");
+  schema.field("tune", &Experiment::tune)
+      .doc("What `reckon tune` tries; other commands leave it aside.");
 }
 
 ConfigNode experiment_tree(const ExperimentSource& source, const Catalog& catalog) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "export/options.h"
 #include "models/model.h"
 #include "training/procedure.h"
+#include "training/search.h"
 
 namespace reckon {
 
@@ -22,6 +24,7 @@ struct Experiment {
   EvaluationOptions evaluation;
   ExportOptions export_options;
   std::vector<int64_t> seeds = {1};
+  std::optional<TuneOptions> tune;
   static void describe(Schema<Experiment>& schema);
 };
 

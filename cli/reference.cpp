@@ -12,7 +12,8 @@ std::string reference_text(const Catalog& catalog) {
        {"evaluation", "What is measured; formulas stand in [metrics.md](metrics.md).",
         &Schema<EvaluationOptions>::instance()},
        {"export", "What an exported file holds beside the model.",
-        &Schema<ExportOptions>::instance()}},
+        &Schema<ExportOptions>::instance()},
+       {"tune", "What `reckon tune` tries.", &Schema<TuneOptions>::instance()}},
       catalog);
 }
 

@@ -147,6 +147,7 @@ int run(int argc, char** argv, const Catalog& catalog) {
   add_data_commands(app, catalog, action);
   add_describe_commands(app, catalog, action);
   add_train_command(app, catalog, action);
+  add_tune_command(app, catalog, action);
   add_evaluate_commands(app, catalog, action);
   add_plot_command(app, catalog, action);
   add_export_commands(app, catalog, action);

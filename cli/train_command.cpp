@@ -56,6 +56,7 @@ SeedRun run_seed(const TrainFlags& options, const Experiment& experiment, const 
   const auto folder = open_folder(options, path, is_one_of_several);
   auto of_seed = experiment;
   of_seed.seeds = {seed};
+  of_seed.tune.reset();
   const auto train_part = dataset.part(Split::kTrain);
   auto model = build_model(of_seed, dataset, train_part, seed);
 

@@ -188,7 +188,7 @@ bool may_change_at_resume(const std::string& key) {
       "training.threads",          "training.prefetch_threads",
       "training.device",           "training.log_every",
       "training.checkpoint_every", "training.checkpoint_steps",
-      "evaluation.threads",
+      "evaluation.threads",        "tune",
   };
   return free.count(key) != 0;
 }

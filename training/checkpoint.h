@@ -42,7 +42,8 @@ std::map<std::string, torch::Tensor> model_tensors(const Model& model);
 void load_model(Model& model, const std::map<std::string, torch::Tensor>& tensors,
                 const std::string& path);
 
-/// Whether a run may go on with another value of this key: lengths, threads, device and logging.
+/// Whether a run may go on with another value of this key: lengths, threads, device, logging, and what
+/// `reckon tune` tries.
 bool may_change_at_resume(const std::string& key);
 
 /// Throws   ConfigError that names every key with its old and its new value, where the two configs

@@ -142,6 +142,7 @@ class Run {
         is_interrupted = true;
         break;
       }
+      if (has_enough_epochs()) break;
       profile.before_step();
       try {
         procedure_->step();
@@ -187,7 +188,7 @@ class Run {
     save_last();
     auto diagnostics = error.diagnostics();
     diagnostics.back().hint += ", kept in " + folder_.last_checkpoint();
-    throw ConfigError(std::move(diagnostics));
+    throw DivergenceError(std::move(diagnostics));
   }
 
   void say_what_teaches_nothing() const {
@@ -260,6 +261,13 @@ class Run {
     log_info("resumed from step " + format_count(resumed_from_));
   }
 
+  bool has_enough_epochs() const {
+    if (context_.limit_epochs == 0) return false;
+    const auto& history = procedure_->history();
+    return !history.empty() && history.back().is_whole &&
+           history.back().epoch >= context_.limit_epochs;
+  }
+
   bool is_checkpoint_due() const {
     const auto policy = procedure_->checkpoint_policy();
     if (policy.steps > 0 && procedure_->num_steps() - last_saved_step_ >= policy.steps) return true;
@@ -313,6 +321,7 @@ class Run {
     if (procedure_->has_stopped_early()) return TrainOutcome::End::kStoppedEarly;
     if (context_.limit_batches > 0 && procedure_->num_steps() >= context_.limit_batches)
       return TrainOutcome::End::kLimited;
+    if (!procedure_->is_finished()) return TrainOutcome::End::kLimited;
     return TrainOutcome::End::kCompleted;
   }
 

@@ -23,6 +23,9 @@ struct TrainContext {
   bool resume = false;
   int64_t limit_batches =
       0;  ///< Ends the run after so many optimiser steps; 0: it runs to its end.
+  /// Ends the session after so many whole epochs of the run, as a search does that gives few epochs
+  /// to many; a resume with more goes on as if it had not ended. 0: the run goes to its end.
+  int64_t limit_epochs = 0;
   /// Set by somebody else (a signal handler): the run then ends after the step with a checkpoint.
   const std::atomic<bool>* interrupted = nullptr;
   bool quiet = false;

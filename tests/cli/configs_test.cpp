@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "cli/contract_table.h"
 #include "cli/default_catalog.h"
 #include "cli/experiment.h"
 #include "cli/model_summary.h"
@@ -84,6 +85,7 @@ data:
 model: {family: retrieval, user: {id: {}, history: {encoder: transformer}}, objectives: [bce]}
 training: {type: supervised, early_stopping: {}, optimizer: {type: adam, groups: [{parameters: ["*"]}]}}
 evaluation: {protocol: sampled, negatives: {}}
+tune: {search: halving, trials: 2, min_epochs: 1, reduction: 2, parameters: {model.dim: [16, 32]}}
 )",
                                R"(
 data:
@@ -229,6 +231,32 @@ TEST(Mistakes, AKeyThatSaysNothingInTheFormatOfAFileIsReported) {
 TEST(Reference, DocsAreCurrent) {
   EXPECT_TRUE(read_file(kSource + "/docs/reference.md") == reference_text(default_catalog()))
       << "run: reckon describe --markdown > docs/reference.md";
+}
+
+TEST(ContractTable, OfThePageIsThatOfTheModels) {
+  const auto page = read_file(kSource + "/docs/choose-a-model.md");
+  EXPECT_EQ(page, with_contract_table(page, default_catalog()))
+      << "run: reckon describe --contracts docs/choose-a-model.md";
+}
+
+TEST(ContractTable, IsWrittenIntoItsPlaceAndNowhereElse) {
+  const auto catalog = default_catalog();
+  const auto table = contract_table(catalog);
+  EXPECT_EQ(with_contract_table("before\n" + std::string(kContractsBegin) + "old\n" +
+                                    kContractsEnd + "after\n",
+                                catalog),
+            "before\n" + std::string(kContractsBegin) + "\n" + table + "\n" + kContractsEnd +
+                "after\n");
+  EXPECT_THROW(with_contract_table("no place\n", catalog), ConfigError);
+  // One line for each preset below the two of the head, with what the papers say.
+  EXPECT_EQ(static_cast<size_t>(std::count(table.begin(), table.end(), '\n')),
+            catalog.presets().size() + 2);
+  EXPECT_NE(table.find("| `bpr_mf` | yes | no | supervised | inner products | 65*U + 65*I + 256 |"),
+            std::string::npos)
+      << table;
+  EXPECT_NE(table.find("| `sasrec` | no | yes | supervised | inner products |"), std::string::npos);
+  EXPECT_NE(table.find("| `popularity` | yes | yes | fit, once | inner products | 1*I |"),
+            std::string::npos);
 }
 
 }  // namespace
