@@ -85,13 +85,15 @@ class Fittable {
   /// between two rounds goes on as if nothing had been.
   virtual int64_t num_rounds() const { return 1; }
 
-  /// Works with at::get_num_threads() threads, which never shows in results. Returns the mean loss of the round over what it learnt from, NaN when it minimises none.
+  /// Works with at::get_num_threads() threads, which never shows in results.
+  ///
+  /// Returns  the mean loss of the round over what it learnt from, NaN when it minimises none.
   /// Throws   std::invalid_argument with a sentence when the data allows no fit (a singular system).
   virtual double fit(const Interactions& train, const Context& context) = 0;
 };
 
-/// Makes `value` the content of a registered buffer, without copying where it need not; for buffers whose size the data decides: they
-/// are empty until a fit or a checkpoint fills them.
+/// Makes `value` the content of a registered buffer, without copying where it need not; for buffers whose
+/// size the data decides: they are empty until a fit or a checkpoint fills them.
 void fill_buffer(torch::Tensor& buffer, const torch::Tensor& value);
 
 /// A whole recommender, as trainer, evaluator, exporter and server know it.
