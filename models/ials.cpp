@@ -2,7 +2,6 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Parallel.h>
-#include <torch/linalg.h>
 
 #include <algorithm>
 #include <stdexcept>
@@ -102,10 +101,9 @@ Ials::Ials(const Options& options, const Deps& deps)
       mean_(register_buffer("mean", torch::zeros({}))),
       known_(register_buffer("known", users_with_rows(deps.train, deps.num_users))) {
   if (options.ratings != Ratings::kIgnored && !deps.has_ratings)
-    throw ConfigError({{{"model", "ratings"},
-                        "model.ratings: learns from ratings, and the data has none",
-                        "name their column in data.files.interactions.roles.rating, or take "
-                        "`ratings: ignored`"}});
+    throw ConfigError("model.ratings: learns from ratings, and the data has none",
+                      "name their column in data.files.interactions.roles.rating, or take "
+                      "`ratings: ignored`");
 }
 
 Ials::~Ials() = default;

@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/linalg.h>
 
 #include "core/random.h"
 #include "tests/kernels/every_simd.h"
@@ -52,7 +51,7 @@ torch::Tensor solution(const AlsSystem& s) {
   std::vector<torch::Tensor> rows;
   for (int64_t row = 0; row < s.added.size(0); ++row) {
     const auto [a, b] = system_of(s, row);
-    rows.push_back(torch::linalg_solve(a, b));
+    rows.push_back(at::linalg_solve(a, b));
   }
   return torch::stack(rows);  // [R, D]
 }

@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/linalg.h>
 #include <torch/utils.h>
 
 #include "core/diagnostics.h"
@@ -136,7 +135,7 @@ TEST(Ials, AtTheEndOfARoundEachItemHasItsLeastSquares) {
     const auto a = users.t().matmul(c.unsqueeze(1) * users) + 0.5 * torch::eye(3, torch::kDouble);
     const auto b = users.t().matmul(c * d.preference.select(1, item));
     EXPECT_TRUE(torch::allclose((*model->item_vectors())[item].to(torch::kDouble),
-                                torch::linalg_solve(a, b), 1e-3, 1e-4))
+                                at::linalg_solve(a, b), 1e-3, 1e-4))
         << item;
   }
 }
@@ -167,7 +166,7 @@ TEST(Ials, GivesANewUserTheLeastSquaresOfItsHistory) {
     const double added = 0.5 * (per_interaction ? 2 : 1);
     const auto a = items.t().matmul(confidence.unsqueeze(1) * items) + added * torch::eye(3, torch::kDouble);
     const auto b = items.t().matmul(confidence * preference);
-    EXPECT_TRUE(torch::allclose(state.tensors[0][0].to(torch::kDouble), torch::linalg_solve(a, b),
+    EXPECT_TRUE(torch::allclose(state.tensors[0][0].to(torch::kDouble), at::linalg_solve(a, b),
                                 1e-3, 1e-4));
     EXPECT_TRUE(state.tensors[0][1].eq(0).all().item<bool>()) << "nothing is known of it";
   }

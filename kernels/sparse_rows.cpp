@@ -1,0 +1,134 @@
+#include "kernels/sparse_rows.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <stdexcept>
+#include <vector>
+
+#include "kernels/tracing.h"
+
+namespace reckon {
+
+namespace {
+
+// The plain ATen path. No size of a tensor becomes a number of C++, so that a trace stays general.
+torch::Tensor plain_sum(const SparseRows& matrix, int64_t num_columns, const torch::Tensor& ids,
+                        const torch::Tensor& weights) {
+  const auto is_item = ids.ge(0);                                              // [B, T]
+  const auto rows = ids.clamp_min(0).flatten();                                // [B * T]
+  const auto starts = matrix.offsets.index_select(0, rows);                    // [B * T]
+  const auto ends = matrix.offsets.index_select(0, rows + 1);                  // [B * T]
+  const auto counts = (ends - starts) * is_item.flatten();                     // [B * T]
+  const auto owner = at::repeat_interleave(counts);                            // [E'] into B * T
+  const auto begins = counts.cumsum(0) - counts;                               // [B * T]
+  const auto place = at::ones_like(owner).cumsum(0) - 1;                       // [E']
+  const auto from = (starts - begins).index_select(0, owner) + place;          // [E'] into E
+  const auto requests = (at::ones_like(ids).cumsum(0) - 1).flatten();          // [B * T]
+  const auto columns = matrix.columns.index_select(0, from).to(torch::kLong);  // [E']
+  const auto to = requests.index_select(0, owner) * num_columns + columns;     // [E'] into B * C
+  auto values = matrix.values.index_select(0, from);                           // [E']
+  if (weights.defined()) values = values * weights.flatten().index_select(0, owner);
+  const auto zeros =
+      at::zeros_like(ids.slice(1, 0, 1).expand({-1, num_columns}), matrix.values.options(),
+                     at::MemoryFormat::Contiguous);                         // [B, C]
+  return zeros.flatten().index_add(0, to, values).view({-1, num_columns});  // [B, C]
+}
+
+}  // namespace
+
+void check_sparse_rows(const SparseRows& matrix, int64_t num_rows, int64_t num_columns,
+                       const std::string& name) {
+  const auto& [offsets, columns, values] = matrix;
+  const auto fail = [&](const std::string& what) {
+    throw std::invalid_argument(name + ": " + what);
+  };
+  if (offsets.dim() != 1 || offsets.size(0) != num_rows + 1)
+    fail(c10::str("expected offsets [", num_rows + 1, "], one more than rows, got ",
+                  offsets.sizes()));
+  if (columns.dim() != 1 || values.dim() != 1 || columns.size(0) != values.size(0))
+    fail(c10::str("expected as many columns as values, got ", columns.sizes(), " and ",
+                  values.sizes()));
+  const auto host = offsets.cpu().contiguous();  // [R + 1]
+  const auto* offset = host.const_data_ptr<int64_t>();
+  if (offset[0] != 0 || offset[num_rows] != columns.size(0) ||
+      !std::is_sorted(offset, offset + num_rows + 1))
+    fail(c10::str("expected offsets that rise from 0 to the number of values, ", columns.size(0)));
+  if (columns.numel() == 0) return;
+  const auto [lowest, highest] = at::aminmax(columns);  // [], []
+  if (lowest.item<int32_t>() < 0 || highest.item<int32_t>() >= num_columns)
+    fail(c10::str("expected columns in [0, ", num_columns, "), got some in [",
+                  lowest.item<int32_t>(), ", ", highest.item<int32_t>(), "]"));
+  if (!values.isfinite().all().item<bool>()) fail("a value is NaN or infinity");
+}
+
+SparseRows transpose(const SparseRows& matrix, int64_t num_columns) {
+  const int64_t num_rows = matrix.num_rows(), size = matrix.columns.size(0);
+  SparseRows out{torch::zeros({num_columns + 1}, torch::kLong),  // [C + 1]
+                 torch::empty({size}, torch::kInt),              // [E]
+                 torch::empty({size})};                          // [E]
+  const auto* offset = matrix.offsets.const_data_ptr<int64_t>();
+  const auto* column = matrix.columns.const_data_ptr<int32_t>();
+  const auto* value = matrix.values.const_data_ptr<float>();
+  auto* to_offset = out.offsets.data_ptr<int64_t>();
+  auto* to_row = out.columns.data_ptr<int32_t>();
+  auto* to_value = out.values.data_ptr<float>();
+  for (int64_t e = 0; e < size; ++e) ++to_offset[column[e] + 1];
+  for (int64_t c = 0; c < num_columns; ++c) to_offset[c + 1] += to_offset[c];
+  std::vector<int64_t> next(to_offset, to_offset + num_columns);
+  for (int64_t r = 0; r < num_rows; ++r)
+    for (int64_t e = offset[r]; e < offset[r + 1]; ++e) {
+      const int64_t place = next[column[e]]++;
+      to_row[place] = static_cast<int32_t>(r);
+      to_value[place] = value[e];
+    }
+  return out;
+}
+
+torch::Tensor sum_sparse_rows(const SparseRows& matrix, int64_t num_columns,
+                              const torch::Tensor& ids, const torch::Tensor& weights) {
+  TORCH_CHECK(ids.dim() == 2 && ids.scalar_type() == torch::kLong,
+              "sum_sparse_rows: expected ids [B, T] int64, got ", ids.sizes(), " ",
+              ids.scalar_type());
+  if (is_tracing() || !ids.is_cpu()) return plain_sum(matrix, num_columns, ids, weights);
+  TORCH_CHECK(ids.size(1) > 0, "sum_sparse_rows: expected ids [B, T] with T > 0, got ",
+              ids.sizes());
+  TORCH_CHECK(!weights.defined() ||
+                  (weights.sizes() == ids.sizes() && weights.scalar_type() == torch::kFloat),
+              "sum_sparse_rows: expected weights ", ids.sizes(), " float32, got ", weights.sizes());
+  const auto named = ids.contiguous();  // [B, T]
+  const auto scale = weights.defined() ? weights.contiguous() : weights;
+  const int64_t num_rows = matrix.num_rows(), width = ids.size(1);
+  if (ids.numel() > 0) {
+    const int64_t highest = named.max().item<int64_t>();
+    TORCH_CHECK(highest < num_rows, "sum_sparse_rows: expected ids below ", num_rows, ", got ",
+                highest);
+  }
+  auto out = torch::empty({ids.size(0), num_columns});  // [B, C]
+  const auto* id = named.const_data_ptr<int64_t>();
+  const auto* weight = weights.defined() ? scale.const_data_ptr<float>() : nullptr;
+  const auto* offset = matrix.offsets.const_data_ptr<int64_t>();
+  const auto* column = matrix.columns.const_data_ptr<int32_t>();
+  const auto* value = matrix.values.const_data_ptr<float>();
+  auto* sums = out.data_ptr<float>();
+  at::parallel_for(0, ids.size(0), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t b = begin; b < end; ++b) {
+      auto* sum = sums + b * num_columns;
+      std::fill_n(sum, num_columns, 0.0f);
+      for (int64_t t = b * width; t < (b + 1) * width; ++t) {
+        const int64_t row = id[t];
+        if (row < 0) continue;
+        const int64_t stop = offset[row + 1];
+        if (weight == nullptr) {
+          for (int64_t e = offset[row]; e < stop; ++e) sum[column[e]] += value[e];
+        } else {
+          const float w = weight[t];
+          for (int64_t e = offset[row]; e < stop; ++e) sum[column[e]] += w * value[e];
+        }
+      }
+    }
+  });
+  return out;
+}
+
+}  // namespace reckon

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <string>
+
+namespace reckon {
+
+/// A sparse matrix by rows: row r holds columns[e] and values[e] for offsets[r] <= e < offsets[r + 1].
+///
+/// 8 bytes for each element that is not zero and 8 for each row.
+struct SparseRows {
+  torch::Tensor offsets;  // [R + 1] int64
+  torch::Tensor columns;  // [E] int32
+  torch::Tensor values;   // [E] float32
+
+  int64_t num_rows() const { return offsets.size(0) - 1; }
+};
+
+/// Verifies that the parts fit each other: offsets that rise from 0 to E, columns in [0, num_columns),
+/// values that are finite. `name` begins the sentence.
+///
+/// Throws   std::invalid_argument with a sentence.
+void check_sparse_rows(const SparseRows& matrix, int64_t num_rows, int64_t num_columns,
+                       const std::string& name);
+
+/// The same matrix by columns. Within a column rows ascend.
+SparseRows transpose(const SparseRows& matrix, int64_t num_columns);
+
+/// The sum of the rows that are named, each times its weight:
+///
+///   out[b] = sum_t weights[b, t] * matrix[ids[b, t]]
+///
+/// Negative ids name nothing. Without a gradient. Memory is that of the result; threads split b. While
+/// a trace is recorded, and for tensors on other devices, plain ATen does it, where memory grows with
+/// the elements of the rows named.
+/// Shapes   ids [B, T] int64 with T > 0, weights [B, T] float32 or undefined (all 1) -> [B, C]
+/// Throws   c10::Error on shapes or types that do not fit, or ids at or above the number of rows.
+torch::Tensor sum_sparse_rows(const SparseRows& matrix, int64_t num_columns,
+                              const torch::Tensor& ids, const torch::Tensor& weights = {});
+
+}  // namespace reckon
