@@ -97,6 +97,9 @@ std::vector<Case> every_model() {
                                                  "slope_one",    "knn_ratings",  "knn_centred",
                                                  "knn_baseline", "co_clustering"};
     if (fitted.contains(name))
+    static const std::set<std::string> closed = {"popularity", "random",   "item_knn", "user_knn", "ease",
+                                                  "edlae",      "pure_svd", "gf_cf",    "slim"};
+    if (closed.contains(name))
       cases.push_back({"preset_" + name, "{preset: " + name + "}", kClosedForm});
     else if (name == "mult_vae" || name == "mult_dae")
       cases.push_back({"preset_" + name, "{preset: " + name + ", hidden_units: [16], latent: 8}"});

@@ -1,0 +1,70 @@
+#include "models/interaction_matrix.h"
+
+#include <algorithm>
+#include <stdexcept>
+#include <vector>
+
+#include "core/ids.h"
+
+namespace reckon {
+
+SparseRows interaction_matrix(const Interactions& train, Worth worth) {
+  if (worth == Worth::kRating && !train.labels.defined())
+    throw std::invalid_argument("compares ratings, and the data has none");
+  const int64_t num_users = train.num_users;
+  SparseRows out{torch::zeros({num_users + 1}, torch::kLong),  // [U + 1]
+                 torch::empty({train.size()}, torch::kInt),    // [E]
+                 torch::empty({train.size()})};                // [E]
+  const auto* begins = train.user_offsets.const_data_ptr<int64_t>();
+  const auto* items = train.size() > 0 ? train.items.const_data_ptr<int32_t>() : nullptr;
+  const auto* labels =
+      worth == Worth::kRating && train.size() > 0 ? train.labels.const_data_ptr<float>() : nullptr;
+  const auto* weights = worth == Worth::kCount && train.weights.defined() && train.size() > 0
+                            ? train.weights.const_data_ptr<float>()
+                            : nullptr;
+  auto* offset = out.offsets.data_ptr<int64_t>();
+  auto* column = out.columns.data_ptr<int32_t>();
+  auto* value = out.values.data_ptr<float>();
+  int64_t size = 0;
+  std::vector<int64_t> rows;
+  for (int64_t u = 0; u < num_users; ++u) {
+    rows.clear();
+    for (int64_t r = begins[u]; r < begins[u + 1]; ++r) rows.push_back(r);
+    std::stable_sort(rows.begin(), rows.end(),
+                     [&](int64_t a, int64_t b) { return items[a] < items[b]; });
+    for (const int64_t r : rows) {
+      const float added = weights == nullptr ? 1.0f : weights[r];
+      if (size == offset[u] || column[size - 1] != items[r]) {
+        column[size] = items[r];
+        value[size++] = worth == Worth::kRating ? labels[r] : added;
+      } else if (worth == Worth::kRating) {
+        value[size - 1] = labels[r];
+      } else if (worth == Worth::kCount) {
+        value[size - 1] += added;
+      }
+    }
+    offset[u + 1] = size;
+  }
+  if (size < train.size()) {
+    out.columns = out.columns.slice(0, 0, size).clone();  // [E']
+    out.values = out.values.slice(0, 0, size).clone();    // [E']
+  }
+  return out;
+}
+
+torch::Tensor distinct_items(const torch::Tensor& history) {
+  const auto sorted = std::get<0>(history.clamp_min(kPaddingId).sort(1));  // [B, T]
+  // The neighbour on the left, and in front of the first what no id is.
+  const auto before =
+      at::constant_pad_nd(sorted.slice(1, 0, -1), {1, 0}, kPaddingId - 1);  // [B, T]
+  return sorted.masked_fill(sorted.eq(before), kPaddingId)
+      .masked_fill(sorted.lt(0), kPaddingId);  // [B, T]
+}
+
+torch::Tensor sum_of_vectors(const torch::Tensor& vectors, const torch::Tensor& items) {
+  const auto rows = at::embedding(vectors, items.clamp_min(0));             // [B, T, D]
+  const auto is_item = items.ge(0).to(vectors.scalar_type()).unsqueeze(1);  // [B, 1, T]
+  return is_item.matmul(rows).squeeze(1);                                   // [B, D]
+}
+
+}  // namespace reckon

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <torch/nn/module.h>
+
+#include "kernels/sparse_rows.h"
+#include "models/model.h"
+
+namespace reckon {
+
+/// A sparse matrix of items by items that ranks for a set of items:
+///
+///   score(history, j) = sum over the distinct items i of the history of weight[i, j]
+///
+/// What neighbourhood and linear models are once they are fitted. It holds, saves and exports what is
+/// not zero, 8 bytes each.
+class ItemWeightsImpl : public torch::nn::Module {
+ public:
+  explicit ItemWeightsImpl(int64_t num_items);
+
+  /// Row i says what item i of a history is worth to each item.
+  void fill(const SparseRows& weights);
+  /// The same from a matrix whose row j holds what each item of a history is worth to item j, times
+  /// scale[j]. Of each row the `keep` largest by magnitude are kept (0: all that is not zero), ties by
+  /// the lower item; the diagonal is left out.
+  /// Shapes   by_candidate [I, I] float32, scale [I] float32
+  void fill_from_dense(const torch::Tensor& by_candidate, const torch::Tensor& scale, int64_t keep);
+
+  int64_t num_items() const { return num_items_; }
+  SparseRows rows() const { return {offsets_, columns_, values_}; }
+
+  RequestNeeds request_needs() const { return {.max_length = RequestNeeds::kWholeHistory}; }
+  State encode(const Batch& request) const;
+  /// Shapes   -> [B, I]
+  torch::Tensor score_all(const State& state) const;
+  /// Whether an item of the history has a weight.   Shapes   -> [B] bool
+  torch::Tensor usable(const Batch& request) const;
+  void check_buffers(const std::string& name) const;
+
+ private:
+  int64_t num_items_;
+  torch::Tensor offsets_;  // [I + 1] int64
+  torch::Tensor columns_;  // [E] int32
+  torch::Tensor values_;   // [E] float32
+};
+TORCH_MODULE(ItemWeights);
+
+}  // namespace reckon
