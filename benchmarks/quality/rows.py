@@ -29,6 +29,7 @@ def _rating(name, rmse, mae):
                overrides=("data.files.interactions={path: u.data, format: delimited, separator: \"\\t\", header: false, "
                           "columns: [user, item, rating, timestamp]}",))
 
+_AT_20 = {"recall@20": "R@20", "ndcg@20": "N@20"}
 
 ROWS = [
     Row("popularity/beauty", "configs/popularity/beauty.yaml", "beauty", "sequences.txt",
@@ -58,4 +59,12 @@ ROWS = [
     _rating("knn_baseline", ".931", ".733"),
     _rating("co_clustering", ".963", ".753"),
     _rating("baseline_only", ".944", ".748"),
+    Row("item_knn/gowalla", "configs/item_knn/gowalla.yaml", "gowalla", "train.txt",
+        _ranking(20, ".1570", ".1214"), "ItemCF in SimpleX, CIKM 2021", labels=_AT_20),
+    Row("ease/gowalla", "configs/ease/gowalla.yaml", "gowalla", "train.txt",
+        _ranking(20, ".1765", ".1467"), "SimpleX, CIKM 2021", labels=_AT_20),
+    Row("gf_cf/gowalla", "configs/gf_cf/gowalla.yaml", "gowalla", "train.txt",
+        _ranking(20, ".1849", ".1518"), "GF-CF, CIKM 2021", labels=_AT_20),
+    Row("slim/gowalla", "configs/slim/gowalla.yaml", "gowalla", "train.txt",
+        _ranking(20, ".1699", ".1382"), "SimpleX, CIKM 2021", labels=_AT_20),
 ]
