@@ -20,7 +20,8 @@ namespace {
 constexpr int64_t kRowsAtOnce = 64;
 
 als_detail::Side checked(const AlsSystem& s, const torch::Tensor& rows) {
-  const auto of = [](const char* name, const torch::Tensor& t, torch::ScalarType type, int64_t dim) {
+  const auto of = [](const char* name, const torch::Tensor& t, torch::ScalarType type,
+                     int64_t dim) {
     TORCH_CHECK(t.scalar_type() == type && t.dim() == dim && t.is_contiguous() && t.is_cpu(),
                 "als: expected ", name, " of ", dim, " dimensions and type ", type,
                 ", contiguous on the CPU, got ", t.sizes(), " ", t.scalar_type());
@@ -40,10 +41,14 @@ als_detail::Side checked(const AlsSystem& s, const torch::Tensor& rows) {
               " entries, ", s.squares.size(0), " squares, ", s.targets.size(0), " targets");
   TORCH_CHECK(s.offsets.size(0) == height + 1 && s.added.size(0) == height, "als: ", height,
               " rows, ", s.offsets.size(0), " offsets, ", s.added.size(0), " added");
-  return {s.table.const_data_ptr<float>(),     s.gram.const_data_ptr<float>(),
-          s.offsets.const_data_ptr<int64_t>(), s.columns.const_data_ptr<int32_t>(),
-          s.squares.const_data_ptr<float>(),   s.targets.const_data_ptr<float>(),
-          rows.data_ptr<float>(),              width};
+  return {s.table.const_data_ptr<float>(),
+          s.gram.const_data_ptr<float>(),
+          s.offsets.const_data_ptr<int64_t>(),
+          s.columns.const_data_ptr<int32_t>(),
+          s.squares.const_data_ptr<float>(),
+          s.targets.const_data_ptr<float>(),
+          rows.data_ptr<float>(),
+          width};
 }
 
 // Calls work(begin, end) for parts of [0, num_rows) on all threads, each taking the next part when it is

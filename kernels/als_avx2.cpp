@@ -3,12 +3,12 @@
 namespace reckon::als_detail {
 
 void cg_avx2(const Side& side, int64_t begin, int64_t end, int64_t steps, const float* added,
-           float* scratch) {
+             float* scratch) {
   cg_loop(side, begin, end, steps, added, scratch);
 }
 
 bool cholesky_avx2(const Side& side, int64_t begin, int64_t end, const float* added, float* scratch,
-                 int64_t& failed) {
+                   int64_t& failed) {
   return cholesky_loop(side, begin, end, added, scratch, failed);
 }
 

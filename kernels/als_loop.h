@@ -74,8 +74,7 @@ constexpr int64_t kLanes = 16;
     const float* __restrict c = b + width;
     const float* __restrict e = c + width;
     const float pa = p[k], pb = p[k + 1], pc = p[k + 2], pe = p[k + 3];
-    for (int64_t d = 0; d < width; ++d)
-      out[d] += pa * a[d] + pb * b[d] + pc * c[d] + pe * e[d];
+    for (int64_t d = 0; d < width; ++d) out[d] += pa * a[d] + pb * b[d] + pc * c[d] + pe * e[d];
   }
   for (; k < width; ++k) add(out, p[k], gram + k * width, width);
 }
@@ -107,8 +106,7 @@ constexpr int64_t kLanes = 16;
     multiply(side.gram, x, added[row], width, residual);
     for (int64_t d = 0; d < width; ++d) residual[d] = -residual[d];
     for (int64_t e = first; e < last; ++e) {
-      if (e + kRowsAhead < last)
-        prefetch(side.table + side.columns[e + kRowsAhead] * width, width);
+      if (e + kRowsAhead < last) prefetch(side.table + side.columns[e + kRowsAhead] * width, width);
       const float* y = side.table + side.columns[e] * width;
       add(residual, side.targets[e] - side.squares[e] * dot(y, x, width), y, width);
     }

@@ -1,23 +1,23 @@
 #include "models/catalog.h"
 
-#include "models/ials.h"
 #include "models/autoencoder.h"
 #include "models/baseline_only.h"
 #include "models/co_clustering.h"
-#include "models/knn_ratings.h"
-#include "models/nmf.h"
 #include "models/ease.h"
 #include "models/gf_cf.h"
+#include "models/ials.h"
 #include "models/item_knn.h"
+#include "models/knn_ratings.h"
+#include "models/nmf.h"
 #include "models/popularity.h"
 #include "models/propagation.h"
 #include "models/pure_svd.h"
 #include "models/random.h"
 #include "models/retrieval.h"
+#include "models/slim.h"
 #include "models/slope_one.h"
 #include "models/svd.h"
 #include "models/svd_pp.h"
-#include "models/slim.h"
 #include "models/user_knn.h"
 
 namespace reckon {
@@ -31,7 +31,8 @@ void add_models(Catalog& catalog) {
   catalog.add<GfCf>("gf_cf", "Low-pass filters over the graph of users and items.");
   catalog.add<PureSvd>("pure_svd", "Singular vectors of users by items.");
   catalog.add<Slim>("slim", "Each item as a sparse sum of others, by coordinate descent.");
-  catalog.add<UserKnn>("user_knn", "What those chose who chose the same: user-based neighborhoods.");
+  catalog.add<UserKnn>("user_knn",
+                       "What those chose who chose the same: user-based neighborhoods.");
   catalog.add<Popularity>("popularity", "What most interactions in training chose.");
   catalog.add<Ials>("ials", "Matrix factorisation by alternating least squares.");
   catalog.add<Random>("random", "A fixed random ranking for each user.");

@@ -83,11 +83,13 @@ void Ials::Options::describe(Schema<Options>& schema) {
   schema.field("per_interaction", &Options::per_interaction)
       .doc("Multiply the regularization of each user and item by their number of interactions.");
   schema.field("ratings", &Options::ratings)
-      .doc("What the ratings are: ignored; a confidence, times alpha; or the target, of pairs that "
-           "were rated alone.");
+      .doc(
+          "What the ratings are: ignored; a confidence, times alpha; or the target, of pairs that "
+          "were rated alone.");
   schema.field("solver", &Options::solver)
-      .doc("Steps of conjugate gradients from where the vector is, or exactly by Cholesky's "
-           "factorisation.");
+      .doc(
+          "Steps of conjugate gradients from where the vector is, or exactly by Cholesky's "
+          "factorisation.");
   schema.field("cg_steps", &Options::cg_steps)
       .must_be_in(1, 1000)
       .doc("Steps of conjugate gradients for each vector in each iteration.");
@@ -122,8 +124,9 @@ void Ials::read(const Interactions& train) {
   if (options_.ratings == Ratings::kConfidence)
     for (int64_t row = 0; row < train.size(); ++row)
       if (labels != nullptr && !(labels[row] >= 0.0F))
-        throw std::invalid_argument("ratings that are confidences must be at least 0; there is one of " +
-                                    std::to_string(labels[row]));
+        throw std::invalid_argument(
+            "ratings that are confidences must be at least 0; there is one of " +
+            std::to_string(labels[row]));
   double sum = 0.0;
   if (labels != nullptr && learns_ratings())
     for (int64_t row = 0; row < train.size(); ++row) sum += labels[row];
@@ -149,21 +152,21 @@ void Ials::read(const Interactions& train) {
       }
     merged_offsets.push_back(static_cast<int64_t>(columns.size()));
   }
-  by_user_ = std::make_unique<Matrix>(
-      Matrix{torch::tensor(merged_offsets), torch::tensor(columns, torch::kInt),
-             torch::tensor(values)});
+  by_user_ =
+      std::make_unique<Matrix>(Matrix{torch::tensor(merged_offsets),
+                                      torch::tensor(columns, torch::kInt), torch::tensor(values)});
   by_item_ = std::make_unique<Matrix>(by_user_->transposed(train.num_items));
 }
 
 void Ials::solve(const Matrix& matrix, const torch::Tensor& fixed, const torch::Tensor& rows) {
   AlsSystem system{.table = fixed, .offsets = matrix.offsets, .columns = matrix.columns};
   if (learns_ratings()) {
-    system.gram = torch::zeros_like(gram_);           // [D, D]
+    system.gram = torch::zeros_like(gram_);            // [D, D]
     system.squares = torch::ones_like(matrix.values);  // [E]
     system.targets = matrix.values;                    // [E]
   } else {
-    system.gram = gram_of(fixed);                        // [D, D]
-    system.squares = matrix.values * options_.alpha;     // [E]
+    system.gram = gram_of(fixed);                         // [D, D]
+    system.squares = matrix.values * options_.alpha;      // [E]
     system.targets = matrix.values * options_.alpha + 1;  // [E]
   }
   const auto counts = matrix.offsets.diff().to(torch::kFloat);  // [R]
@@ -189,11 +192,13 @@ double Ials::loss() const {
     for (int64_t user = begin; user < end; ++user)
       for (int64_t e = offsets[user]; e < offsets[user + 1]; ++e) {
         float score = 0.0F;
-        for (int64_t d = 0; d < dim; ++d) score += users[user * dim + d] * items[columns[e] * dim + d];
+        for (int64_t d = 0; d < dim; ++d)
+          score += users[user * dim + d] * items[columns[e] * dim + d];
         const double confidence = ratings ? 1.0 : 1.0 + options_.alpha * values[e];
         const double miss = (ratings ? values[e] : 1.0F) - score;
         // The square of every score is in the product of the two tables' squares below.
-        sums[static_cast<size_t>(user)] += confidence * miss * miss - (ratings ? 0.0 : score * score);
+        sums[static_cast<size_t>(user)] +=
+            confidence * miss * miss - (ratings ? 0.0 : score * score);
       }
   });
   double total = 0.0;
@@ -231,13 +236,11 @@ Contract Ials::contract() const {
   return {.known_user = true, .new_user_with_history = !learns_ratings()};
 }
 
-torch::Tensor Ials::known_users(const torch::Tensor& users) {
-  return only_known(users, known_);
-}
+torch::Tensor Ials::known_users(const torch::Tensor& users) { return only_known(users, known_); }
 
 State Ials::encode(const Batch& request) {
-  const auto users = known_users(request.at(batch_key::kUsers));                        // [B]
-  const auto known = users.ge(0).unsqueeze(1);                                          // [B, 1]
+  const auto users = known_users(request.at(batch_key::kUsers));                          // [B]
+  const auto known = users.ge(0).unsqueeze(1);                                            // [B, 1]
   const auto stored = users_.index_select(0, users.clamp_min(0)).masked_fill(~known, 0);  // [B, D]
   if (learns_ratings()) return {{stored}};
   const auto history = request.at(batch_key::kHistory);  // [B, T]
@@ -251,16 +254,18 @@ torch::Tensor Ials::fold_in(const torch::Tensor& history) {
   const auto sorted = std::get<0>(history.sort(1));  // [B, T]
   const auto given = sorted.ge(0);                   // [B, T]
   // The first of equal items brings the 1 that every chosen pair has, each of them brings alpha.
-  const auto first = torch::cat({given.slice(1, 0, 1), sorted.slice(1, 1).ne(sorted.slice(1, 0, -1))},
-                                1)
-                         .logical_and(given)
-                         .to(torch::kFloat);                                      // [B, T]
+  const auto first =
+      torch::cat({given.slice(1, 0, 1), sorted.slice(1, 1).ne(sorted.slice(1, 0, -1))},
+                 1)
+          .logical_and(given)
+          .to(torch::kFloat);                                                     // [B, T]
   const auto vectors = items_.index({sorted.clamp_min(0)}) * given.unsqueeze(2);  // [B, T, D]
   auto added = torch::eye(options_.dim) * options_.regularization;                // [D, D]
   if (options_.per_interaction)
     // A history of nothing keeps a system that can be solved.
     added = added * first.sum(1).clamp_min(1).unsqueeze(1).unsqueeze(2);  // [B, D, D]
-  const auto squares = torch::matmul(vectors.transpose(1, 2), vectors) * options_.alpha;  // [B, D, D]
+  const auto squares =
+      torch::matmul(vectors.transpose(1, 2), vectors) * options_.alpha;  // [B, D, D]
   const auto targets = torch::matmul(vectors.transpose(1, 2),
                                      (first + given * options_.alpha).unsqueeze(2));  // [B, D, 1]
   const auto factor = at::linalg_cholesky(gram_ + added + squares);                   // [B, D, D]
@@ -268,8 +273,8 @@ torch::Tensor Ials::fold_in(const torch::Tensor& history) {
 }
 
 torch::Tensor Ials::score(const State& state, const torch::Tensor& candidates) {
-  const auto rows = items_.index({candidates});                                           // [B, C, D]
-  return torch::matmul(rows, state.tensors[0].unsqueeze(2)).squeeze(2) + mean_;           // [B, C]
+  const auto rows = items_.index({candidates});                                  // [B, C, D]
+  return torch::matmul(rows, state.tensors[0].unsqueeze(2)).squeeze(2) + mean_;  // [B, C]
 }
 
 std::optional<Factors> Ials::factors() {

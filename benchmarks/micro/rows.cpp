@@ -77,8 +77,7 @@ void BM_BprUpdate(benchmark::State& state) {
   const auto* id = ids.const_data_ptr<int32_t>();
   std::vector<BprSample> samples;
   for (int64_t s = 0; s < kTouched; ++s, id += 3) samples.push_back({id[0], id[1], id[2]});
-  for (auto _ : state)
-    benchmark::DoNotOptimize(bpr_update(users, items, {}, samples, 0.01, 0.01));
+  for (auto _ : state) benchmark::DoNotOptimize(bpr_update(users, items, {}, samples, 0.01, 0.01));
   report(state, {.gathered_bytes = 6.0 * Update::kRowBytes});
 }
 BENCHMARK(BM_BprUpdate)->Unit(benchmark::kMicrosecond)->UseRealTime();

@@ -92,14 +92,12 @@ std::vector<Case> every_model() {
                 name == "direct_au" ? "{type: dot}" : "{type: dot, item_bias: true}", objective)});
   }
   for (const auto& name : catalog().preset_names()) {
-    static const std::set<std::string> fitted = {"popularity",   "random",       "baseline_only",
-                                                 "svd",          "svd_pp",       "nmf",
-                                                 "slope_one",    "knn_ratings",  "knn_centred",
-                                                 "knn_baseline", "co_clustering"};
+    static const std::set<std::string> fitted = {
+        "popularity",    "random",    "baseline_only", "svd",         "svd_pp",
+        "nmf",           "slope_one", "knn_ratings",   "knn_centred", "knn_baseline",
+        "co_clustering", "ials",      "item_knn",      "user_knn",    "ease",
+        "edlae",         "pure_svd",  "gf_cf",         "slim"};
     if (fitted.contains(name))
-    static const std::set<std::string> closed = {"popularity", "random",   "item_knn", "user_knn", "ease",
-                                                  "edlae",      "pure_svd", "gf_cf",    "slim"};
-    if (closed.contains(name))
       cases.push_back({"preset_" + name, "{preset: " + name + "}", kClosedForm});
     else if (name == "mult_vae" || name == "mult_dae")
       cases.push_back({"preset_" + name, "{preset: " + name + ", hidden_units: [16], latent: 8}"});

@@ -20,7 +20,9 @@ AlsSystem random_system(int64_t num_rows, int64_t table_rows, int64_t width) {
   std::vector<int64_t> offsets{0}, columns;
   CounterRng rng(RandomKey(8).child(2));
   for (int64_t row = 0; row < num_rows; ++row) {
-    const auto count = row == 1 ? 3 * width : row % 3 == 2 ? 0 : 1 + static_cast<int64_t>(rng.below(6));
+    const auto count = row == 1       ? 3 * width
+                       : row % 3 == 2 ? 0
+                                      : 1 + static_cast<int64_t>(rng.below(6));
     for (int64_t e = 0; e < count; ++e)
       columns.push_back(static_cast<int64_t>(rng.below(static_cast<uint64_t>(table_rows))));
     offsets.push_back(static_cast<int64_t>(columns.size()));

@@ -62,12 +62,13 @@ Dense dense(const Interactions& train, const Ials::Options& options) {
   const bool target = options.ratings == Ials::Ratings::kTarget;
   const double mean = target ? train.labels.mean().item<double>() : 0.0;
   for (int64_t u = 0; u < kUsers; ++u)
-    for (auto r = train.user_offsets[u].item<int64_t>(); r < train.user_offsets[u + 1].item<int64_t>();
-         ++r) {
+    for (auto r = train.user_offsets[u].item<int64_t>();
+         r < train.user_offsets[u + 1].item<int64_t>(); ++r) {
       const auto i = train.items[r].item<int64_t>();
       d.observed[u][i] = 1.0;
       d.preference[u][i] = target ? train.labels[r].item<double>() - mean : 1.0;
-      weight[u][i] += options.ratings == Ials::Ratings::kConfidence ? train.labels[r].item<double>() : 1.0;
+      weight[u][i] +=
+          options.ratings == Ials::Ratings::kConfidence ? train.labels[r].item<double>() : 1.0;
     }
   d.confidence = target ? d.observed : 1.0 + options.alpha * weight;
   return d;
@@ -88,7 +89,8 @@ double loss_of(const Ials& model, const Dense& d, const Ials::Options& options) 
 
 std::vector<Ials::Options> all_kinds() {
   std::vector<Ials::Options> all;
-  for (const auto ratings : {Ials::Ratings::kIgnored, Ials::Ratings::kConfidence, Ials::Ratings::kTarget})
+  for (const auto ratings :
+       {Ials::Ratings::kIgnored, Ials::Ratings::kConfidence, Ials::Ratings::kTarget})
     for (const bool per_interaction : {false, true})
       for (const auto solver : {Ials::Solver::kCholesky, Ials::Solver::kCg})
         all.push_back({.dim = 4,
@@ -124,7 +126,10 @@ TEST(Ials, NoRoundMakesItWorse) {
 
 TEST(Ials, AtTheEndOfARoundEachItemHasItsLeastSquares) {
   const auto train = few_rows();
-  const Ials::Options options{.dim = 3, .iterations = 4, .alpha = 2, .regularization = 0.5,
+  const Ials::Options options{.dim = 3,
+                              .iterations = 4,
+                              .alpha = 2,
+                              .regularization = 0.5,
                               .solver = Ials::Solver::kCholesky};
   const auto model = made(options, train);
   fit(*model, train);
@@ -150,8 +155,8 @@ Batch request(const torch::Tensor& users, const torch::Tensor& history) {
 TEST(Ials, GivesANewUserTheLeastSquaresOfItsHistory) {
   const auto train = few_rows();
   for (const bool per_interaction : {false, true}) {
-    const Ials::Options options{.dim = 3, .alpha = 2, .regularization = 0.5,
-                                .per_interaction = per_interaction};
+    const Ials::Options options{
+        .dim = 3, .alpha = 2, .regularization = 0.5, .per_interaction = per_interaction};
     const auto model = made(options, train);
     fit(*model, train);
     // Item 3 twice; padding on the left.
@@ -164,7 +169,8 @@ TEST(Ials, GivesANewUserTheLeastSquaresOfItsHistory) {
     auto preference = torch::zeros({kItems}, torch::kDouble);
     preference[0] = preference[3] = 1.0;
     const double added = 0.5 * (per_interaction ? 2 : 1);
-    const auto a = items.t().matmul(confidence.unsqueeze(1) * items) + added * torch::eye(3, torch::kDouble);
+    const auto a =
+        items.t().matmul(confidence.unsqueeze(1) * items) + added * torch::eye(3, torch::kDouble);
     const auto b = items.t().matmul(confidence * preference);
     EXPECT_TRUE(torch::allclose(state.tensors[0][0].to(torch::kDouble), at::linalg_solve(a, b),
                                 1e-3, 1e-4));
@@ -197,7 +203,8 @@ TEST(Ials, TheSeedDecidesAndTheThreadsDoNot) {
   }
   at::set_num_threads(before);
   EXPECT_TRUE(torch::equal(found[0], found[1]));
-  const auto other = made({.dim = 5, .iterations = 1}, train), same = made({.dim = 5, .iterations = 1}, train);
+  const auto other = made({.dim = 5, .iterations = 1}, train),
+             same = made({.dim = 5, .iterations = 1}, train);
   other->fit(train, {.seed = 1});
   same->fit(train, {.seed = 2});
   EXPECT_FALSE(torch::equal(*other->item_vectors(), *same->item_vectors()));
@@ -205,8 +212,11 @@ TEST(Ials, TheSeedDecidesAndTheThreadsDoNot) {
 
 TEST(Ials, PredictsRatingsAroundTheirMean) {
   const auto train = with_ratings({5, 5, 5, 1, 1, 5, 3, 3, 3, 1, 5, 3});
-  const auto model = made({.dim = 4, .iterations = 30, .regularization = 0.01,
-                           .ratings = Ials::Ratings::kTarget, .solver = Ials::Solver::kCholesky},
+  const auto model = made({.dim = 4,
+                           .iterations = 30,
+                           .regularization = 0.01,
+                           .ratings = Ials::Ratings::kTarget,
+                           .solver = Ials::Solver::kCholesky},
                           train);
   fit(*model, train);
   Batch batch(2);
