@@ -5,6 +5,7 @@
 #include <set>#include <torch/utils.h>
 
 #include <nlohmann/json.hpp>
+#include <set>
 #include <sstream>
 
 #include "cli/error_text.h"
@@ -102,6 +103,11 @@ TEST_F(BadInput, ACatalogueOfOneItemRunsThroughEveryPreset) {
         "slope_one", "knn_ratings",   "knn_centred", "knn_baseline", "co_clustering"};
     if (of_ratings.contains(name)) continue;
     const bool is_fitted = name == "popularity" || name == "random";
+    if (name == "mf") continue;  // learns ratings, which sequences have not
+    static const std::set<std::string> fitted = {"popularity", "random", "item_knn",
+                                                 "user_knn",   "ease",   "edlae",
+                                                 "pure_svd",   "gf_cf",  "slim"};
+    const bool is_fitted = fitted.contains(name);
     const auto said = train(
         "model: {preset: " + name + (is_fitted ? "}\n" : ", dim: 8}\n") +
         (is_fitted ? "training: {type: fit}\n"
