@@ -1,8 +1,7 @@
 // The rows of docs/bad-input.md, each on the commands that a person would type.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <set>#include <torch/utils.h>
+#include <torch/utils.h>
 
 #include <nlohmann/json.hpp>
 #include <set>

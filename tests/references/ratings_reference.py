@@ -3,7 +3,8 @@
   pip install scikit-surprise==1.1.5 && python tests/references/ratings_reference.py
 
 Ratings are no whole numbers, and pairs must share three of them, so that no two similarities are equal: among
-equally similar neighbours the order is another one here. Only pairs that training does not hold are kept, and
+equally similar neighbours the order is another one here. Slope One of surprise keeps ratings as integers, so it
+is asked of the same ratings without what stands behind the point. Only pairs that training does not hold are kept, and
 of those the ones that surprise predicts by the method itself.
 """
 
@@ -22,13 +23,15 @@ def main():
     ratings = [(u, i, round(1 + 4 * random.rand(), 2)) for u in range(USERS) for i in range(ITEMS)
                if random.rand() < SHARE]
     reader = surprise.Reader(rating_scale=(1, 5))
-    raw = [(str(u), str(i), r, None) for u, i, r in ratings]
-    trainset = surprise.Dataset(reader).construct_trainset(raw)
+
+    def trainset_of(value):
+        return surprise.Dataset(reader).construct_trainset([(str(u), str(i), value(r), None) for u, i, r in ratings])
+
     held = {(u, i) for u, i, _ in ratings}
     pairs = [(u, i) for u in range(USERS) for i in range(ITEMS) if (u, i) not in held]
 
-    def predictions(algorithm):
-        algorithm.fit(trainset)
+    def predictions(name, algorithm):
+        algorithm.fit(trainset_of(int if name == "slope_one" else float))
         out = []
         for u, i in pairs:
             p = algorithm.predict(str(u), str(i))
@@ -52,7 +55,7 @@ def main():
     record = {"versions": {"python": platform.python_version(), "surprise": surprise.__version__,
                            "numpy": np.__version__},
               "users": USERS, "items": ITEMS, "ratings": ratings,
-              "predictions": {name: predictions(case) for name, case in cases.items()}}
+              "predictions": {name: predictions(name, case) for name, case in cases.items()}}
     path = Path(__file__).with_suffix(".json")
     path.write_text(json.dumps(record) + "\n")
 

@@ -16,7 +16,7 @@ using ::testing::HasSubstr;
 
 EvaluationResult result(double rmse) {
   EvaluationResult out;
-  out.metrics = {{{Metric::kRmse}, rmse, 0.0, 5}};
+  out.metrics = {{MetricName::parse("rmse"), rmse, 0.0, 5}};
   return out;
 }
 
