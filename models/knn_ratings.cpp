@@ -167,6 +167,8 @@ double KnnRatings::fit(const Interactions& train, const Context&) {
   auto offsets = torch::zeros({num_y + 1}, torch::kLong);      // [Y + 1]
   auto raters = torch::empty({ratings.size()}, torch::kLong);  // [E]
   auto values = torch::empty({ratings.size()});                // [E]
+  auto* rater_of = raters.mutable_data_ptr<int64_t>();
+  auto* value_of = values.mutable_data_ptr<float>();
   int64_t place = 0;
   for (int64_t y = 0; y < num_y; ++y) {
     const auto all = of_y(y);
@@ -179,8 +181,8 @@ double KnnRatings::fit(const Interactions& train, const Context&) {
         value = (value - x_means[x]) / deviations[x];
       if (options_.kind == Options::Kind::kBaseline)
         value -= ratings.mean() + x_bias[x] + y_bias[y];
-      raters.mutable_data_ptr<int64_t>()[place] = x;
-      values.mutable_data_ptr<float>()[place++] = static_cast<float>(value);
+      rater_of[place] = x;
+      value_of[place++] = static_cast<float>(value);
     }
     offsets.mutable_data_ptr<int64_t>()[y + 1] = place;
   }
@@ -256,6 +258,11 @@ KnnRatings::Sums KnnRatings::sums_of(const torch::Tensor& x, const torch::Tensor
   const auto* offsets = offsets_.const_data_ptr<int64_t>();
   const auto* raters = raters_.const_data_ptr<int64_t>();
   const auto* ratings = values_.const_data_ptr<float>();
+  const auto* x_of = xs.const_data_ptr<int64_t>();
+  const auto* y_of = ys.const_data_ptr<int64_t>();
+  auto* sums_of_values = out.values.mutable_data_ptr<float>();
+  auto* sums_of_similarities = out.similarities.mutable_data_ptr<float>();
+  auto* counts = out.counts.mutable_data_ptr<int64_t>();
   const auto* table = similarities_.const_data_ptr<float>();
   const auto before = [](const std::pair<float, int64_t>& a, const std::pair<float, int64_t>& b) {
     return a.first != b.first ? a.first > b.first : a.second < b.second;
@@ -263,8 +270,8 @@ KnnRatings::Sums KnnRatings::sums_of(const torch::Tensor& x, const torch::Tensor
   at::parallel_for(0, num_pairs, 512, [&](int64_t begin, int64_t end) {
     std::vector<std::pair<float, int64_t>> near;
     for (int64_t pair = begin; pair < end; ++pair) {
-      const int64_t own = xs.const_data_ptr<int64_t>()[pair];
-      const int64_t other = ys.const_data_ptr<int64_t>()[pair];
+      const int64_t own = x_of[pair];
+      const int64_t other = y_of[pair];
       if (own < 0 || other < 0) continue;
       const float* row = table + own * num_x;
       near.clear();
@@ -278,9 +285,9 @@ KnnRatings::Sums KnnRatings::sums_of(const torch::Tensor& x, const torch::Tensor
         values += similarity * ratings[place];
         similarities += similarity;
       }
-      out.values.mutable_data_ptr<float>()[pair] = values;
-      out.similarities.mutable_data_ptr<float>()[pair] = similarities;
-      out.counts.mutable_data_ptr<int64_t>()[pair] = kept;
+      sums_of_values[pair] = values;
+      sums_of_similarities[pair] = similarities;
+      counts[pair] = kept;
     }
   });
   return out;

@@ -43,10 +43,12 @@ Ratings::Ratings(const Interactions& train, int64_t num_users, int64_t num_items
   user_offsets_ = train.user_offsets.contiguous();  // [U + 1]
   items_ = train.items.contiguous();                // [E]
   values_ = train.labels.contiguous();              // [E]
+  take_pointers();
   drop_repetitions();
   float lowest = values()[0], highest = lowest;
   double sum = 0.0;
-  for (int64_t row = 0; row < size(); ++row) {
+  const int64_t num_rows = size();
+  for (int64_t row = 0; row < num_rows; ++row) {
     const float value = values()[row];
     if (!std::isfinite(value))
       throw std::invalid_argument(model + ": a rating of training is NaN or infinite");
@@ -66,9 +68,17 @@ Ratings::Ratings(const Interactions& train, int64_t num_users, int64_t num_items
   if (by_item) order_by_item();
 }
 
+void Ratings::take_pointers() {
+  offsets_of_users_ = user_offsets_.const_data_ptr<int64_t>();
+  item_of_ = items_.const_data_ptr<int32_t>();
+  value_of_ = values_.const_data_ptr<float>();
+}
+
 void Ratings::order_by_item() {
   item_offsets_.assign(static_cast<size_t>(num_items_) + 1, 0);
-  for (int64_t row = 0; row < size(); ++row) ++item_offsets_[static_cast<size_t>(items()[row]) + 1];
+  const int64_t num_rows = size();
+  for (int64_t row = 0; row < num_rows; ++row)
+    ++item_offsets_[static_cast<size_t>(items()[row]) + 1];
   for (size_t item = 0; item < static_cast<size_t>(num_items_); ++item)
     item_offsets_[item + 1] += item_offsets_[item];
   users_.resize(static_cast<size_t>(size()));
@@ -104,6 +114,7 @@ void Ratings::drop_repetitions() {
   items_ = items_.index_select(0, kept);                // [E']
   values_ = values_.index_select(0, kept);              // [E']
   user_offsets_ = offsets;                              // [U + 1]
+  take_pointers();
 }
 
 void Ratings::shuffle_each_user(uint64_t seed, int64_t round) {
@@ -117,12 +128,15 @@ void Ratings::shuffle_each_user(uint64_t seed, int64_t round) {
                       static_cast<uint64_t>(user)));
   auto items = torch::empty_like(items_);    // [E]
   auto values = torch::empty_like(values_);  // [E]
+  auto* new_items = items.mutable_data_ptr<int32_t>();
+  auto* new_values = values.mutable_data_ptr<float>();
   for (size_t i = 0; i < rows.size(); ++i) {
-    items.mutable_data_ptr<int32_t>()[i] = items_.const_data_ptr<int32_t>()[rows[i]];
-    values.mutable_data_ptr<float>()[i] = values_.const_data_ptr<float>()[rows[i]];
+    new_items[i] = item_of_[rows[i]];
+    new_values[i] = value_of_[rows[i]];
   }
   items_ = items;
   values_ = values;
+  take_pointers();
 }
 
 RatingMeansImpl::RatingMeansImpl(int64_t num_users, int64_t num_items)
@@ -216,12 +230,13 @@ torch::Tensor normal_table(int64_t num_rows, int64_t width, double mean, double 
   const auto key = RandomKey(seed, RandomStream::kInitialization).child(table);
   auto* values = out.mutable_data_ptr<float>();
   // Box and Muller, two at a time; standard distributions differ between libraries.
-  for (int64_t i = 0; i < out.numel(); i += 2) {
+  const int64_t count = out.numel();
+  for (int64_t i = 0; i < count; i += 2) {
     const double radius =
         std::sqrt(-2.0 * std::log1p(-random_uniform(key, static_cast<uint64_t>(i))));
     const double angle = 2.0 * std::numbers::pi * random_uniform(key, static_cast<uint64_t>(i) + 1);
     values[i] = static_cast<float>(mean + deviation * radius * std::cos(angle));
-    if (i + 1 < out.numel())
+    if (i + 1 < count)
       values[i + 1] = static_cast<float>(mean + deviation * radius * std::sin(angle));
   }
   return out;
@@ -231,8 +246,10 @@ torch::Tensor uniform_table(int64_t num_rows, int64_t width, double low, double 
                             uint64_t table) {
   auto out = torch::empty({num_rows, width});  // [N, D]
   const auto key = RandomKey(seed, RandomStream::kInitialization).child(table);
-  for (int64_t i = 0; i < out.numel(); ++i)
-    out.mutable_data_ptr<float>()[i] =
+  auto* values = out.mutable_data_ptr<float>();
+  const int64_t count = out.numel();
+  for (int64_t i = 0; i < count; ++i)
+    values[i] =
         static_cast<float>(low + (high - low) * random_uniform(key, static_cast<uint64_t>(i)));
   return out;
 }

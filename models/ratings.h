@@ -54,9 +54,9 @@ class Ratings {
   int64_t size() const { return items_.size(0); }
   double mean() const { return mean_; }
 
-  const int64_t* user_offsets() const { return user_offsets_.const_data_ptr<int64_t>(); }
-  const int32_t* items() const { return items_.const_data_ptr<int32_t>(); }
-  const float* values() const { return values_.const_data_ptr<float>(); }
+  const int64_t* user_offsets() const { return offsets_of_users_; }
+  const int32_t* items() const { return item_of_; }
+  const float* values() const { return value_of_; }
 
   RatingsOfOne of_user(int64_t user) const {
     const int64_t begin = user_offsets()[user];
@@ -69,6 +69,8 @@ class Ratings {
   }
 
  private:
+  /// Asking a tensor for its pointer costs more than a rating does.
+  void take_pointers();
   void drop_repetitions();
   void order_by_item();
 
@@ -76,6 +78,9 @@ class Ratings {
   torch::Tensor user_offsets_;  // [U + 1] int64
   torch::Tensor items_;         // [E] int32
   torch::Tensor values_;        // [E] float32
+  const int64_t* offsets_of_users_ = nullptr;
+  const int32_t* item_of_ = nullptr;
+  const float* value_of_ = nullptr;
   double mean_ = 0.0;
   std::vector<int64_t> item_offsets_;
   std::vector<int32_t> users_;
