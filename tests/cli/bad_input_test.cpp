@@ -101,14 +101,12 @@ TEST_F(BadInput, ACatalogueOfOneItemRunsThroughEveryPreset) {
         "mf",        "baseline_only", "svd",         "svd_pp",       "nmf",
         "slope_one", "knn_ratings",   "knn_centred", "knn_baseline", "co_clustering"};
     if (of_ratings.contains(name)) continue;
-    const bool is_fitted = name == "popularity" || name == "random";
-    if (name == "mf") continue;  // learns ratings, which sequences have not
-    static const std::set<std::string> fitted = {"popularity", "random", "item_knn",
-                                                 "user_knn",   "ease",   "edlae",
-                                                 "pure_svd",   "gf_cf",  "slim"};
+    static const std::set<std::string> fitted = {"popularity", "random", "item_knn", "user_knn",
+                                                 "ease",       "edlae",  "pure_svd", "gf_cf",
+                                                 "slim",       "ials"};
     const bool is_fitted = fitted.contains(name);
     const auto said = train(
-        "model: {preset: " + name + (is_fitted ? "}\n" : ", dim: 8}\n") +
+        "model: {preset: " + name + "}\n" +
         (is_fitted ? "training: {type: fit}\n"
                    : "training: {epochs: 1, batch_size: 4, threads: 1, early_stopping: null}\n") +
         "evaluation: {metrics: [ndcg@10, recall@10], mask_seen: false}\n");

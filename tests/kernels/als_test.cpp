@@ -1,5 +1,6 @@
 #include "kernels/als.h"
 
+#include <ATen/Parallel.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
