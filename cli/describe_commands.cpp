@@ -48,7 +48,12 @@ int check(const ExperimentSource& source, const std::string& sizes_text, const C
       check_display(tree, experiment.export_options, schema.item_columns, problems);
     problems.throw_if_any();
     print_lines("columns  ok: " + join(schema.columns));
-    const auto prepared = sizes ? std::nullopt : prepared_sizes(experiment.data);
+    // Of a cross-validation each fold is prepared for itself.
+    const auto of_data =
+        num_folds_of(experiment.data) == 0
+            ? experiment
+            : read_experiment(experiment_tree(of_fold(source, 1), catalog), catalog);
+    const auto prepared = sizes ? std::nullopt : prepared_sizes(of_data.data);
     if (prepared) sizes = DataSizes{prepared->num_users, prepared->num_items};
   } else {
     print_lines("columns  not checked: the data files are not there");

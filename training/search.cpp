@@ -198,10 +198,10 @@ void TuneOptions::describe(Schema<TuneOptions>& schema) {
       .doc("By the path of a value, what it may be: a list, or a range of numbers.");
   schema.invariant("trials", "is not read with `search: grid`, which tries all combinations",
                    [](const TuneOptions& o) { return !o.trials || o.search != SearchType::kGrid; });
-  schema.invariant("min_epochs", "is only read with `search: halving`", [](const TuneOptions& o) {
+  schema.invariant("min_epochs", "is of `search: halving` alone", [](const TuneOptions& o) {
     return !o.min_epochs || o.search == SearchType::kHalving;
   });
-  schema.invariant("reduction", "is only read with `search: halving`", [](const TuneOptions& o) {
+  schema.invariant("reduction", "is of `search: halving` alone", [](const TuneOptions& o) {
     return !o.reduction || o.search == SearchType::kHalving;
   });
 }
