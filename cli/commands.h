@@ -13,6 +13,9 @@ class Validator;
 
 namespace reckon {
 
+/// What a command ends with that Ctrl-C stopped.
+constexpr int kInterruptedExit = 130;
+
 /// What a command does once the command line is read; returns the exit code.
 using Action = std::function<int()>;
 

@@ -1,5 +1,7 @@
 #include "cli/experiment.h"
 
+#include <filesystem>
+
 #include "core/experiment_tree.h"
 
 namespace reckon {
@@ -57,6 +59,14 @@ void check_without_ratings(const ConfigNode& tree, const Experiment& experiment,
                  std::string(kStopping) + ": " + metric->scalar_text() +
                      " compares ratings, and the data has none",
                  "watch how items are ranked, with ndcg@10 for instance");
+}
+
+std::string default_run(const std::string& config) {
+  const auto path = std::filesystem::absolute(config).lexically_normal();
+  const auto folder = path.parent_path().filename().string();
+  const bool of_configs = path.parent_path().parent_path().filename() == "configs";
+  return (std::filesystem::path("runs") / ((of_configs ? folder + "-" : "") + path.stem().string()))
+      .string();
 }
 
 }  // namespace reckon

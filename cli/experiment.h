@@ -53,4 +53,8 @@ Experiment read_experiment(const ConfigNode& tree, const Catalog& catalog);
 void check_without_ratings(const ConfigNode& tree, const Experiment& experiment,
                            Problems& problems);
 
+/// Where a run goes that names no folder: runs/<model>-<dataset> for configs/<model>/<dataset>.yaml, else
+/// runs/<file>.
+std::string default_run(const std::string& config);
+
 }  // namespace reckon

@@ -21,22 +21,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kInterruptedExit = 130;
-
 struct TrainFlags {
   ExperimentSource source;
   std::string run, command;
   bool force = false, resume = false, quiet = false, profile = false;
   int64_t limit_batches = 0;
 };
-
-// runs/<model>-<dataset> for configs/<model>/<dataset>.yaml, else runs/<file>.
-std::string default_run(const std::string& config) {
-  const auto path = fs::absolute(config).lexically_normal();
-  const auto folder = path.parent_path().filename().string();
-  const bool of_configs = path.parent_path().parent_path().filename() == "configs";
-  return (fs::path("runs") / ((of_configs ? folder + "-" : "") + path.stem().string())).string();
-}
 
 RunFolder open_folder(const TrainFlags& options, const std::string& path, bool is_one_of_several) {
   // A run of several seeds that was killed may have begun only some of them.

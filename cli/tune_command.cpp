@@ -25,7 +25,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kInterruptedExit = 130;
 constexpr size_t kShownTrials = 20;
 constexpr size_t kShownProblems = 20;
 constexpr const char* kLog = "search.json";
@@ -463,15 +462,6 @@ class Tuner {
   std::optional<SearchLog> log_;
 };
 
-// runs/<model>-<dataset>-tune for configs/<model>/<dataset>.yaml, else runs/<file>-tune.
-std::string default_run(const std::string& config) {
-  const auto path = fs::absolute(config).lexically_normal();
-  const auto folder = path.parent_path().filename().string();
-  const bool of_configs = path.parent_path().parent_path().filename() == "configs";
-  return (fs::path("runs") / ((of_configs ? folder + "-" : "") + path.stem().string() + "-tune"))
-      .string();
-}
-
 }  // namespace
 
 void add_tune_command(CLI::App& app, const Catalog& catalog, Action& action) {
@@ -496,7 +486,7 @@ void add_tune_command(CLI::App& app, const Catalog& catalog, Action& action) {
         flags->command += " --data '" + flags->source.data_directory + "'";
       if (!flags->search.empty()) flags->command += " --search '" + flags->search + "'";
       if (!flags->run.empty()) flags->command += " --run '" + flags->run + "'";
-      if (flags->run.empty()) flags->run = default_run(flags->source.path);
+      if (flags->run.empty()) flags->run = default_run(flags->source.path) + "-tune";
       return Tuner(*flags, catalog).go();
     };
   });

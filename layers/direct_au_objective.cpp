@@ -4,21 +4,14 @@
 
 #include "layers/objective_terms.h"
 #include "layers/sum_in_chunks.h"
+#include "layers/unit_vectors.h"
 
 namespace reckon {
 
 namespace {
 
 // Pairs whose distances are held at once.
-constexpr int64_t kPairsPerChunk = int64_t{1} << 20;
-
-// A vector of zeros has no direction; it stays where it is instead of becoming a NaN.
-constexpr double kSmallestNorm = 1e-12;
-
-torch::Tensor unit(const torch::Tensor& vectors) {
-  const auto norm = at::linalg_vector_norm(vectors, 2, -1, /*keepdim=*/true);  // [P, 1]
-  return vectors / norm.clamp_min(kSmallestNorm);                              // [P, D]
-}
+constexpr int64_t kPairsAtOnce = int64_t{1} << 20;
 
 // log mean_(p < q) exp(-2 |x_p - x_q|^2).   Shapes   x [P, D], P > 1 -> []
 torch::Tensor spread(const torch::Tensor& x) {
@@ -40,7 +33,7 @@ torch::Tensor spread(const torch::Tensor& x) {
   };
   // Each pair is met twice.
   const auto pairs = static_cast<double>(num_rows) * static_cast<double>(num_rows - 1);
-  return at::log(sum_in_chunks(sum, std::max<int64_t>(1, kPairsPerChunk / num_rows)) / pairs);
+  return at::log(sum_in_chunks(sum, std::max<int64_t>(1, kPairsAtOnce / num_rows)) / pairs);
 }
 
 }  // namespace
@@ -52,8 +45,8 @@ void DirectAuObjective::Options::describe(Schema<Options>& schema) {
 }
 
 LossParts DirectAuObjective::forward(const ObjectiveInput& input) {
-  const auto users = unit(input.users.vectors);      // [P, D]
-  const auto targets = unit(input.targets.vectors);  // [P, D]
+  const auto users = unit_vectors(input.users.vectors);      // [P, D]
+  const auto targets = unit_vectors(input.targets.vectors);  // [P, D]
   auto parts = weighted_sum(squared_norm(users - targets), input.weights);
   if (users.size(0) > 1)
     parts.sum = parts.sum +

@@ -2,17 +2,11 @@
 
 #include <stdexcept>
 
+#include "layers/unit_vectors.h"
+
 namespace reckon {
 
 namespace {
-
-// Keeps the direction of a zero vector at zero instead of dividing by nothing.
-constexpr double kSmallestNorm = 1e-12;
-
-torch::Tensor unit(const torch::Tensor& vectors) {
-  const auto norm = at::linalg_vector_norm(vectors, 2, -1, /*keepdim=*/true);  // [..., 1]
-  return vectors / norm.clamp_min(kSmallestNorm);                              // [..., D]
-}
 
 EmbeddingTable make_bias(int64_t num_rows) {
   EmbeddingTable table(EmbeddingTableImpl::Options{
@@ -73,12 +67,12 @@ torch::Tensor DotScorer::query_bias(const ScorerSide& users) {
 }
 
 torch::Tensor DotScorer::user_vectors(const torch::Tensor& vectors) const {
-  const auto u = options_.normalize ? unit(vectors) : vectors;                // [P, D]
+  const auto u = options_.normalize ? unit_vectors(vectors) : vectors;        // [P, D]
   return options_.temperature == 1.0 ? u : u * (1.0 / options_.temperature);  // [P, D]
 }
 
 torch::Tensor DotScorer::item_vectors(const torch::Tensor& vectors) const {
-  return options_.normalize ? unit(vectors) : vectors;  // [..., D]
+  return options_.normalize ? unit_vectors(vectors) : vectors;  // [..., D]
 }
 
 torch::Tensor DotScorer::bias_of(const torch::Tensor& ids) const {

@@ -5,13 +5,13 @@
 namespace reckon {
 namespace {
 
-constexpr int64_t kGrain = 256;
+constexpr int64_t kEstimatesPerTask = 256;
 
 // b = sum (r - mean - b_other) / (l2 + n), exactly the minimum with the other side held.
 template <class RatingsOf>
 void solve_side(const RatingsOf& ratings_of, int64_t count, double mean, double l2,
                 const float* others, float* biases) {
-  at::parallel_for(0, count, kGrain, [&](int64_t begin, int64_t end) {
+  at::parallel_for(0, count, kEstimatesPerTask, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const RatingsOfOne own = ratings_of(i);
       double sum = 0.0;

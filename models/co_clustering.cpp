@@ -8,7 +8,7 @@
 namespace reckon {
 namespace {
 
-constexpr int64_t kGrain = 64;
+constexpr int64_t kRowsPerTask = 64;
 
 /// Mean ratings of groups; the mean of all for those without ratings.
 struct GroupMeans {
@@ -50,7 +50,7 @@ GroupMeans means_of_groups(const Ratings& ratings, const int64_t* user_group,
 template <class RatingsOf, class Predict>
 void regroup(const RatingsOf& ratings_of, int64_t count, int64_t num_groups, const Predict& predict,
              int64_t* group) {
-  at::parallel_for(0, count, kGrain, [&](int64_t begin, int64_t end) {
+  at::parallel_for(0, count, kRowsPerTask, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const RatingsOfOne own = ratings_of(i);
       if (own.size == 0) continue;

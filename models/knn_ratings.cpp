@@ -13,7 +13,7 @@
 namespace reckon {
 namespace {
 
-using Similarity = KnnRatings::Options::Similarity;
+using Measure = KnnRatings::Options::Similarity;
 
 /// Sums over the common ones of a pair, of the values r of the one and s of the other.
 struct PairSums {
@@ -34,14 +34,14 @@ double quotient(double product, double squares) {
   return squares > 0.0 ? product / std::sqrt(squares) : 0.0;
 }
 
-double similarity_of(const PairSums& sums, Similarity kind, double shrinkage) {
+double similarity_of(const PairSums& sums, Measure kind, double shrinkage) {
   const auto count = static_cast<double>(sums.count);
   switch (kind) {
-    case Similarity::kCosine:
+    case Measure::kCosine:
       return quotient(sums.rs, sums.rr * sums.ss);
-    case Similarity::kMsd:
+    case Measure::kMsd:
       return 1.0 / (1.0 + std::max(0.0, sums.rr + sums.ss - 2.0 * sums.rs) / count);
-    case Similarity::kPearson: {
+    case Measure::kPearson: {
       // A difference of nearly equal numbers: what rounding leaves of a zero is no variance.
       const auto variance = [&](double squares, double sum) {
         const double value = count * squares - sum * sum;
@@ -50,7 +50,7 @@ double similarity_of(const PairSums& sums, Similarity kind, double shrinkage) {
       return quotient(count * sums.rs - sums.r * sums.s,
                       variance(sums.rr, sums.r) * variance(sums.ss, sums.s));
     }
-    case Similarity::kPearsonBaseline:
+    case Measure::kPearsonBaseline:
       return quotient(sums.rs, sums.rr * sums.ss) * (count - 1.0) /
              std::max(count - 1.0 + shrinkage, 1e-12);
   }
@@ -101,8 +101,7 @@ double KnnRatings::fit(const Interactions& train, const Context&) {
   item_bias_.zero_();
   auto* user_bias = user_bias_.mutable_data_ptr<float>();
   auto* item_bias = item_bias_.mutable_data_ptr<float>();
-  if (options_.kind == Options::Kind::kBaseline ||
-      options_.similarity == Similarity::kPearsonBaseline)
+  if (options_.kind == Options::Kind::kBaseline || options_.similarity == Measure::kPearsonBaseline)
     for (int64_t epoch = 0; epoch < options_.baseline.epochs; ++epoch)
       baseline_sweep(ratings, options_.baseline, user_bias, item_bias);
 
@@ -116,7 +115,7 @@ double KnnRatings::fit(const Interactions& train, const Context&) {
       (of_users ? means_->of_users() : means_->of_items()).const_data_ptr<float>();
 
   auto similarities = torch::zeros({num_x, num_x});  // [X, X]
-  const bool of_residuals = options_.similarity == Similarity::kPearsonBaseline;
+  const bool of_residuals = options_.similarity == Measure::kPearsonBaseline;
   at::parallel_for(0, num_x, 1, [&](int64_t begin, int64_t end) {
     std::vector<PairSums> sums(static_cast<size_t>(num_x));
     for (int64_t x = begin; x < end; ++x) {

@@ -5,13 +5,13 @@
 namespace reckon {
 namespace {
 
-constexpr int64_t kGrain = 64;
+constexpr int64_t kFactorsPerTask = 64;
 
 // The new rows of one side, of the old ones of both; `errors` [count] takes the squared errors met.
 template <class RatingsOf>
 void move_side(const RatingsOf& ratings_of, int64_t count, int64_t width, float l2,
                const float* own, const float* others, float* out, double* errors) {
-  at::parallel_for(0, count, kGrain, [&](int64_t begin, int64_t end) {
+  at::parallel_for(0, count, kFactorsPerTask, [&](int64_t begin, int64_t end) {
     std::vector<float> wanted(static_cast<size_t>(width)), got(static_cast<size_t>(width));
     for (int64_t i = begin; i < end; ++i) {
       const RatingsOfOne ratings = ratings_of(i);

@@ -4,16 +4,13 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "training/json_number.h"
+
 namespace reckon {
 
 namespace {
 
 using Json = nlohmann::json;
-
-// JSON has no number that is none; null stands for it.
-double number(const Json& json) {
-  return json.is_null() ? std::numeric_limits<double>::quiet_NaN() : json.get<double>();
-}
 
 Json record_json(const EpochRecord& record) {
   Json validation = Json::array();
@@ -27,12 +24,13 @@ EpochRecord record_from(const Json& json) {
   EpochRecord record;
   record.epoch = json.at("epoch");
   record.step = json.at("step");
-  record.loss = number(json.at("loss"));
-  record.lr = number(json.at("lr"));
+  record.loss = number_or_nan(json.at("loss"));
+  record.lr = number_or_nan(json.at("lr"));
   record.is_whole = json.value("is_whole", true);
-  for (const auto& [name, value] : json.at("terms").items()) record.terms[name] = number(value);
+  for (const auto& [name, value] : json.at("terms").items())
+    record.terms[name] = number_or_nan(value);
   for (const auto& pair : json.at("validation"))
-    record.validation.emplace_back(pair.at(0), number(pair.at(1)));
+    record.validation.emplace_back(pair.at(0), number_or_nan(pair.at(1)));
   return record;
 }
 
@@ -115,7 +113,7 @@ void EpochLog::load(const std::string& text) {
     std::optional<BestEpoch> best;
     if (json.contains("best")) {
       const auto& b = json.at("best");
-      best = BestEpoch{b.at("epoch"), b.at("step"), b.at("metric"), number(b.at("value"))};
+      best = BestEpoch{b.at("epoch"), b.at("step"), b.at("metric"), number_or_nan(b.at("value"))};
     }
     num_worse_ = json.at("num_worse");
     has_stopped_early_ = json.at("has_stopped_early");

@@ -8,6 +8,7 @@
 
 #include "core/files.h"
 #include "training/checkpoint.h"
+#include "training/json_number.h"
 
 namespace reckon {
 
@@ -16,9 +17,6 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
-
-// JSON has no number that is none; null stands for it.
-double number(const Json& json) { return json.is_null() ? kNone : json.get<double>(); }
 
 Json record_json(const TrialRecord& record) {
   Json values = Json::array(), metrics = Json::array();
@@ -34,9 +32,9 @@ TrialRecord record_from(const Json& json) {
   record.trial = json.at("trial");
   record.epochs = json.at("epochs");
   for (const auto& pair : json.at("values")) record.values.emplace_back(pair.at(0), pair.at(1));
-  record.value = number(json.at("value"));
+  record.value = number_or_nan(json.at("value"));
   for (const auto& pair : json.at("metrics"))
-    record.metrics.emplace_back(pair.at(0), number(pair.at(1)));
+    record.metrics.emplace_back(pair.at(0), number_or_nan(pair.at(1)));
   record.seconds = json.at("seconds");
   record.failure = json.at("failure");
   return record;

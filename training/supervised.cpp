@@ -10,6 +10,8 @@
 
 #include "core/format.h"
 
+#include "training/json_number.h"
+
 namespace reckon {
 
 namespace {
@@ -81,11 +83,6 @@ std::optional<BatchBuilder> make_builder(const SupervisedOptions& options,
                        .num_shards = options.shards,
                        .bucket_by_length = options.bucket_by_length,
                        .seed = deps.seed});
-}
-
-// JSON has no number that is none; null stands for it.
-double number(const Json& json) {
-  return json.is_null() ? std::numeric_limits<double>::quiet_NaN() : json.get<double>();
 }
 
 }  // namespace
@@ -329,10 +326,10 @@ void Supervised::load(const ProcedureState& state) {
   try {
     const auto json = Json::parse(state.json);
     EpochSums sums;
-    sums.loss = number(json.at("sums").at("loss"));
-    sums.weight = number(json.at("sums").at("weight"));
+    sums.loss = number_or_nan(json.at("sums").at("loss"));
+    sums.weight = number_or_nan(json.at("sums").at("weight"));
     for (const auto& [name, value] : json.at("sums").at("terms").items())
-      sums.terms[name] = number(value);
+      sums.terms[name] = number_or_nan(value);
     const int64_t epoch = json.at("epoch"), epoch_step = json.at("epoch_step");
     if (epoch < 0 || epoch_step < 0 || epoch_step >= steps_per_epoch())
       throw std::invalid_argument("the position in the data is outside of an epoch");
@@ -341,7 +338,7 @@ void Supervised::load(const ProcedureState& state) {
     epoch_ = epoch;
     epoch_step_ = epoch_step;
     step_ = json.at("step");
-    lr_ = number(json.at("lr"));
+    lr_ = number_or_nan(json.at("lr"));
     sums_ = std::move(sums);
   } catch (const Json::exception& error) {
     throw std::invalid_argument(std::string("the state of supervised training cannot be read: ") +
