@@ -1,8 +1,5 @@
 #include "kernels/als.h"
 
-#include <ATen/Parallel.h>
-
-#include <algorithm>
 #include <atomic>
 #include <stdexcept>
 #include <string>
@@ -10,6 +7,7 @@
 
 #include "kernels/als_loop.h"
 #include "kernels/cpu_features.h"
+#include "kernels/shared_parts.h"
 
 namespace reckon {
 
@@ -51,17 +49,6 @@ als_detail::Side checked(const AlsSystem& s, const torch::Tensor& rows) {
           width};
 }
 
-// Calls work(begin, end) for parts of [0, num_rows) on all threads, each taking the next part when it is
-// done: at::parallel_for() would cut the rows in as many parts as there are threads.
-template <class Work>
-void for_parts(int64_t num_rows, const Work& work) {
-  std::atomic<int64_t> next{0};
-  at::parallel_for(0, at::get_num_threads(), 1, [&](int64_t, int64_t) {
-    for (int64_t begin; (begin = next.fetch_add(kRowsAtOnce)) < num_rows;)
-      work(begin, std::min(begin + kRowsAtOnce, num_rows));
-  });
-}
-
 }  // namespace
 
 void als_solve(const AlsSystem& system, const torch::Tensor& rows) {
@@ -71,12 +58,13 @@ void als_solve(const AlsSystem& system, const torch::Tensor& rows) {
                     : active_simd() == Simd::kAvx2 ? als_detail::cholesky_avx2
                                                    : als_detail::cholesky_portable;
   std::atomic<int64_t> first_failed{rows.size(0)};
-  for_parts(rows.size(0), [&](int64_t begin, int64_t end) {
+  share_parts(rows.size(0), kRowsAtOnce, [&](SharedParts& parts) {
     std::vector<float> scratch(static_cast<size_t>(side.width * (side.width + 1)));
-    int64_t failed = 0;
-    if (loop(side, begin, end, added, scratch.data(), failed)) return;
-    auto first = first_failed.load();
-    while (failed < first && !first_failed.compare_exchange_weak(first, failed)) {
+    for (int64_t begin, end, failed; parts.take(begin, end);) {
+      if (loop(side, begin, end, added, scratch.data(), failed)) continue;
+      auto first = first_failed.load();
+      while (failed < first && !first_failed.compare_exchange_weak(first, failed)) {
+      }
     }
   });
   if (first_failed < rows.size(0))
@@ -90,9 +78,10 @@ void als_descend(const AlsSystem& system, int64_t steps, const torch::Tensor& ro
   const auto loop = active_simd() == Simd::kAvx512 ? als_detail::cg_avx512
                     : active_simd() == Simd::kAvx2 ? als_detail::cg_avx2
                                                    : als_detail::cg_portable;
-  for_parts(rows.size(0), [&](int64_t begin, int64_t end) {
+  share_parts(rows.size(0), kRowsAtOnce, [&](SharedParts& parts) {
     std::vector<float> scratch(static_cast<size_t>(3 * side.width));
-    loop(side, begin, end, steps, added, scratch.data());
+    for (int64_t begin, end; parts.take(begin, end);)
+      loop(side, begin, end, steps, added, scratch.data());
   });
 }
 

@@ -15,14 +15,6 @@ namespace {
 // Blocks of columns that one product takes at a time: a tile of results that fits a core's cache share.
 constexpr int64_t kTileBlocks = 2;
 
-// Products inside have one thread each, also where there is a single one.
-template <class Body>
-void for_each_task(int64_t count, const Body& body) {
-  if (count > 1) return at::parallel_for(0, count, 1, body);
-  const OneThread one;
-  body(0, count);
-}
-
 // The lower triangle, negated, onto both.
 void mirror_negated(torch::Tensor& matrix) {
   constexpr int64_t kTile = 256;
@@ -87,7 +79,7 @@ int64_t invert_positive_definite_(torch::Tensor& matrix, double least_pivot, int
           .copy_(matrix.narrow(0, below, size - below).narrow(1, k, width));
     const int64_t tile = kTileBlocks * block, num_tiles = (size + tile - 1) / tile;
     const auto height = [&](int64_t t) { return std::min(tile, size - t * tile); };
-    for_each_task(num_tiles, [&](int64_t first, int64_t last) {
+    for_each_of_one_thread(num_tiles, [&](int64_t first, int64_t last) {
       const torch::NoGradGuard no_grad_here;
       for (int64_t t = first; t < last; ++t) {
         auto out = swept.narrow(0, t * tile, height(t));  // [tile, b]
@@ -98,7 +90,7 @@ int64_t invert_positive_definite_(torch::Tensor& matrix, double least_pivot, int
     std::vector<std::pair<int64_t, int64_t>> tiles;
     for (int64_t i = num_tiles; i-- > 0;)
       for (int64_t j = 0; j <= i; ++j) tiles.emplace_back(i, j);
-    for_each_task(static_cast<int64_t>(tiles.size()), [&](int64_t first, int64_t last) {
+    for_each_of_one_thread(static_cast<int64_t>(tiles.size()), [&](int64_t first, int64_t last) {
       const torch::NoGradGuard no_grad_here;
       for (int64_t t = first; t < last; ++t) {
         const auto [i, j] = tiles[static_cast<size_t>(t)];

@@ -17,4 +17,13 @@ class OneThread {
   int before_;
 };
 
+/// body(begin, end) over [0, count) by all threads, where products inside have one thread each: also
+/// where there is a single one.
+template <class Body>
+void for_each_of_one_thread(int64_t count, const Body& body) {
+  if (count > 1) return at::parallel_for(0, count, 1, body);
+  const OneThread one;
+  body(0, count);
+}
+
 }  // namespace reckon

@@ -1,13 +1,9 @@
 #pragma once
 
-#include <ATen/Parallel.h>
-
-#include <algorithm>
-#include <atomic>
-#include <bit>
 #include <cstdint>
 #include <vector>
 
+#include "kernels/shared_parts.h"
 #include "kernels/sparse_rows.h"
 
 namespace reckon {
@@ -41,39 +37,6 @@ struct PairMoments {
   }
 };
 
-namespace row_pairs_detail {
-
-// Rows that a thread takes at a time: rows of much work lie beside each other in many files.
-inline constexpr int64_t kBlock = 32;
-
-struct Found {
-  std::vector<int64_t> counts;
-  std::vector<int32_t> columns;
-  std::vector<float> values;
-};
-
-struct Candidate {
-  float value;
-  int32_t row;
-};
-
-// Keeps the k largest, ties by the lower row, and puts them in the order of rows.
-inline void keep_largest(std::vector<Candidate>& all, int64_t k) {
-  if (k > 0 && static_cast<int64_t>(all.size()) > k) {
-    std::nth_element(all.begin(), all.begin() + k, all.end(),
-                     [](const Candidate& a, const Candidate& b) {
-                       return a.value != b.value ? a.value > b.value : a.row < b.row;
-                     });
-    all.resize(static_cast<size_t>(k));
-  }
-  std::sort(all.begin(), all.end(),
-            [](const Candidate& a, const Candidate& b) { return a.row < b.row; });
-}
-
-SparseRows join(std::vector<Found>& blocks);
-
-}  // namespace row_pairs_detail
-
 /// For each row of a sparse matrix the `k` other rows that are most similar to it (0: all), as a sparse
 /// matrix of rows by rows.
 ///
@@ -86,24 +49,23 @@ SparseRows join(std::vector<Found>& blocks);
 template <class Sums, class Similarity>
 SparseRows most_similar_rows(const SparseRows& rows, const SparseRows& columns, int64_t k,
                              const Similarity& similarity) {
-  using namespace row_pairs_detail;
+  // Rows that a thread takes at a time: rows of much work lie beside each other in many files.
+  constexpr int64_t kRowsAtOnce = 32;
   const int64_t num_rows = rows.num_rows();
-  const int64_t num_blocks = (num_rows + kBlock - 1) / kBlock;
   const auto* row_offset = rows.offsets.const_data_ptr<int64_t>();
   const auto* row_column = rows.columns.const_data_ptr<int32_t>();
   const auto* row_value = rows.values.const_data_ptr<float>();
   const auto* column_offset = columns.offsets.const_data_ptr<int64_t>();
   const auto* column_row = columns.columns.const_data_ptr<int32_t>();
   const auto* column_value = columns.values.const_data_ptr<float>();
-  std::vector<Found> blocks(static_cast<size_t>(num_blocks));
-  std::atomic<int64_t> next{0};
-  at::parallel_for(0, at::get_num_threads(), 1, [&](int64_t, int64_t) {
+  std::vector<RowBlock> blocks(static_cast<size_t>((num_rows + kRowsAtOnce - 1) / kRowsAtOnce));
+  share_parts(num_rows, kRowsAtOnce, [&](SharedParts& parts) {
     std::vector<Sums> sums(static_cast<size_t>(num_rows));
     std::vector<int32_t> touched(static_cast<size_t>(num_rows) + 1);
-    std::vector<Candidate> candidates;
-    for (int64_t block = next++; block < num_blocks; block = next++) {
-      auto& found = blocks[static_cast<size_t>(block)];
-      for (int64_t r = block * kBlock; r < std::min(num_rows, (block + 1) * kBlock); ++r) {
+    std::vector<SparseElement> similar;
+    for (int64_t begin, end; parts.take(begin, end);) {
+      auto& block = blocks[static_cast<size_t>(begin / kRowsAtOnce)];
+      for (int64_t r = begin; r < end; ++r) {
         int64_t num_touched = 0;
         for (int64_t p = row_offset[r]; p < row_offset[r + 1]; ++p) {
           const float own = row_value[p];
@@ -115,26 +77,22 @@ SparseRows most_similar_rows(const SparseRows& rows, const SparseRows& columns, 
             sum.add(own, column_value[q]);
           }
         }
-        candidates.clear();
+        similar.clear();
         for (int64_t t = 0; t < num_touched; ++t) {
           const int32_t other = touched[static_cast<size_t>(t)];
           auto& sum = sums[static_cast<size_t>(other)];
           if (other != r) {
             const float value = similarity(r, other, sum);
-            if (value > 0.0f) candidates.push_back({value, other});
+            if (value > 0.0f) similar.push_back({value, other});
           }
           sum = Sums{};
         }
-        keep_largest(candidates, k);
-        found.counts.push_back(static_cast<int64_t>(candidates.size()));
-        for (const auto& candidate : candidates) {
-          found.columns.push_back(candidate.row);
-          found.values.push_back(candidate.value);
-        }
+        keep_largest(similar, k);
+        block.add(similar);
       }
     }
   });
-  return join(blocks);
+  return join_blocks(blocks);
 }
 
 }  // namespace reckon

@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <cmath>
 #include <stdexcept>
 #include <vector>
 
@@ -60,6 +61,55 @@ void check_sparse_rows(const SparseRows& matrix, int64_t num_rows, int64_t num_c
     fail(c10::str("expected columns in [0, ", num_columns, "), got some in [",
                   lowest.item<int32_t>(), ", ", highest.item<int32_t>(), "]"));
   if (!values.isfinite().all().item<bool>()) fail("a value is NaN or infinity");
+}
+
+void keep_largest(std::vector<SparseElement>& row, int64_t k) {
+  if (k > 0 && static_cast<int64_t>(row.size()) > k) {
+    std::nth_element(row.begin(), row.begin() + k, row.end(),
+                     [](const SparseElement& a, const SparseElement& b) {
+                       const float x = std::abs(a.value), y = std::abs(b.value);
+                       return x != y ? x > y : a.column < b.column;
+                     });
+    row.resize(static_cast<size_t>(k));
+  }
+  std::sort(row.begin(), row.end(),
+            [](const SparseElement& a, const SparseElement& b) { return a.column < b.column; });
+}
+
+void RowBlock::add(const std::vector<SparseElement>& row) {
+  counts.push_back(static_cast<int64_t>(row.size()));
+  if (columns.empty()) {  // a block of one long row takes no more than it needs
+    columns.reserve(row.size());
+    values.reserve(row.size());
+  }
+  for (const auto& element : row) {
+    columns.push_back(element.column);
+    values.push_back(element.value);
+  }
+}
+
+SparseRows join_blocks(std::vector<RowBlock>& blocks) {
+  int64_t num_rows = 0, size = 0;
+  for (const auto& block : blocks) {
+    num_rows += static_cast<int64_t>(block.counts.size());
+    size += static_cast<int64_t>(block.columns.size());
+  }
+  SparseRows out{torch::zeros({num_rows + 1}, torch::kLong),  // [R + 1]
+                 torch::empty({size}, torch::kInt),           // [E]
+                 torch::empty({size})};                       // [E]
+  auto* offset = out.offsets.data_ptr<int64_t>();
+  auto* column = out.columns.data_ptr<int32_t>();
+  auto* value = out.values.data_ptr<float>();
+  for (auto& block : blocks) {
+    for (const int64_t count : block.counts) {
+      offset[1] = offset[0] + count;
+      ++offset;
+    }
+    column = std::copy(block.columns.begin(), block.columns.end(), column);
+    value = std::copy(block.values.begin(), block.values.end(), value);
+    block = RowBlock{};
+  }
+  return out;
 }
 
 SparseRows transpose(const SparseRows& matrix, int64_t num_columns) {

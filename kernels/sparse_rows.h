@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace reckon {
 
@@ -24,6 +25,28 @@ struct SparseRows {
 /// Throws   std::invalid_argument with a sentence.
 void check_sparse_rows(const SparseRows& matrix, int64_t num_rows, int64_t num_columns,
                        const std::string& name);
+
+struct SparseElement {
+  float value;
+  int32_t column;
+};
+
+/// Keeps the k elements largest by magnitude (0: all), ties by the lower column, and puts them in the
+/// order of columns.
+void keep_largest(std::vector<SparseElement>& row, int64_t k);
+
+/// Consecutive rows of a matrix while it is made.
+struct RowBlock {
+  std::vector<int64_t> counts;  ///< Of each row.
+  std::vector<int32_t> columns;
+  std::vector<float> values;
+
+  void add(const std::vector<SparseElement>& row);
+};
+
+/// The rows of all blocks in their order; empties the blocks, so that no more than the result and one
+/// block are held twice.
+SparseRows join_blocks(std::vector<RowBlock>& blocks);
 
 /// The same matrix by columns. Within a column rows ascend.
 SparseRows transpose(const SparseRows& matrix, int64_t num_columns);

@@ -8,12 +8,10 @@ void BaselineOnly::Options::describe(Schema<Options>& schema) {
 }
 
 BaselineOnly::BaselineOnly(const Options& options, const Deps& deps)
-    : options_(options),
-      means_(register_module("means", RatingMeans(deps.num_users, deps.num_items))),
+    : RatingModel(deps, "baseline_only"),
+      options_(options),
       user_bias_(register_buffer("user_bias", torch::zeros({deps.num_users}))),
-      item_bias_(register_buffer("item_bias", torch::zeros({deps.num_items}))) {
-  require_ratings(deps.has_ratings, "baseline_only");
-}
+      item_bias_(register_buffer("item_bias", torch::zeros({deps.num_items}))) {}
 
 double BaselineOnly::fit(const Interactions& train, const Context& context) {
   const Ratings ratings(train, user_bias_.size(0), num_items(), options_.scale, "baseline_only");
@@ -24,18 +22,6 @@ double BaselineOnly::fit(const Interactions& train, const Context& context) {
   }
   return baseline_sweep(ratings, options_.baseline, user_bias_.mutable_data_ptr<float>(),
                         item_bias_.mutable_data_ptr<float>());
-}
-
-Contract BaselineOnly::contract() const {
-  return {.known_user = true, .fallback = rating_fallback()};
-}
-
-torch::Tensor BaselineOnly::known_users(const torch::Tensor& users) {
-  return means_->known_users(users);  // [B]
-}
-
-torch::Tensor BaselineOnly::usable(const Batch& request) {
-  return torch::ones_like(request.at(batch_key::kUsers), torch::kBool);  // [B]
 }
 
 State BaselineOnly::encode(const Batch& request) {

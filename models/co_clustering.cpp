@@ -80,15 +80,13 @@ void CoClustering::Options::describe(Schema<Options>& schema) {
 }
 
 CoClustering::CoClustering(const Options& options, const Deps& deps)
-    : options_(options),
-      means_(register_module("means", RatingMeans(deps.num_users, deps.num_items))),
+    : RatingModel(deps, "co_clustering"),
+      options_(options),
       user_group_(register_buffer("user_group", torch::zeros({deps.num_users}, torch::kLong))),
       item_group_(register_buffer("item_group", torch::zeros({deps.num_items}, torch::kLong))),
       user_part_(register_buffer("user_part", torch::zeros({deps.num_users}))),
       item_part_(register_buffer("item_part", torch::zeros({deps.num_items}))),
-      pairs_(register_buffer("pairs", torch::zeros({options.user_groups, options.item_groups}))) {
-  require_ratings(deps.has_ratings, "co_clustering");
-}
+      pairs_(register_buffer("pairs", torch::zeros({options.user_groups, options.item_groups}))) {}
 
 double CoClustering::fit(const Interactions& train, const Context& context) {
   const Ratings ratings(train, user_part_.size(0), num_items(), options_.scale, "co_clustering");
@@ -161,18 +159,6 @@ void CoClustering::check_buffers() const {
     throw std::invalid_argument("co_clustering: a group that is none");
 }
 
-Contract CoClustering::contract() const {
-  return {.known_user = true, .fallback = rating_fallback()};
-}
-
-torch::Tensor CoClustering::known_users(const torch::Tensor& users) {
-  return means_->known_users(users);  // [B]
-}
-
-torch::Tensor CoClustering::usable(const Batch& request) {
-  return torch::ones_like(request.at(batch_key::kUsers), torch::kBool);  // [B]
-}
-
 State CoClustering::encode(const Batch& request) {
   const auto users = known_users(request.at(batch_key::kUsers));  // [B]
   const auto groups = user_group_.index({users.clamp_min(0)});    // [B]
@@ -186,10 +172,7 @@ torch::Tensor CoClustering::score(const State& state, const torch::Tensor& candi
 torch::Tensor CoClustering::score_all(const State& state) {
   const auto predicted = state.tensors[1].index_select(1, item_group_) +
                          state.tensors[2].unsqueeze(1) + item_part_.unsqueeze(0);  // [B, I]
-  const auto known = state.tensors[0].ge(0).unsqueeze(1).logical_and(
-      means_->all_known_items().unsqueeze(0));  // [B, I]
-  return options_.scale.clipped(
-      torch::where(known, predicted, means_->predict_all(state.tensors[0])));  // [B, I]
+  return options_.scale.clipped(or_means_of_all(predicted, state.tensors[0]));     // [B, I]
 }
 
 }  // namespace reckon

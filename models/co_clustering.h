@@ -1,7 +1,6 @@
 #pragma once
 
-#include "models/model.h"
-#include "models/ratings.h"
+#include "models/rating_model.h"
 
 namespace reckon {
 
@@ -12,7 +11,7 @@ namespace reckon {
 /// Collaborative Filtering Framework Based on Co-Clustering", ICDM 2005). A round puts every user,
 /// then every item, into the group with the least squared error. Groups begin at random; the
 /// unknown have the means of RatingMeans.
-class CoClustering : public Model, public Fittable {
+class CoClustering : public RatingModel {
  public:
   struct Options {
     RatingScale scale;
@@ -27,21 +26,14 @@ class CoClustering : public Model, public Fittable {
   int64_t num_rounds() const override { return options_.epochs; }
   double fit(const Interactions& train, const Context& context) override;
 
-  RequestNeeds request_needs() const override { return {.users = true, .max_length = 0}; }
-  Contract contract() const override;
-  int64_t num_items() const override { return item_group_.size(0); }
-  torch::Tensor known_users(const torch::Tensor& users) override;
-  torch::Tensor usable(const Batch& request) override;
   State encode(const Batch& request) override;
   torch::Tensor score(const State& state, const torch::Tensor& candidates) override;
   bool can_score_all() const override { return true; }
   torch::Tensor score_all(const State& state) override;
   void check_buffers() const override;
-  Fittable* fittable() override { return this; }
 
  private:
   Options options_;
-  RatingMeans means_;
   torch::Tensor user_group_, item_group_;  // [U], [I] int64
   torch::Tensor user_part_, item_part_;    // [U], [I]: how far from the mean of the group
   torch::Tensor pairs_;                    // [user_groups, item_groups]

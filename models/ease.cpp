@@ -50,8 +50,7 @@ void Ease::Options::describe(Schema<Options>& schema) {
       .doc("Weights that are kept of each item, the largest by magnitude; 0: all.");
 }
 
-Ease::Ease(const Options& options, const Deps& deps)
-    : options_(options), weights_(register_module("weights", ItemWeights(deps.num_items))) {}
+Ease::Ease(const Options& options, const Deps& deps) : ItemWeightsModel(deps), options_(options) {}
 
 double Ease::fit(const Interactions& train, const Context&) {
   TORCH_CHECK(train.num_items == num_items(), "ease: made for ", num_items(),
@@ -69,10 +68,6 @@ double Ease::fit(const Interactions& train, const Context&) {
         format_significant(options_.regularization));
   weights_->fill_from_dense(matrix, diagonal.reciprocal().neg(), options_.keep);
   return std::numeric_limits<double>::quiet_NaN();
-}
-
-torch::Tensor Ease::score(const State& state, const torch::Tensor& candidates) {
-  return score_all(state).gather(1, candidates);  // [B, C]
 }
 
 }  // namespace reckon

@@ -13,7 +13,7 @@ namespace reckon {
 ///
 /// X is users by items, one where there is an interaction. A fit holds one matrix [I, I] of float32
 /// and takes I^3 operations; of each column of the weights the `keep` largest by magnitude are kept.
-class Ease : public Model, public Fittable {
+class Ease : public ItemWeightsModel {
  public:
   struct Options {
     double regularization = 500.0;
@@ -27,20 +27,8 @@ class Ease : public Model, public Fittable {
   /// Throws   std::invalid_argument when the system is singular.
   double fit(const Interactions& train, const Context& context) override;
 
-  RequestNeeds request_needs() const override { return weights_->request_needs(); }
-  Contract contract() const override { return {.new_user_with_history = true}; }
-  int64_t num_items() const override { return weights_->num_items(); }
-  State encode(const Batch& request) override { return weights_->encode(request); }
-  torch::Tensor score(const State& state, const torch::Tensor& candidates) override;
-  bool can_score_all() const override { return true; }
-  torch::Tensor score_all(const State& state) override { return weights_->score_all(state); }
-  torch::Tensor usable(const Batch& request) override { return weights_->usable(request); }
-  void check_buffers() const override { weights_->check_buffers("ease"); }
-  Fittable* fittable() override { return this; }
-
  private:
   Options options_;
-  ItemWeights weights_;
 };
 
 }  // namespace reckon

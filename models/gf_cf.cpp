@@ -32,8 +32,8 @@ int64_t rank_of(const GfCf::Options& options, const Model::Deps& deps) {
 }  // namespace
 
 GfCf::GfCf(const Options& options, const Deps& deps)
-    : options_(options),
-      weights_(register_module("weights", ItemWeights(deps.num_items))),
+    : ItemWeightsModel(deps),
+      options_(options),
       inputs_(register_buffer("inputs", torch::zeros({deps.num_items, rank_of(options, deps)}))),
       outputs_(register_buffer("outputs", torch::zeros({deps.num_items, rank_of(options, deps)}))) {
 }
@@ -71,12 +71,8 @@ torch::Tensor GfCf::score_all(const State& state) {
   return linear + state.tensors[1].matmul(outputs_.t());          // [B, I]
 }
 
-torch::Tensor GfCf::score(const State& state, const torch::Tensor& candidates) {
-  return score_all(state).gather(1, candidates);  // [B, C]
-}
-
 void GfCf::check_buffers() const {
-  weights_->check_buffers("gf_cf");
+  weights_->check_buffers();
   if (!inputs_.isfinite().all().item<bool>() || !outputs_.isfinite().all().item<bool>())
     throw std::invalid_argument("gf_cf: a vector holds NaN or infinity");
 }

@@ -12,7 +12,7 @@ namespace reckon {
 ///
 /// The diagonal of A^T A, which speaks of what a user has already, is left out. Of each row of A^T A
 /// the `neighbors` largest elements are kept.
-class GfCf : public Model, public Fittable {
+class GfCf : public ItemWeightsModel {
  public:
   struct Options {
     double alpha = 0.3;
@@ -26,19 +26,12 @@ class GfCf : public Model, public Fittable {
 
   double fit(const Interactions& train, const Context& context) override;
 
-  RequestNeeds request_needs() const override { return weights_->request_needs(); }
-  Contract contract() const override { return {.new_user_with_history = true}; }
-  int64_t num_items() const override { return weights_->num_items(); }
   State encode(const Batch& request) override;
-  torch::Tensor score(const State& state, const torch::Tensor& candidates) override;
-  bool can_score_all() const override { return true; }
   torch::Tensor score_all(const State& state) override;
   void check_buffers() const override;
-  Fittable* fittable() override { return this; }
 
  private:
   Options options_;
-  ItemWeights weights_;
   torch::Tensor inputs_;   // [I, D], rows of D_I^-1/2 V
   torch::Tensor outputs_;  // [I, D], rows of alpha D_I^1/2 V
 };

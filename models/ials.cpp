@@ -7,8 +7,11 @@
 #include <stdexcept>
 #include <vector>
 
+#include "core/format.h"
 #include "kernels/als.h"
+#include "kernels/one_thread.h"
 #include "kernels/tracing.h"
+#include "models/interaction_matrix.h"
 #include "models/known_users.h"
 
 namespace reckon {
@@ -25,7 +28,7 @@ torch::Tensor gram_of(const torch::Tensor& table) {
   const int64_t height = table.size(0), width = table.size(1);
   const int64_t num_parts = (height + kRowsOfGram - 1) / kRowsOfGram;
   auto parts = torch::empty({num_parts, width, width});  // [P, D, D]
-  at::parallel_for(0, num_parts, 1, [&](int64_t begin, int64_t end) {
+  for_each_of_one_thread(num_parts, [&](int64_t begin, int64_t end) {
     const torch::NoGradGuard no_grad;
     for (int64_t p = begin; p < end; ++p) {
       const auto rows = table.slice(0, p * kRowsOfGram, (p + 1) * kRowsOfGram);  // [<= 4096, D]
@@ -39,35 +42,6 @@ torch::Tensor gram_of(const torch::Tensor& table) {
 }
 
 }  // namespace
-
-/// One row for each user or item; what a pair has more than one of is added up.
-struct Ials::Matrix {
-  torch::Tensor offsets;  // [R + 1] int64
-  torch::Tensor columns;  // [E] int32
-  torch::Tensor values;   // [E] float32, weights or ratings
-
-  Matrix transposed(int64_t num_columns) const;
-};
-
-Ials::Matrix Ials::Matrix::transposed(int64_t num_columns) const {
-  const int64_t num_rows = offsets.size(0) - 1, size = columns.size(0);
-  Matrix out{torch::zeros({num_columns + 1}, torch::kLong), torch::empty({size}, torch::kInt),
-             torch::empty({size})};
-  const auto* from = offsets.const_data_ptr<int64_t>();
-  const auto* column = columns.const_data_ptr<int32_t>();
-  const auto* value = values.const_data_ptr<float>();
-  auto* to = out.offsets.data_ptr<int64_t>();
-  for (int64_t e = 0; e < size; ++e) ++to[column[e] + 1];
-  for (int64_t c = 0; c < num_columns; ++c) to[c + 1] += to[c];
-  std::vector<int64_t> next(to, to + num_columns);
-  for (int64_t row = 0; row < num_rows; ++row)
-    for (int64_t e = from[row]; e < from[row + 1]; ++e) {
-      const int64_t at = next[static_cast<size_t>(column[e])]++;
-      out.columns.data_ptr<int32_t>()[at] = static_cast<int32_t>(row);
-      out.values.data_ptr<float>()[at] = value[e];
-    }
-  return out;
-}
 
 void Ials::Options::describe(Schema<Options>& schema) {
   schema.field("dim", &Options::dim).must_be_in(1, 4096).doc("Width of all vectors.");
@@ -108,57 +82,27 @@ Ials::Ials(const Options& options, const Deps& deps)
                       "`ratings: ignored`");
 }
 
-Ials::~Ials() = default;
-
 void Ials::read(const Interactions& train) {
   TORCH_CHECK(train.num_users == users_.size(0) && train.num_items == items_.size(0),
               "ials: the model is made for ", users_.size(0), " users and ", items_.size(0),
               " items, the data has ", train.num_users, " and ", train.num_items);
   if (train.size() == 0)
     throw std::invalid_argument("the training split has no interactions to learn from");
-  const auto* offsets = train.user_offsets.const_data_ptr<int64_t>();
-  const auto* items = train.items.const_data_ptr<int32_t>();
-  const float* labels = options_.ratings == Ratings::kIgnored || !train.labels.defined()
-                            ? nullptr
-                            : train.labels.const_data_ptr<float>();
-  if (options_.ratings == Ratings::kConfidence)
-    for (int64_t row = 0; row < train.size(); ++row)
-      if (labels != nullptr && !(labels[row] >= 0.0F))
-        throw std::invalid_argument(
-            "ratings that are confidences must be at least 0; there is one of " +
-            std::to_string(labels[row]));
-  double sum = 0.0;
-  if (labels != nullptr && learns_ratings())
-    for (int64_t row = 0; row < train.size(); ++row) sum += labels[row];
-  mean_.fill_(sum / static_cast<double>(train.size()));
-  const auto mean = mean_.item<float>();
-  std::vector<int64_t> merged_offsets{0};
-  std::vector<int32_t> columns;
-  std::vector<float> values;
-  std::vector<std::pair<int32_t, float>> pairs;
-  for (int64_t user = 0; user < train.num_users; ++user) {
-    pairs.clear();
-    for (int64_t row = offsets[user]; row < offsets[user + 1]; ++row)
-      pairs.emplace_back(items[row], labels == nullptr ? 1.0F : labels[row] - mean);
-    std::stable_sort(pairs.begin(), pairs.end(),
-                     [](const auto& a, const auto& b) { return a.first < b.first; });
-    // Weights add up; of several ratings the last one counts, as the latest word.
-    for (const auto& [item, value] : pairs)
-      if (columns.size() > static_cast<size_t>(merged_offsets.back()) && columns.back() == item)
-        values.back() = learns_ratings() ? value : values.back() + value;
-      else {
-        columns.push_back(item);
-        values.push_back(value);
-      }
-    merged_offsets.push_back(static_cast<int64_t>(columns.size()));
+  if (options_.ratings == Ratings::kConfidence && train.labels.lt(0).any().item<bool>())
+    throw std::invalid_argument(
+        "ratings that are confidences must be at least 0; there is one of " +
+        format_significant(train.labels.min().item<double>()));
+  by_user_ = interaction_matrix(train, options_.ratings == Ratings::kIgnored      ? Worth::kCount
+                                       : options_.ratings == Ratings::kConfidence ? Worth::kRatings
+                                                                                  : Worth::kRating);
+  if (learns_ratings()) {
+    mean_.copy_(train.labels.mean(torch::kDouble));
+    by_user_.values -= mean_;  // [E]
   }
-  by_user_ =
-      std::make_unique<Matrix>(Matrix{torch::tensor(merged_offsets),
-                                      torch::tensor(columns, torch::kInt), torch::tensor(values)});
-  by_item_ = std::make_unique<Matrix>(by_user_->transposed(train.num_items));
+  by_item_ = transpose(by_user_, train.num_items);
 }
 
-void Ials::solve(const Matrix& matrix, const torch::Tensor& fixed, const torch::Tensor& rows) {
+void Ials::solve(const SparseRows& matrix, const torch::Tensor& fixed, const torch::Tensor& rows) {
   AlsSystem system{.table = fixed, .offsets = matrix.offsets, .columns = matrix.columns};
   if (learns_ratings()) {
     system.gram = torch::zeros_like(gram_);            // [D, D]
@@ -180,9 +124,9 @@ void Ials::solve(const Matrix& matrix, const torch::Tensor& fixed, const torch::
 }
 
 double Ials::loss() const {
-  const auto* offsets = by_user_->offsets.const_data_ptr<int64_t>();
-  const auto* columns = by_user_->columns.const_data_ptr<int32_t>();
-  const auto* values = by_user_->values.const_data_ptr<float>();
+  const auto* offsets = by_user_.offsets.const_data_ptr<int64_t>();
+  const auto* columns = by_user_.columns.const_data_ptr<int32_t>();
+  const auto* values = by_user_.values.const_data_ptr<float>();
   const auto* users = users_.const_data_ptr<float>();
   const auto* items = items_.const_data_ptr<float>();
   const int64_t num_users = users_.size(0), dim = options_.dim;
@@ -204,26 +148,25 @@ double Ials::loss() const {
   double total = 0.0;
   for (const double sum : sums) total += sum;
   if (!ratings) total += (gram_of(users_) * gram_).sum().item<double>();
-  const auto lengths = [&](const torch::Tensor& table, const Matrix& matrix) {
+  const auto lengths = [&](const torch::Tensor& table, const SparseRows& matrix) {
     auto squares = table.square().sum(1);  // [R]
     if (options_.per_interaction) squares = squares * matrix.offsets.diff();
     return squares.sum().item<double>();
   };
-  total += options_.regularization * (lengths(users_, *by_user_) + lengths(items_, *by_item_));
-  return total / static_cast<double>(by_user_->columns.size(0));
+  total += options_.regularization * (lengths(users_, by_user_) + lengths(items_, by_item_));
+  return total / static_cast<double>(by_user_.columns.size(0));
 }
 
 double Ials::fit(const Interactions& train, const Context& context) {
-  if (!by_user_) read(train);
+  if (!by_user_.offsets.defined()) read(train);
   if (context.round == 0) {
-    auto generator = at::make_generator<at::CPUGeneratorImpl>(context.seed);
-    items_.normal_(0.0, kInitialScale, generator);
+    items_.normal_(0.0, kInitialScale, at::detail::createCPUGenerator(context.seed));
     // An item that nobody chose stays where nothing is.
-    items_.mul_(by_item_->offsets.diff().gt(0).unsqueeze(1));
+    items_.mul_(by_item_.offsets.diff().gt(0).unsqueeze(1));
     users_.zero_();
   }
-  solve(*by_user_, items_, users_);
-  solve(*by_item_, users_, items_);
+  solve(by_user_, items_, users_);
+  solve(by_item_, users_, items_);
   gram_.copy_(gram_of(items_));
   return loss();
 }
@@ -251,25 +194,20 @@ State Ials::encode(const Batch& request) {
 }
 
 torch::Tensor Ials::fold_in(const torch::Tensor& history) {
-  const auto sorted = std::get<0>(history.sort(1));  // [B, T]
-  const auto given = sorted.ge(0);                   // [B, T]
-  // The first of equal items brings the 1 that every chosen pair has, each of them brings alpha.
-  const auto first =
-      torch::cat({given.slice(1, 0, 1), sorted.slice(1, 1).ne(sorted.slice(1, 0, -1))},
-                 1)
-          .logical_and(given)
-          .to(torch::kFloat);                                                     // [B, T]
-  const auto vectors = items_.index({sorted.clamp_min(0)}) * given.unsqueeze(2);  // [B, T, D]
-  auto added = torch::eye(options_.dim) * options_.regularization;                // [D, D]
+  const auto distinct = distinct_items(history);                    // [B, T]
+  auto added = torch::eye(options_.dim) * options_.regularization;  // [D, D]
   if (options_.per_interaction)
     // A history of nothing keeps a system that can be solved.
-    added = added * first.sum(1).clamp_min(1).unsqueeze(1).unsqueeze(2);  // [B, D, D]
+    added = added * distinct.ge(0).sum(1).clamp_min(1).unsqueeze(1).unsqueeze(2);  // [B, D, D]
+  // Every chosen item brings the 1 that all pairs have, and alpha as often as it stands there.
+  const auto vectors =
+      items_.index({history.clamp_min(0)}) * history.ge(0).unsqueeze(2);  // [B, T, D]
   const auto squares =
       torch::matmul(vectors.transpose(1, 2), vectors) * options_.alpha;  // [B, D, D]
-  const auto targets = torch::matmul(vectors.transpose(1, 2),
-                                     (first + given * options_.alpha).unsqueeze(2));  // [B, D, 1]
-  const auto factor = at::linalg_cholesky(gram_ + added + squares);                   // [B, D, D]
-  return at::cholesky_solve(targets, factor).squeeze(2);                              // [B, D]
+  const auto targets =
+      sum_of_vectors(items_, distinct) + vectors.sum(1) * options_.alpha;  // [B, D]
+  const auto factor = at::linalg_cholesky(gram_ + added + squares);        // [B, D, D]
+  return at::cholesky_solve(targets.unsqueeze(2), factor).squeeze(2);      // [B, D]
 }
 
 torch::Tensor Ials::score(const State& state, const torch::Tensor& candidates) {

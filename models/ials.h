@@ -1,8 +1,7 @@
 #pragma once
 
-#include <memory>
-
 #include "core/schema.h"
+#include "kernels/sparse_rows.h"
 #include "models/model.h"
 
 namespace reckon {
@@ -40,7 +39,6 @@ class Ials : public Model, public Fittable {
 
   /// Throws   ConfigError when ratings are asked for that the data does not have.
   Ials(const Options& options, const Deps& deps);
-  ~Ials() override;
 
   int64_t num_rounds() const override { return options_.iterations; }
   /// Returns  what is minimised, divided by the number of training interactions.
@@ -60,21 +58,20 @@ class Ials : public Model, public Fittable {
   Fittable* fittable() override { return this; }
 
  private:
-  struct Matrix;  // the training interactions by row
   bool learns_ratings() const { return options_.ratings == Ratings::kTarget; }
   void read(const Interactions& train);
-  void solve(const Matrix& matrix, const torch::Tensor& fixed, const torch::Tensor& rows);
+  void solve(const SparseRows& matrix, const torch::Tensor& fixed, const torch::Tensor& rows);
   double loss() const;
   // Vectors of histories [B, T] by least squares.   Shapes  -> [B, D]
   torch::Tensor fold_in(const torch::Tensor& history);
 
   Options options_;
-  torch::Tensor users_;  // [U, D]
-  torch::Tensor items_;  // [I, D]
-  torch::Tensor gram_;   // [D, D], of items_
-  torch::Tensor mean_;   // [] of the ratings, where they are learnt
-  torch::Tensor known_;  // [U] bool
-  std::unique_ptr<Matrix> by_user_, by_item_;
+  torch::Tensor users_;           // [U, D]
+  torch::Tensor items_;           // [I, D]
+  torch::Tensor gram_;            // [D, D], of items_
+  torch::Tensor mean_;            // [] of the ratings, where they are learnt
+  torch::Tensor known_;           // [U] bool
+  SparseRows by_user_, by_item_;  // the training interactions, once a fit has begun
 };
 
 template <>

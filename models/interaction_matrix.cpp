@@ -9,7 +9,8 @@
 namespace reckon {
 
 SparseRows interaction_matrix(const Interactions& train, Worth worth) {
-  if (worth == Worth::kRating && !train.labels.defined())
+  const bool of_ratings = worth == Worth::kRating || worth == Worth::kRatings;
+  if (of_ratings && !train.labels.defined())
     throw std::invalid_argument("compares ratings, and the data has none");
   const int64_t num_users = train.num_users;
   SparseRows out{torch::zeros({num_users + 1}, torch::kLong),  // [U + 1]
@@ -17,11 +18,13 @@ SparseRows interaction_matrix(const Interactions& train, Worth worth) {
                  torch::empty({train.size()})};                // [E]
   const auto* begins = train.user_offsets.const_data_ptr<int64_t>();
   const auto* items = train.size() > 0 ? train.items.const_data_ptr<int32_t>() : nullptr;
-  const auto* labels =
-      worth == Worth::kRating && train.size() > 0 ? train.labels.const_data_ptr<float>() : nullptr;
-  const auto* weights = worth == Worth::kCount && train.weights.defined() && train.size() > 0
-                            ? train.weights.const_data_ptr<float>()
-                            : nullptr;
+  // What each interaction brings; null: one.
+  const auto brought = of_ratings               ? train.labels
+                       : worth == Worth::kCount ? train.weights
+                                                : torch::Tensor();
+  const auto* worths =
+      brought.defined() && train.size() > 0 ? brought.const_data_ptr<float>() : nullptr;
+  const bool adds_up = worth == Worth::kCount || worth == Worth::kRatings;
   auto* offset = out.offsets.data_ptr<int64_t>();
   auto* column = out.columns.data_ptr<int32_t>();
   auto* value = out.values.data_ptr<float>();
@@ -33,14 +36,12 @@ SparseRows interaction_matrix(const Interactions& train, Worth worth) {
     std::stable_sort(rows.begin(), rows.end(),
                      [&](int64_t a, int64_t b) { return items[a] < items[b]; });
     for (const int64_t r : rows) {
-      const float added = weights == nullptr ? 1.0f : weights[r];
+      const float brings = worths == nullptr ? 1.0f : worths[r];
       if (size == offset[u] || column[size - 1] != items[r]) {
         column[size] = items[r];
-        value[size++] = worth == Worth::kRating ? labels[r] : added;
-      } else if (worth == Worth::kRating) {
-        value[size - 1] = labels[r];
-      } else if (worth == Worth::kCount) {
-        value[size - 1] += added;
+        value[size++] = brings;
+      } else {
+        value[size - 1] = adds_up ? value[size - 1] + brings : brings;
       }
     }
     offset[u + 1] = size;

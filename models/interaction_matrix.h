@@ -7,9 +7,10 @@ namespace reckon {
 
 /// What an element of interaction_matrix() says of a user and an item.
 enum class Worth {
-  kOne,     ///< That there is an interaction.
-  kCount,   ///< How many there are; with weights, their sum.
-  kRating,  ///< The rating of the latest one.
+  kOne,      ///< That there is an interaction.
+  kCount,    ///< How many there are; with weights, their sum.
+  kRating,   ///< The rating of the latest one.
+  kRatings,  ///< The sum of their ratings.
 };
 
 /// Users by items, an element for each pair that has an interaction; the columns of a row ascend.

@@ -17,7 +17,7 @@ void ItemKnn::Options::describe(Schema<Options>& schema) {
 }
 
 ItemKnn::ItemKnn(const Options& options, const Deps& deps)
-    : options_(options), weights_(register_module("weights", ItemWeights(deps.num_items))) {
+    : ItemWeightsModel(deps), options_(options) {
   if (options.similarity.compares_ratings() && !deps.has_ratings)
     throw ConfigError({{{"model"},
                         "model.similarity: compares ratings, and the data has none",
@@ -34,10 +34,6 @@ double ItemKnn::fit(const Interactions& train, const Context&) {
   weights_->fill(options_.neighbors_of == NeighborsOf::kHistory ? similar
                                                                 : transpose(similar, num_items()));
   return std::numeric_limits<double>::quiet_NaN();
-}
-
-torch::Tensor ItemKnn::score(const State& state, const torch::Tensor& candidates) {
-  return score_all(state).gather(1, candidates);  // [B, C]
 }
 
 }  // namespace reckon

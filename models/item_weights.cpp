@@ -2,8 +2,6 @@
 
 #include <ATen/Parallel.h>
 
-#include <algorithm>
-#include <cmath>
 #include <vector>
 
 #include "models/interaction_matrix.h"
@@ -37,49 +35,19 @@ void ItemWeightsImpl::fill_from_dense(const torch::Tensor& by_candidate, const t
   const auto* weight = by_candidate.const_data_ptr<float>();
   const auto factors = scale.contiguous();  // [I]
   const auto* factor = factors.const_data_ptr<float>();
-  struct Kept {
-    std::vector<int32_t> items;
-    std::vector<float> values;
-  };
-  std::vector<Kept> kept(static_cast<size_t>(num_items_));
+  std::vector<RowBlock> blocks(static_cast<size_t>(num_items_));
   at::parallel_for(0, num_items_, 16, [&](int64_t begin, int64_t end) {
-    std::vector<int32_t> order;
+    std::vector<SparseElement> kept;
     for (int64_t j = begin; j < end; ++j) {
       const float* row = weight + j * num_items_;
-      order.clear();
+      kept.clear();
       for (int64_t i = 0; i < num_items_; ++i)
-        if (i != j && row[i] != 0.0f) order.push_back(static_cast<int32_t>(i));
-      if (keep > 0 && static_cast<int64_t>(order.size()) > keep) {
-        std::nth_element(order.begin(), order.begin() + keep, order.end(),
-                         [row](int32_t a, int32_t b) {
-                           const float x = std::abs(row[a]), y = std::abs(row[b]);
-                           return x != y ? x > y : a < b;
-                         });
-        order.resize(static_cast<size_t>(keep));
-        std::sort(order.begin(), order.end());
-      }
-      auto& out = kept[static_cast<size_t>(j)];
-      out.items.assign(order.begin(), order.end());
-      out.values.reserve(order.size());
-      for (const int32_t i : order) out.values.push_back(row[i] * factor[j]);
+        if (i != j && row[i] != 0.0f) kept.push_back({row[i] * factor[j], static_cast<int32_t>(i)});
+      keep_largest(kept, keep);
+      blocks[static_cast<size_t>(j)].add(kept);
     }
   });
-  int64_t size = 0;
-  for (const auto& row : kept) size += static_cast<int64_t>(row.items.size());
-  SparseRows rows{torch::zeros({num_items_ + 1}, torch::kLong),  // [I + 1]
-                  torch::empty({size}, torch::kInt),             // [E]
-                  torch::empty({size})};                         // [E]
-  auto* offset = rows.offsets.data_ptr<int64_t>();
-  auto* item = rows.columns.data_ptr<int32_t>();
-  auto* value = rows.values.data_ptr<float>();
-  for (auto& row : kept) {
-    offset[1] = offset[0] + static_cast<int64_t>(row.items.size());
-    ++offset;
-    item = std::copy(row.items.begin(), row.items.end(), item);
-    value = std::copy(row.values.begin(), row.values.end(), value);
-    row = Kept{};
-  }
-  fill(transpose(rows, num_items_));
+  fill(transpose(join_blocks(blocks), num_items_));
 }
 
 State ItemWeightsImpl::encode(const Batch& request) const {
@@ -98,8 +66,12 @@ torch::Tensor ItemWeightsImpl::usable(const Batch& request) const {
   return ends.gt(begins).logical_and(history.ge(0)).any(/*dim=*/1);  // [B]
 }
 
-void ItemWeightsImpl::check_buffers(const std::string& name) const {
-  check_sparse_rows(rows(), num_items_, num_items_, name);
+void ItemWeightsImpl::check_buffers() const {
+  check_sparse_rows(rows(), num_items_, num_items_, "item weights");
+}
+
+torch::Tensor ItemWeightsModel::score(const State& state, const torch::Tensor& candidates) {
+  return score_all(state).gather(1, candidates);  // [B, C]
 }
 
 }  // namespace reckon

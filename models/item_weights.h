@@ -34,7 +34,7 @@ class ItemWeightsImpl : public torch::nn::Module {
   torch::Tensor score_all(const State& state) const;
   /// Whether an item of the history has a weight.   Shapes   -> [B] bool
   torch::Tensor usable(const Batch& request) const;
-  void check_buffers(const std::string& name) const;
+  void check_buffers() const;
 
  private:
   int64_t num_items_;
@@ -43,5 +43,26 @@ class ItemWeightsImpl : public torch::nn::Module {
   torch::Tensor values_;   // [E] float32
 };
 TORCH_MODULE(ItemWeights);
+
+/// What all models have whose score is that of ItemWeights; what is left to each is its fit.
+class ItemWeightsModel : public Model, public Fittable {
+ public:
+  RequestNeeds request_needs() const override { return weights_->request_needs(); }
+  Contract contract() const override { return {.new_user_with_history = true}; }
+  int64_t num_items() const override { return weights_->num_items(); }
+  State encode(const Batch& request) override { return weights_->encode(request); }
+  torch::Tensor score(const State& state, const torch::Tensor& candidates) override;
+  bool can_score_all() const override { return true; }
+  torch::Tensor score_all(const State& state) override { return weights_->score_all(state); }
+  torch::Tensor usable(const Batch& request) override { return weights_->usable(request); }
+  void check_buffers() const override { weights_->check_buffers(); }
+  Fittable* fittable() override { return this; }
+
+ protected:
+  explicit ItemWeightsModel(const Deps& deps)
+      : weights_(register_module("weights", ItemWeights(deps.num_items))) {}
+
+  ItemWeights weights_;
+};
 
 }  // namespace reckon

@@ -79,8 +79,8 @@ void KnnRatings::Options::describe(Schema<Options>& schema) {
 }
 
 KnnRatings::KnnRatings(const Options& options, const Deps& deps)
-    : options_(options),
-      means_(register_module("means", RatingMeans(deps.num_users, deps.num_items))),
+    : RatingModel(deps, "knn_ratings"),
+      options_(options),
       user_bias_(register_buffer("user_bias", torch::zeros({deps.num_users}))),
       item_bias_(register_buffer("item_bias", torch::zeros({deps.num_items}))) {
   const bool of_users = options.side == Options::Side::kUsers;
@@ -91,7 +91,6 @@ KnnRatings::KnnRatings(const Options& options, const Deps& deps)
   offsets_ = register_buffer("offsets", torch::zeros({num_y + 1}, torch::kLong));  // [Y + 1]
   raters_ = register_buffer("raters", torch::empty({0}, torch::kLong));            // [E]
   values_ = register_buffer("values", torch::empty({0}));                          // [E]
-  require_ratings(deps.has_ratings, "knn_ratings");
 }
 
 double KnnRatings::fit(const Interactions& train, const Context&) {
@@ -200,18 +199,6 @@ void KnnRatings::check_buffers() const {
   if (values_.numel() != raters_.numel())
     throw std::invalid_argument("knn_ratings: expected as many values as raters");
   check_ragged(offsets_, raters_, num_x, "knn_ratings");
-}
-
-Contract KnnRatings::contract() const {
-  return {.known_user = true, .fallback = rating_fallback()};
-}
-
-torch::Tensor KnnRatings::known_users(const torch::Tensor& users) {
-  return means_->known_users(users);  // [B]
-}
-
-torch::Tensor KnnRatings::usable(const Batch& request) {
-  return torch::ones_like(request.at(batch_key::kUsers), torch::kBool);  // [B]
 }
 
 State KnnRatings::encode(const Batch& request) {

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "models/baseline_estimates.h"
-#include "models/model.h"
+#include "models/rating_model.h"
 
 namespace reckon {
 
@@ -21,7 +21,7 @@ namespace reckon {
 /// 0, and x is no neighbour of itself. Where less than `min_neighbors` are left, what stands before
 /// the sum is predicted: the mean of x (for `plain` too) or b_xy, and where x is unknown the mean
 /// of y. Among equally similar ones the lower id counts first. Memory is X x X similarities.
-class KnnRatings : public Model, public Fittable {
+class KnnRatings : public RatingModel {
  public:
   struct Options {
     enum class Side { kUsers, kItems };
@@ -44,15 +44,9 @@ class KnnRatings : public Model, public Fittable {
 
   double fit(const Interactions& train, const Context& context) override;
 
-  RequestNeeds request_needs() const override { return {.users = true, .max_length = 0}; }
-  Contract contract() const override;
-  int64_t num_items() const override { return item_bias_.size(0); }
-  torch::Tensor known_users(const torch::Tensor& users) override;
-  torch::Tensor usable(const Batch& request) override;
   State encode(const Batch& request) override;
   torch::Tensor score(const State& state, const torch::Tensor& candidates) override;
   void check_buffers() const override;
-  Fittable* fittable() override { return this; }
 
   const torch::Tensor& similarities() const { return similarities_; }  // [X, X]
 
@@ -68,7 +62,6 @@ class KnnRatings : public Model, public Fittable {
   Sums traced_sums_of(const torch::Tensor& x, const torch::Tensor& y) const;
 
   Options options_;
-  RatingMeans means_;
   torch::Tensor user_bias_, item_bias_;  // [U], [I]; of the baseline
   torch::Tensor deviations_;             // [X]; what z_score multiplies with, else ones
   torch::Tensor similarities_;           // [X, X]

@@ -64,12 +64,10 @@ void Nmf::Options::describe(Schema<Options>& schema) {
 }
 
 Nmf::Nmf(const Options& options, const Deps& deps)
-    : options_(options),
-      means_(register_module("means", RatingMeans(deps.num_users, deps.num_items))),
+    : RatingModel(deps, "nmf"),
+      options_(options),
       users_(register_buffer("users", torch::zeros({deps.num_users, options.dim}))),
-      items_(register_buffer("items", torch::zeros({deps.num_items, options.dim}))) {
-  require_ratings(deps.has_ratings, "nmf");
-}
+      items_(register_buffer("items", torch::zeros({deps.num_items, options.dim}))) {}
 
 double Nmf::fit(const Interactions& train, const Context& context) {
   const Ratings ratings(train, users_.size(0), num_items(), options_.scale, "nmf");
@@ -95,16 +93,6 @@ double Nmf::fit(const Interactions& train, const Context& context) {
   return sum / static_cast<double>(ratings.size());
 }
 
-Contract Nmf::contract() const { return {.known_user = true, .fallback = rating_fallback()}; }
-
-torch::Tensor Nmf::known_users(const torch::Tensor& users) {
-  return means_->known_users(users);  // [B]
-}
-
-torch::Tensor Nmf::usable(const Batch& request) {
-  return torch::ones_like(request.at(batch_key::kUsers), torch::kBool);  // [B]
-}
-
 State Nmf::encode(const Batch& request) {
   const auto users = known_users(request.at(batch_key::kUsers));  // [B]
   return {{users, rows_of_known(users_, users)}};
@@ -113,17 +101,12 @@ State Nmf::encode(const Batch& request) {
 torch::Tensor Nmf::score(const State& state, const torch::Tensor& candidates) {
   const auto products =
       items_.index({candidates}).matmul(state.tensors[1].unsqueeze(2)).squeeze(2);  // [B, C]
-  const auto known =
-      state.tensors[0].ge(0).unsqueeze(1).logical_and(means_->known_items(candidates));  // [B, C]
-  return options_.scale.clipped(
-      torch::where(known, products, means_->predict(state.tensors[0], candidates)));  // [B, C]
+  return options_.scale.clipped(or_means(products, state.tensors[0], candidates));  // [B, C]
 }
 
 torch::Tensor Nmf::score_all(const State& state) {
-  const auto known = state.tensors[0].ge(0).unsqueeze(1).logical_and(
-      means_->all_known_items().unsqueeze(0));  // [B, I]
-  return options_.scale.clipped(torch::where(known, state.tensors[1].matmul(items_.t()),
-                                             means_->predict_all(state.tensors[0])));  // [B, I]
+  return options_.scale.clipped(
+      or_means_of_all(state.tensors[1].matmul(items_.t()), state.tensors[0]));  // [B, I]
 }
 
 }  // namespace reckon

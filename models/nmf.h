@@ -1,7 +1,6 @@
 #pragma once
 
-#include "models/model.h"
-#include "models/ratings.h"
+#include "models/rating_model.h"
 
 namespace reckon {
 
@@ -13,7 +12,7 @@ namespace reckon {
 /// (Luo, Zhou, Xia, Zhu, "An Efficient Non-Negative Matrix-Factorization-Based Approach to
 /// Collaborative Filtering for Recommender Systems", IEEE Trans. Industrial Informatics 2014). The
 /// unknown have the means of RatingMeans.
-class Nmf : public Model, public Fittable {
+class Nmf : public RatingModel {
  public:
   struct Options {
     RatingScale scale;
@@ -31,22 +30,15 @@ class Nmf : public Model, public Fittable {
   int64_t num_rounds() const override { return options_.epochs; }
   double fit(const Interactions& train, const Context& context) override;
 
-  RequestNeeds request_needs() const override { return {.users = true, .max_length = 0}; }
-  Contract contract() const override;
-  int64_t num_items() const override { return items_.size(0); }
-  torch::Tensor known_users(const torch::Tensor& users) override;
-  torch::Tensor usable(const Batch& request) override;
   State encode(const Batch& request) override;
   torch::Tensor score(const State& state, const torch::Tensor& candidates) override;
   bool can_score_all() const override { return true; }
   torch::Tensor score_all(const State& state) override;
   std::optional<torch::Tensor> item_vectors() override { return items_; }  // [I, D]
   std::optional<torch::Tensor> user_vectors() override { return users_; }  // [U, D]
-  Fittable* fittable() override { return this; }
 
  private:
   Options options_;
-  RatingMeans means_;
   torch::Tensor users_, items_;  // [U, D], [I, D]
 };
 

@@ -10,7 +10,6 @@
 #include <sstream>
 #include <stdexcept>
 
-#include "core/diagnostics.h"
 #include "core/ids.h"
 #include "core/random.h"
 
@@ -172,6 +171,8 @@ torch::Tensor RatingMeansImpl::known_items(const torch::Tensor& items) const {
   return item_counts_.index({items}).gt(0);  // [...]
 }
 
+torch::Tensor RatingMeansImpl::all_known_users() const { return user_counts_.gt(0); }  // [U]
+
 torch::Tensor RatingMeansImpl::all_known_items() const { return item_counts_.gt(0); }  // [I]
 
 torch::Tensor RatingMeansImpl::predict(const torch::Tensor& users,
@@ -213,16 +214,6 @@ void check_ragged(const torch::Tensor& offsets, const torch::Tensor& entries, in
     throw std::invalid_argument(model + ": an entry of the list is not in [0, " +
                                 std::to_string(bound) + ")");
 }
-
-void require_ratings(bool has_ratings, const std::string& model) {
-  if (!has_ratings)
-    throw ConfigError({{{"model"},
-                        "model: " + model + " learns ratings, and the data has none",
-                        "name their column in data.files.interactions.roles.rating, or take a "
-                        "model that ranks, such as bpr_mf"}});
-}
-
-std::string rating_fallback() { return "the ratings of a user without peculiarities"; }
 
 torch::Tensor normal_table(int64_t num_rows, int64_t width, double mean, double deviation,
                            uint64_t seed, uint64_t table) {

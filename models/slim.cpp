@@ -1,12 +1,10 @@
 #include "models/slim.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <vector>
 
+#include "kernels/shared_parts.h"
 #include "models/interaction_matrix.h"
 
 namespace reckon {
@@ -14,8 +12,7 @@ namespace reckon {
 namespace {
 
 struct Column {
-  std::vector<int32_t> items;
-  std::vector<float> values;
+  std::vector<SparseElement> weights;
   double loss = 0.0;
 };
 
@@ -111,35 +108,12 @@ class Descent {
       clear(item);
       auto& weight = weight_[static_cast<size_t>(item)];
       if (weight == 0.0f) continue;
-      out.items.push_back(item);
-      out.values.push_back(weight);
+      out.weights.push_back({weight, item});
       out.loss += options_.l1 * std::abs(weight) + 0.5 * options_.l2 * weight * weight;
       weight = 0.0f;
     }
-    keep_largest(out);
+    keep_largest(out.weights, options_.keep);
     return out;
-  }
-
-  void keep_largest(Column& column) const {
-    const auto size = static_cast<int64_t>(column.items.size());
-    if (options_.keep == 0 || size <= options_.keep) return;
-    std::vector<int32_t> order(column.items.size());
-    for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int32_t>(i);
-    std::nth_element(order.begin(), order.begin() + options_.keep, order.end(),
-                     [&](int32_t a, int32_t b) {
-                       const float x = std::abs(column.values[static_cast<size_t>(a)]);
-                       const float y = std::abs(column.values[static_cast<size_t>(b)]);
-                       return x != y ? x > y : a < b;
-                     });
-    order.resize(static_cast<size_t>(options_.keep));
-    std::sort(order.begin(), order.end());
-    Column kept;
-    kept.loss = column.loss;
-    for (const int32_t i : order) {
-      kept.items.push_back(column.items[static_cast<size_t>(i)]);
-      kept.values.push_back(column.values[static_cast<size_t>(i)]);
-    }
-    column = std::move(kept);
   }
 
   const int64_t* user_offset_;
@@ -175,45 +149,27 @@ void Slim::Options::describe(Schema<Options>& schema) {
       .doc("Weights that are kept of each item, the largest by magnitude; 0: all.");
 }
 
-Slim::Slim(const Options& options, const Deps& deps)
-    : options_(options), weights_(register_module("weights", ItemWeights(deps.num_items))) {}
+Slim::Slim(const Options& options, const Deps& deps) : ItemWeightsModel(deps), options_(options) {}
 
 double Slim::fit(const Interactions& train, const Context&) {
   TORCH_CHECK(train.num_items == num_items(), "slim: made for ", num_items(),
               " items, got data of ", train.num_items);
   const auto users = interaction_matrix(train);
   const auto items = transpose(users, num_items());
-  std::vector<Column> columns(static_cast<size_t>(num_items()));
-  std::atomic<int64_t> next{0};
-  at::parallel_for(0, at::get_num_threads(), 1, [&](int64_t, int64_t) {
+  std::vector<RowBlock> by_candidate(static_cast<size_t>(num_items()));
+  std::vector<double> losses(static_cast<size_t>(num_items()));
+  share_parts(num_items(), 1, [&](SharedParts& parts) {
     Descent descent(users, items, options_);
-    for (int64_t item = next++; item < num_items(); item = next++)
-      columns[static_cast<size_t>(item)] = descent.solve(item);
+    for (int64_t item, end; parts.take(item, end);) {
+      const auto column = descent.solve(item);
+      by_candidate[static_cast<size_t>(item)].add(column.weights);
+      losses[static_cast<size_t>(item)] = column.loss;
+    }
   });
+  weights_->fill(transpose(join_blocks(by_candidate), num_items()));
   double loss = 0.0;
-  int64_t size = 0;
-  for (const auto& column : columns) {
-    loss += column.loss;
-    size += static_cast<int64_t>(column.items.size());
-  }
-  SparseRows by_candidate{torch::zeros({num_items() + 1}, torch::kLong),  // [I + 1]
-                          torch::empty({size}, torch::kInt),              // [E]
-                          torch::empty({size})};                          // [E]
-  auto* offset = by_candidate.offsets.data_ptr<int64_t>();
-  auto* item = by_candidate.columns.data_ptr<int32_t>();
-  auto* value = by_candidate.values.data_ptr<float>();
-  for (const auto& column : columns) {
-    offset[1] = offset[0] + static_cast<int64_t>(column.items.size());
-    ++offset;
-    item = std::copy(column.items.begin(), column.items.end(), item);
-    value = std::copy(column.values.begin(), column.values.end(), value);
-  }
-  weights_->fill(transpose(by_candidate, num_items()));
+  for (const double of_item : losses) loss += of_item;
   return loss / static_cast<double>(std::max<int64_t>(1, num_items()));
-}
-
-torch::Tensor Slim::score(const State& state, const torch::Tensor& candidates) {
-  return score_all(state).gather(1, candidates);  // [B, C]
 }
 
 }  // namespace reckon

@@ -11,7 +11,7 @@ namespace reckon {
 /// for every item j by itself, X users by items, one where there is an interaction; with
 /// `non_negative` (as in the paper) over w >= 0. Coordinate descent over the items that share a user
 /// with j: without negative weights no other can have one, and of the others none is asked for.
-class Slim : public Model, public Fittable {
+class Slim : public ItemWeightsModel {
  public:
   struct Options {
     double l1 = 1.0;
@@ -28,20 +28,8 @@ class Slim : public Model, public Fittable {
   /// Returns the mean of the minimised sum over items.
   double fit(const Interactions& train, const Context& context) override;
 
-  RequestNeeds request_needs() const override { return weights_->request_needs(); }
-  Contract contract() const override { return {.new_user_with_history = true}; }
-  int64_t num_items() const override { return weights_->num_items(); }
-  State encode(const Batch& request) override { return weights_->encode(request); }
-  torch::Tensor score(const State& state, const torch::Tensor& candidates) override;
-  bool can_score_all() const override { return true; }
-  torch::Tensor score_all(const State& state) override { return weights_->score_all(state); }
-  torch::Tensor usable(const Batch& request) override { return weights_->usable(request); }
-  void check_buffers() const override { weights_->check_buffers("slim"); }
-  Fittable* fittable() override { return this; }
-
  private:
   Options options_;
-  ItemWeights weights_;
 };
 
 }  // namespace reckon

@@ -15,28 +15,26 @@ void SlopeOne::Options::describe(Schema<Options>& schema) {
 }
 
 SlopeOne::SlopeOne(const Options& options, const Deps& deps)
-    : options_(options),
-      num_items_(deps.num_items),
-      means_(register_module("means", RatingMeans(deps.num_users, deps.num_items))),
+    : RatingModel(deps, "slope_one"),
+      options_(options),
       deviations_(register_buffer("deviations", torch::empty({0, 0}))),
       weights_(register_buffer("weights", torch::empty({0, 0}))),
       no_items_(register_buffer("no_items", torch::zeros({deps.num_items}))),
       offsets_(register_buffer("offsets", torch::zeros({deps.num_users + 1}, torch::kLong))),
-      rated_(register_buffer("rated", torch::empty({0}, torch::kLong))) {
-  require_ratings(deps.has_ratings, "slope_one");
-}
+      rated_(register_buffer("rated", torch::empty({0}, torch::kLong))) {}
 
 double SlopeOne::fit(const Interactions& train, const Context&) {
-  const Ratings ratings(train, offsets_.size(0) - 1, num_items_, options_.scale, "slope_one");
+  const int64_t num_items = this->num_items();
+  const Ratings ratings(train, num_users(), num_items, options_.scale, "slope_one");
   means_->fit(ratings);
-  auto deviations = torch::zeros({num_items_, num_items_});  // [I, I]
-  auto weights = torch::zeros({num_items_, num_items_});     // [I, I]
+  auto deviations = torch::zeros({num_items, num_items});  // [I, I]
+  auto weights = torch::zeros({num_items, num_items});     // [I, I]
   auto* sums = deviations.mutable_data_ptr<float>();
   auto* counts = weights.mutable_data_ptr<float>();
   // Row j of the item that a user has: each thread writes rows of its own.
-  at::parallel_for(0, num_items_, 1, [&](int64_t begin, int64_t end) {
-    std::vector<double> total(static_cast<size_t>(num_items_));
-    std::vector<int64_t> both(static_cast<size_t>(num_items_));
+  at::parallel_for(0, num_items, 1, [&](int64_t begin, int64_t end) {
+    std::vector<double> total(static_cast<size_t>(num_items));
+    std::vector<int64_t> both(static_cast<size_t>(num_items));
     for (int64_t j = begin; j < end; ++j) {
       std::fill(total.begin(), total.end(), 0.0);
       std::fill(both.begin(), both.end(), 0);
@@ -48,13 +46,13 @@ double SlopeOne::fit(const Interactions& train, const Context&) {
           ++both[static_cast<size_t>(own.others[m])];
         }
       }
-      for (int64_t i = 0; i < num_items_; ++i) {
+      for (int64_t i = 0; i < num_items; ++i) {
         const auto common = both[static_cast<size_t>(i)];
         if (common == 0) continue;
         const double weight = options_.weighted ? static_cast<double>(common) : 1.0;
-        counts[j * num_items_ + i] = static_cast<float>(weight);
-        sums[j * num_items_ + i] = static_cast<float>(weight * total[static_cast<size_t>(i)] /
-                                                      static_cast<double>(common));
+        counts[j * num_items + i] = static_cast<float>(weight);
+        sums[j * num_items + i] = static_cast<float>(weight * total[static_cast<size_t>(i)] /
+                                                     static_cast<double>(common));
       }
     }
   });
@@ -70,21 +68,11 @@ double SlopeOne::fit(const Interactions& train, const Context&) {
 
 void SlopeOne::check_buffers() const {
   if (rated_.size(0) == 0) return;  // not fitted
-  if (deviations_.dim() != 2 || deviations_.size(0) != num_items_ ||
-      deviations_.size(1) != num_items_ || !weights_.sizes().equals(deviations_.sizes()))
-    throw std::invalid_argument("slope_one: expected tables of " + std::to_string(num_items_) +
-                                " by " + std::to_string(num_items_) + " items");
-  check_ragged(offsets_, rated_, num_items_, "slope_one");
-}
-
-Contract SlopeOne::contract() const { return {.known_user = true, .fallback = rating_fallback()}; }
-
-torch::Tensor SlopeOne::known_users(const torch::Tensor& users) {
-  return means_->known_users(users);  // [B]
-}
-
-torch::Tensor SlopeOne::usable(const Batch& request) {
-  return torch::ones_like(request.at(batch_key::kUsers), torch::kBool);  // [B]
+  if (deviations_.dim() != 2 || deviations_.size(0) != num_items() ||
+      deviations_.size(1) != num_items() || !weights_.sizes().equals(deviations_.sizes()))
+    throw std::invalid_argument("slope_one: expected tables of " + std::to_string(num_items()) +
+                                " by " + std::to_string(num_items()) + " items");
+  check_ragged(offsets_, rated_, num_items(), "slope_one");
 }
 
 State SlopeOne::encode(const Batch& request) {

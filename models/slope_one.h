@@ -1,7 +1,6 @@
 #pragma once
 
-#include "models/model.h"
-#include "models/ratings.h"
+#include "models/rating_model.h"
 
 namespace reckon {
 
@@ -13,7 +12,7 @@ namespace reckon {
 /// Rating-Based Collaborative Filtering", SDM 2005; unweighted as Surprise does it). Where no item
 /// shares one, it is mean_u; the unknown have the means of RatingMeans.
 /// Memory is two tables of I x I numbers.
-class SlopeOne : public Model, public Fittable {
+class SlopeOne : public RatingModel {
  public:
   struct Options {
     RatingScale scale;
@@ -25,22 +24,14 @@ class SlopeOne : public Model, public Fittable {
 
   double fit(const Interactions& train, const Context& context) override;
 
-  RequestNeeds request_needs() const override { return {.users = true, .max_length = 0}; }
-  Contract contract() const override;
-  int64_t num_items() const override { return num_items_; }
-  torch::Tensor known_users(const torch::Tensor& users) override;
-  torch::Tensor usable(const Batch& request) override;
   State encode(const Batch& request) override;
   torch::Tensor score(const State& state, const torch::Tensor& candidates) override;
   bool can_score_all() const override { return true; }
   torch::Tensor score_all(const State& state) override;
   void check_buffers() const override;
-  Fittable* fittable() override { return this; }
 
  private:
   Options options_;
-  int64_t num_items_;
-  RatingMeans means_;
   torch::Tensor deviations_;  // [I, I]: column i holds weight x dev(i, j) by j
   torch::Tensor weights_;     // [I, I]: the weights
   torch::Tensor no_items_;    // [I], zeros

@@ -1,7 +1,6 @@
 #pragma once
 
-#include "models/model.h"
-#include "models/ratings.h"
+#include "models/rating_model.h"
 
 namespace reckon {
 
@@ -13,7 +12,7 @@ namespace reckon {
 /// probabilistic matrix factorisation (Salakhutdinov, Mnih, NIPS 2007). A round is an epoch, user
 /// by user, the ratings of each in a random order, see kernels/rating_sgd.h. Vectors and biases of
 /// the unknown are zero.
-class Svd : public Model, public Fittable {
+class Svd : public RatingModel {
  public:
   struct Options {
     RatingScale scale;
@@ -32,25 +31,18 @@ class Svd : public Model, public Fittable {
   int64_t num_rounds() const override { return options_.epochs; }
   double fit(const Interactions& train, const Context& context) override;
 
-  RequestNeeds request_needs() const override { return {.users = true, .max_length = 0}; }
-  Contract contract() const override;
-  int64_t num_items() const override { return item_bias_.size(0); }
-  torch::Tensor known_users(const torch::Tensor& users) override;
-  torch::Tensor usable(const Batch& request) override;
   State encode(const Batch& request) override;
   torch::Tensor score(const State& state, const torch::Tensor& candidates) override;
   bool can_score_all() const override { return true; }
   torch::Tensor score_all(const State& state) override;
   std::optional<torch::Tensor> item_vectors() override { return items_; }  // [I, D]
   std::optional<torch::Tensor> user_vectors() override { return users_; }  // [U, D]
-  Fittable* fittable() override { return this; }
 
  private:
   torch::Tensor with_biases(const torch::Tensor& products, const State& state,
                             const torch::Tensor& item_bias) const;
 
   Options options_;
-  RatingMeans means_;
   torch::Tensor users_, items_;          // [U, D], [I, D]
   torch::Tensor user_bias_, item_bias_;  // [U], [I]
 };

@@ -6,51 +6,29 @@
 
 namespace reckon {
 
-void SvdPp::Options::describe(Schema<Options>& schema) {
-  schema.field("scale", &Options::scale).doc("The scale of the ratings.");
-  schema.field("dim", &Options::dim).at_least(1).doc("Width of the vectors.");
-  schema.field("epochs", &Options::epochs).at_least(1).doc("Sweeps over all ratings.");
-  schema.field("lr", &Options::lr).positive().doc("The rate of learning.");
-  schema.field("l2", &Options::l2)
-      .at_least(0)
-      .doc("Times the squared vectors and biases, for each rating.");
-  schema.field("init_mean", &Options::init_mean).doc("Mean of the normal draws of vectors.");
-  schema.field("init_scale", &Options::init_scale).at_least(0).doc("Their standard deviation.");
-}
+void SvdPp::Options::describe(Schema<Options>& schema) { describe_factor_sgd(schema); }
 
 SvdPp::SvdPp(const Options& options, const Deps& deps)
-    : options_(options),
-      means_(register_module("means", RatingMeans(deps.num_users, deps.num_items))),
+    : RatingModel(deps, "svd_pp"),
+      options_(options),
       users_(register_buffer("users", torch::zeros({deps.num_users, options.dim}))),
       items_(register_buffer("items", torch::zeros({deps.num_items, options.dim}))),
       implicit_(register_buffer("implicit", torch::zeros({deps.num_items, options.dim}))),
       whole_users_(register_buffer("whole_users", torch::zeros({deps.num_users, options.dim}))),
       user_bias_(register_buffer("user_bias", torch::zeros({deps.num_users}))),
-      item_bias_(register_buffer("item_bias", torch::zeros({deps.num_items}))) {
-  require_ratings(deps.has_ratings, "svd_pp");
-}
+      item_bias_(register_buffer("item_bias", torch::zeros({deps.num_items}))) {}
 
 double SvdPp::fit(const Interactions& train, const Context& context) {
-  Ratings ratings(train, user_bias_.size(0), num_items(), options_.scale, "svd_pp",
+  Ratings ratings(train, num_users(), num_items(), options_.scale, "svd_pp",
                   /*by_item=*/context.round == 0);
   ratings.shuffle_each_user(context.seed, context.round);
   if (context.round == 0) {
     means_->fit(ratings);
-    const auto draw = [&](torch::Tensor& table, const torch::Tensor& known, uint64_t number) {
-      table.copy_(normal_table(table.size(0), options_.dim, options_.init_mean, options_.init_scale,
-                               context.seed, number) *
-                  known.unsqueeze(1));  // [N, D]
-    };
-    draw(users_, means_->known_users(torch::arange(users_.size(0))).ge(0), 0);
-    draw(items_, means_->all_known_items(), 1);
-    draw(implicit_, means_->all_known_items(), 2);
+    draw_vectors(options_, context.seed, {users_}, {items_, implicit_});
     user_bias_.zero_();
     item_bias_.zero_();
   }
-  const double loss = factor_pp_sgd_epoch({.user_offsets = ratings.user_offsets(),
-                                           .items = ratings.items(),
-                                           .values = ratings.values(),
-                                           .num_users = ratings.num_users()},
+  const double loss = factor_pp_sgd_epoch(ratings.rows(),
                                           {.users = users_.mutable_data_ptr<float>(),
                                            .items = items_.mutable_data_ptr<float>(),
                                            .user_bias = user_bias_.mutable_data_ptr<float>(),
@@ -73,16 +51,6 @@ double SvdPp::fit(const Interactions& train, const Context& context) {
       for (int64_t d = 0; d < width; ++d) whole[d] += share * implicit[own.others[j] * width + d];
   }
   return loss;
-}
-
-Contract SvdPp::contract() const { return {.known_user = true, .fallback = rating_fallback()}; }
-
-torch::Tensor SvdPp::known_users(const torch::Tensor& users) {
-  return means_->known_users(users);  // [B]
-}
-
-torch::Tensor SvdPp::usable(const Batch& request) {
-  return torch::ones_like(request.at(batch_key::kUsers), torch::kBool);  // [B]
 }
 
 State SvdPp::encode(const Batch& request) {

@@ -5,9 +5,12 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <optional>
+#include <span>
 #include <vector>
 
 #include "core/random.h"
+#include "datasets/negative_sampler.h"
 #include "kernels/bpr_update.h"
 #include "models/pairwise.h"
 #include "training/workers.h"
@@ -18,8 +21,6 @@ namespace {
 
 // Samples that a thread draws before it learns from them: few enough for the first cache.
 constexpr int64_t kSamplesAtOnce = 512;
-// Draws of one negative before a user who has nearly everything is left out.
-constexpr uint64_t kMostAttempts = 64;
 
 PairwiseLearnable::Form require_form(const Procedure::Deps& deps) {
   TORCH_CHECK(deps.model != nullptr, "lock_free: expected a model");
@@ -46,17 +47,15 @@ class LockFree::Sweeps : public Fittable {
   double fit(const Interactions& train, const Context& context) override;
 
  private:
-  // Users of rows, and each user's items in ascending order, for the question who has what.
   void index(const Interactions& train);
-  bool has(int32_t user, int32_t item) const;
-  // Draws the sample of one counter; false when the user has every item that was drawn.
+  // Draws the sample of one counter; false when the user has every item that there is.
   bool draw(const RandomKey& key, uint64_t counter, BprSample& sample) const;
 
   Options options_;
   PairwiseLearnable::Form form_;
   torch::Tensor offsets_, items_;  // of the training data, kept alive
-  std::vector<int32_t> users_;     // [E]
-  std::vector<int32_t> sorted_;    // [E]
+  std::vector<int32_t> users_;     // [E], of each row
+  std::optional<NegativeSampler> sampler_;
 };
 
 void LockFree::Sweeps::index(const Interactions& train) {
@@ -69,34 +68,27 @@ void LockFree::Sweeps::index(const Interactions& train) {
   offsets_ = train.user_offsets.contiguous();  // [U + 1]
   items_ = train.items.contiguous();           // [E]
   const auto* offsets = offsets_.const_data_ptr<int64_t>();
-  const auto* items = items_.const_data_ptr<int32_t>();
   users_.resize(static_cast<size_t>(train.size()));
-  sorted_.assign(items, items + train.size());
-  for (int64_t user = 0; user < train.num_users; ++user) {
+  for (int64_t user = 0; user < train.num_users; ++user)
     std::fill(users_.begin() + offsets[user], users_.begin() + offsets[user + 1],
               static_cast<int32_t>(user));
-    std::sort(sorted_.begin() + offsets[user], sorted_.begin() + offsets[user + 1]);
-  }
-}
-
-bool LockFree::Sweeps::has(int32_t user, int32_t item) const {
-  const auto* offsets = offsets_.const_data_ptr<int64_t>();
-  return std::binary_search(sorted_.begin() + offsets[user], sorted_.begin() + offsets[user + 1],
-                            item);
+  sampler_.emplace(train, NegativeNeeds{});
 }
 
 bool LockFree::Sweeps::draw(const RandomKey& key, uint64_t counter, BprSample& sample) const {
   const auto row = random_below(key, 2 * counter, users_.size());
   sample.user = users_[row];
-  sample.positive = items_.const_data_ptr<int32_t>()[row];
-  const auto num_items = static_cast<uint64_t>(form_.items.size(0));
-  const auto negatives = key.child(2 * counter + 1);
-  sample.negative = static_cast<int32_t>(random_below(negatives, 0, num_items));
-  for (uint64_t attempt = 1; has(sample.user, sample.negative); ++attempt) {
-    if (attempt == kMostAttempts) return false;
-    sample.negative = static_cast<int32_t>(random_below(negatives, attempt, num_items));
-  }
-  return true;
+  const auto* items = items_.const_data_ptr<int32_t>();
+  const auto* offsets = offsets_.const_data_ptr<int64_t>();
+  sample.positive = items[row];
+  const std::span<const int32_t> own(items + offsets[sample.user],
+                                     items + offsets[sample.user + 1]);
+  int64_t negative = 0;
+  sampler_->draw(key.child(2 * counter + 1), {*sampler_, own, 1}, {&negative, 1});
+  sample.negative = static_cast<int32_t>(negative);
+  // Only who has every item is given one of them.
+  return static_cast<int64_t>(own.size()) < form_.items.size(0) ||
+         std::find(own.begin(), own.end(), sample.negative) == own.end();
 }
 
 double LockFree::Sweeps::fit(const Interactions& train, const Context& context) {
