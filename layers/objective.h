@@ -20,6 +20,27 @@ struct LossParts {
   std::map<std::string, double> logged;  ///< Further sums over the same targets, for the log.
 };
 
+/// How a view of the graph, made for one step, differs from the graph itself.
+struct ViewNeeds {
+  enum class Kind {
+    kNone,         ///< No views are wanted.
+    kEdgeDropout,  ///< Each edge is left out with probability `amount`, both ways at once.
+    kNoise,        ///< Each layer is moved by `amount` in a random direction of its orthant.
+    kSpectral,     ///< The largest `rank` singular values of the graph in its place.
+  } kind = Kind::kNone;
+  double amount = 0.0;
+  int64_t rank = 0;
+  int64_t count = 2;  ///< Views of one step, each drawn for itself.
+
+  bool operator==(const ViewNeeds&) const = default;
+};
+
+/// The distinct users and items of a step as one view of the graph shows them.
+struct View {
+  torch::Tensor users;  // [Us, D]
+  torch::Tensor items;  // [Is, D]
+};
+
 /// Everything an objective may look at: P positions, flattened over users and steps.
 ///
 /// What the objective's needs do not name is undefined.
@@ -38,6 +59,8 @@ struct ObjectiveInput {
   std::function<ScorerSide()> all_items;  ///< vectors [I, D], ids [I]; asked for only when needed.
   bool items_are_sparse = false;          ///< Gradients of items are to name only the rows touched.
   Scorer* scorer = nullptr;
+  /// The graph itself as a view, then those that were asked for; empty when none were.
+  std::vector<View> views;
 };
 
 /// What an objective asks of the batches; a plain struct, so that layers/ knows no data set.
@@ -49,6 +72,7 @@ struct ObjectiveNeeds {
   bool labels = false;
   bool log_q = false;          ///< Log probabilities of drawing the negatives, and each target.
   bool log_frequency = false;  ///< Log share of each target in the training interactions.
+  ViewNeeds views;
 };
 
 template <>

@@ -12,6 +12,8 @@ namespace reckon {
 struct ScorerSide {
   torch::Tensor vectors;
   torch::Tensor ids;  ///< Undefined for a user that is known by its history alone.
+  /// The trained vectors that a graph made `vectors` of, in the same order; undefined where none did.
+  torch::Tensor origin;
 };
 
 /// A scorer's inner-product form: score = <query, item> + item_bias for the transformed vectors.

@@ -4,11 +4,13 @@
 
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "core/catalog.h"
 #include "datasets/batch.h"
+#include "datasets/graph.h"
 #include "datasets/interactions.h"
 #include "datasets/needs.h"
 #include "layers/objective.h"
@@ -59,8 +61,12 @@ class Learnable {
   virtual Objective::Coupling coupling() const = 0;
 
   /// What every shard needs and is costly to make (graph propagation, a full item table); computed
-  /// once for each step. Shard gradients are added up at these tensors and sent back once.
-  virtual std::vector<torch::Tensor> shared() { return {}; }
+  /// once for each step. Shard gradients are added up at those of these tensors that need one and sent
+  /// back once. `step` holds the shards that it is for: the result serves no others.
+  virtual std::vector<torch::Tensor> shared(std::span<const Batch* const> step) {
+    static_cast<void>(step);
+    return {};
+  }
 
   virtual Represented represent(const Batch& shard, const std::vector<torch::Tensor>& shared) = 0;
 
@@ -107,6 +113,8 @@ class Model : public torch::nn::Module {
     int64_t num_items = 0;
     /// Training interactions, for models that hold a graph of them; null while only sizes are known.
     const Interactions* train = nullptr;
+    /// What the data declares beside them (data.graph); null when it declares none.
+    const Graph* graph = nullptr;
     bool has_ratings = true;  ///< Whether interactions carry ratings; what learns them asks.
   };
 

@@ -388,7 +388,9 @@ Objective::Coupling Retrieval::coupling() const {
   return Objective::Coupling::kExample;
 }
 
-std::vector<torch::Tensor> Retrieval::shared() {
+std::vector<torch::Tensor> Retrieval::shared(std::span<const Batch* const>) { return propagated(); }
+
+std::vector<torch::Tensor> Retrieval::propagated() {
   if (!propagation_) return {};
   auto [users, items] = propagation_->forward(users_->all(), items_->all());  // [U, D], [I, D]
   return {users, items};
@@ -396,12 +398,13 @@ std::vector<torch::Tensor> Retrieval::shared() {
 
 std::vector<torch::Tensor> Retrieval::shared_for_scoring() {
   // A trace must hold the operations, and a gradient its own graph.
-  if (!propagation_ || is_training() || at::GradMode::is_enabled() || is_tracing()) return shared();
+  if (!propagation_ || is_training() || at::GradMode::is_enabled() || is_tracing())
+    return propagated();
   std::vector<uint32_t> versions;
   for (const auto& parameter : parameters()) versions.push_back(parameter._version());
   const std::lock_guard lock(scoring_mutex_);
   if (scoring_shared_.empty() || scoring_versions_ != versions) {
-    scoring_shared_ = shared();
+    scoring_shared_ = propagated();
     scoring_versions_ = std::move(versions);
   }
   return scoring_shared_;

@@ -92,7 +92,7 @@ class Retrieval : public Model, public Learnable, public PairwiseLearnable {
 
   Needs needs() const override;
   Objective::Coupling coupling() const override;
-  std::vector<torch::Tensor> shared() override;
+  std::vector<torch::Tensor> shared(std::span<const Batch* const> step) override;
   Represented represent(const Batch& shard, const std::vector<torch::Tensor>& shared) override;
   LossParts loss(const Represented& rows, const std::vector<torch::Tensor>& shared,
                  int64_t step_number) override;
@@ -103,7 +103,9 @@ class Retrieval : public Model, public Learnable, public PairwiseLearnable {
   bool has_user_ids() const { return !users_.is_empty(); }
   bool has_history() const { return encoder_ != nullptr; }
 
-  // shared() for scoring: propagated once for as long as weights and mode stay what they are.
+  // User and item vectors after propagation; nothing without one.
+  std::vector<torch::Tensor> propagated();
+  // The same for scoring: propagated once for as long as weights and mode stay what they are.
   std::vector<torch::Tensor> shared_for_scoring();
 
   // `shared` is empty without propagation; else it holds all user vectors and all item vectors.

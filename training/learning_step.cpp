@@ -4,6 +4,7 @@
 #include <torch/autograd.h>
 
 #include "kernels/dropout.h"
+#include "kernels/kernel_threads.h"
 #include "layers/embedding_table.h"
 
 namespace reckon {
@@ -84,10 +85,18 @@ LearningStep::LearningStep(Learnable& learnable, const std::vector<OptimizedPara
       coupling_(learnable.coupling()),
       sums_(parameters_, by_rows(parameters)) {}
 
-LearningStep::Shared LearningStep::make_shared(int64_t batch, int64_t num_shards) {
-  const DropoutScope dropout(seed_, batch, num_shards + 1);
+LearningStep::Shared LearningStep::make_shared(std::span<const StepBatch> batches,
+                                               int64_t first_batch) {
+  const auto num_shards = static_cast<int64_t>(batches.front().shards.size());
+  const DropoutScope dropout(seed_, first_batch, num_shards + 1);
+  std::vector<const Batch*> shards;
+  for (const auto& batch : batches)
+    for (const auto& shard : batch.shards)
+      if (shard.size() > 0) shards.push_back(&shard);
+  RECORD_USER_SCOPE("reckon::shared");
+  const KernelThreads threads(workers_.num_threads());
   Shared shared;
-  shared.outputs = learnable_.shared();
+  shared.outputs = learnable_.shared(shards);
   for (const auto& output : shared.outputs) {
     auto leaf = output;
     if (output.defined() && output.requires_grad()) leaf = output.detach().requires_grad_();
@@ -130,6 +139,8 @@ void LearningStep::take(const std::vector<torch::Tensor>& gradients, Shared& sha
 }
 
 void LearningStep::send_back(Shared& shared) {
+  RECORD_USER_SCOPE("reckon::send_back");
+  const KernelThreads threads(workers_.num_threads());
   sums_.add(gradients_of(shared.outputs, parameters_, shared.gradients));
 }
 
@@ -236,7 +247,7 @@ StepResult LearningStep::run(std::span<const StepBatch> batches, int64_t first_b
   const IntraOpThreads one(1);
   StepResult result;
   if (batches.empty()) return result;
-  auto shared = make_shared(first_batch, static_cast<int64_t>(batches.front().shards.size()));
+  auto shared = make_shared(batches, first_batch);
   for (size_t b = 0; b < batches.size(); ++b) {
     const auto number = first_batch + static_cast<int64_t>(b);
     if (b > 0) sums_.fold(workers_);

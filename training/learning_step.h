@@ -51,7 +51,7 @@ class LearningStep {
     std::vector<torch::Tensor> gradients;  // of the leaves that need one; undefined until there is
   };
 
-  Shared make_shared(int64_t batch, int64_t num_shards);
+  Shared make_shared(std::span<const StepBatch> batches, int64_t first_batch);
   void send_back(Shared& shared);
   Learnable::Represented represent(const Batch& shard, const Shared& shared);
   LossParts loss(const Learnable::Represented& rows, const Shared& shared, int64_t step_number);

@@ -386,7 +386,8 @@ TEST_P(EveryModel, EveryParameterGetsAGradientThatIsNotZero) {
   const BatchBuilder builder(train_, learnable->needs(), {.batch_size = 12, .num_shards = 1});
   const auto shard = builder.build(0, 0).shards[0];
   model->train();
-  const auto shared = learnable->shared();
+  const Batch* const step[] = {&shard};
+  const auto shared = learnable->shared(step);
   const auto loss = learnable->loss(learnable->represent(shard, shared), shared, 0);
   const auto named = model->named_parameters();
   std::vector<torch::Tensor> parameters;

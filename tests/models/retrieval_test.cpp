@@ -190,7 +190,8 @@ TEST(Retrieval, GradientsThroughSharedTensorsEqualDirectOnes) {
   batch.set(batch_key::kUsers, torch::tensor({1, 5, 1}, torch::kLong));
   batch.set(batch_key::kTargets, torch::tensor({2, 0, 9}, torch::kLong));
   const auto parameters = model->parameters();
-  const auto shared = learnable->shared();
+  const Batch* const step[] = {&batch};
+  const auto shared = learnable->shared(step);
   const auto direct =
       torch::autograd::grad({learnable->loss(learnable->represent(batch, shared), shared, 0).sum},
                             parameters, {}, true, false, true);

@@ -58,7 +58,7 @@ std::string describe(const TinyModel::Options& way) {
 std::vector<torch::Tensor> plain_gradients(TinyModel& model,
                                            const std::vector<OptimizedParameter>& parameters,
                                            double& loss) {
-  const auto shared = model.shared();
+  const auto shared = model.shared({});
   const auto parts = model.loss(model.represent(make_batch(0, kBatch), shared), shared, 0);
   loss = parts.sum.item<double>() / parts.weight;
   std::vector<torch::Tensor> inputs;

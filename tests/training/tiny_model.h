@@ -63,7 +63,7 @@ class TinyModel : public Model, public Learnable {
             .negatives = {NegativeNeeds{.count = 2, .exclude_positives = false}}};
   }
   Objective::Coupling coupling() const override { return options_.coupling; }
-  std::vector<torch::Tensor> shared() override {
+  std::vector<torch::Tensor> shared(std::span<const Batch* const>) override {
     if (!options_.shared) return {};
     return {items_->all() * 0.5 + items_->all().mean(0, true)};  // [I, D]
   }
