@@ -23,6 +23,18 @@
 namespace reckon {
 namespace {
 
+// While it lives, a model reads what it folded.
+class FoldScope {
+ public:
+  explicit FoldScope(Model& model) : model_(model) { model.fold(true); }
+  ~FoldScope() { model_.fold(false); }
+  FoldScope(const FoldScope&) = delete;
+  FoldScope& operator=(const FoldScope&) = delete;
+
+ private:
+  Model& model_;
+};
+
 // Rows and length of the request that is traced; what they are must not matter, which parity checks.
 constexpr int64_t kTracedRows = 3;
 constexpr int64_t kTracedLength = 5;
@@ -199,6 +211,7 @@ torch::jit::Module build_file(Model& model, const ExportInputs& inputs, Descript
   d.scores_all = !factors && model.can_score_all();
   d.sum_of_queries = !factors || factors->reduction == Factors::Reduction::kSum;
   trace_model(model, mirrored, d);
+  drop_unread(mirrored);
   file.register_module("model", mirrored);
   if (factors) file.register_buffer("factor_items", factors->items);  // [I, D]
   const bool has_bias = factors && factors->item_bias.defined();
@@ -280,6 +293,7 @@ StagedExport::StagedExport(Model& model, const ExportInputs& inputs, const std::
                            const ExportOptions& options)
     : impl_(std::make_unique<Impl>(path, inputs)) {
   const InferenceScope scope(model);
+  const FoldScope folded(model);
   const torch::NoGradGuard no_grad;
   auto& report = impl_->report;
   report.path = path;

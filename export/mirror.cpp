@@ -4,6 +4,9 @@
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
 #include <torch/utils.h>
 
+#include <map>
+#include <set>
+
 namespace reckon {
 
 torch::jit::Module mirror(const torch::nn::Module& module, const std::string& class_name,
@@ -42,6 +45,52 @@ void trace_method(
   const auto method = mirror._ivalue()->compilation_unit()->create_function(
       c10::QualifiedName(*mirror.type()->name(), name), graph);
   mirror.type()->addMethod(method);
+}
+
+namespace {
+
+// Adds the paths, such as "encoder.weight", of all attributes that a block reads.
+void collect_reads(const torch::jit::Block* block,
+                   std::map<const torch::jit::Value*, std::string>& path_of,
+                   std::set<std::string>& reads) {
+  for (const auto* node : block->nodes()) {
+    if (node->kind() == c10::prim::GetAttr) {
+      const auto from = path_of.find(node->input());
+      if (from != path_of.end()) {
+        const auto& name = node->s(c10::attr::name);
+        const auto path = from->second.empty() ? name : from->second + "." + name;
+        path_of[node->output()] = path;
+        reads.insert(path);
+      }
+    }
+    for (const auto* inner : node->blocks()) collect_reads(inner, path_of, reads);
+  }
+}
+
+void empty_all_but(torch::jit::Module module, const std::string& prefix,
+                   const std::set<std::string>& reads) {
+  const auto empty = [&](const std::string& name, const torch::Tensor& tensor) {
+    if (reads.count(prefix + name) > 0 || !tensor.defined()) return;
+    module.setattr(name, torch::empty({0}, tensor.options().requires_grad(false)));
+  };
+  for (const auto& entry : module.named_parameters(/*recurse=*/false))
+    empty(entry.name, entry.value);
+  for (const auto& entry : module.named_buffers(/*recurse=*/false)) empty(entry.name, entry.value);
+  for (const auto& entry : module.named_children())
+    empty_all_but(entry.value, prefix + entry.name + ".", reads);
+}
+
+}  // namespace
+
+void drop_unread(torch::jit::Module& mirror) {
+  std::set<std::string> reads;
+  for (const auto& method : mirror.get_methods()) {
+    std::map<const torch::jit::Value*, std::string> path_of;
+    const auto graph = method.graph();
+    path_of[graph->inputs().at(0)] = "";
+    collect_reads(graph->block(), path_of, reads);
+  }
+  empty_all_but(mirror, "", reads);
 }
 
 InferenceScope::InferenceScope(torch::nn::Module& module) {

@@ -29,6 +29,10 @@ void trace_method(
     torch::jit::Module& mirror, const std::string& name, const std::vector<torch::Tensor>& examples,
     const std::function<std::vector<torch::Tensor>(const std::vector<torch::Tensor>&)>& function);
 
+/// Empties the parameters and buffers of `mirror` that none of its methods reads, so that a file holds
+/// what answers requests and no more. The mirrored module keeps its own.
+void drop_unread(torch::jit::Module& mirror);
+
 /// While it lives, a module is in evaluation mode and its parameters ask for no gradient; what was
 /// before comes back after it. Tensors that ask for gradients could not be saved as plain weights.
 class InferenceScope {

@@ -5,6 +5,7 @@
 #include <torch/autograd.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "kernels/cpu_features.h"
 #include "kernels/dropout_loops.h"
@@ -173,6 +174,12 @@ DropoutScope::~DropoutScope() {
   scope_row_key = previous_row_key_;
   scope_calls = previous_calls_;
   scope_active = previous_active_;
+}
+
+uint64_t next_random_key() {
+  if (scope_active) return mix(scope_key + scope_calls++);
+  return static_cast<uint64_t>(
+      torch::randint(std::numeric_limits<int64_t>::max(), {1}, torch::kLong).item<int64_t>());
 }
 
 torch::Tensor dropout(const torch::Tensor& x, double p, bool training) {

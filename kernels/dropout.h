@@ -24,6 +24,10 @@ class DropoutScope {
   bool previous_active_;
 };
 
+/// A key for other randomness of a step: another one at each call, a function of what a DropoutScope is
+/// made of; outside of one from torch's generator.
+uint64_t next_random_key();
+
 /// Zeroes each element with probability `p` and scales the others by 1 / (1 - p).
 ///
 /// Identity when `training` is false or p is 0. Inside a DropoutScope the mask comes from a

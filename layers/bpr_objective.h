@@ -10,6 +10,8 @@ namespace reckon {
 ///
 ///   sum_p w_p * ( mean_n -log sigmoid(s(u, i) - s(u, j_n))
 ///                 + l2 / 2 * (|u|^2 + |i|^2 + mean_n |j_n|^2) )
+///
+/// The lengths are those of the trained vectors: what a propagation makes of them is not punished.
 class BprObjective : public Objective {
  public:
   struct Options {

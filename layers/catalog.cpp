@@ -6,6 +6,7 @@
 #include "layers/direct_au_objective.h"
 #include "layers/dot_scorer.h"
 #include "layers/gmf_scorer.h"
+#include "layers/graph_contrastive_objective.h"
 #include "layers/in_batch_softmax_objective.h"
 #include "layers/learned_position.h"
 #include "layers/mean_pooling_encoder.h"
@@ -53,6 +54,8 @@ void add_layers(Catalog& catalog) {
       "cosine_contrastive", "Targets near, negatives no nearer than a margin, by cosine.");
   catalog.add<DirectAuObjective>(
       "direct_au", "Alignment of users with targets, uniformity of each among their own.");
+  catalog.add<GraphContrastiveObjective>(
+      "graph_contrastive", "Users and items near to themselves in two views of a graph.");
   catalog.add<WarpObjective>(
       "warp", "Each target above the first violating negative, weighted by its rank.");
   catalog.add<SquaredErrorObjective>("squared_error", "Squared error of ratings, with L2.");

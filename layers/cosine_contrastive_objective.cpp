@@ -20,15 +20,20 @@ void CosineContrastiveObjective::Options::describe(Schema<Options>& schema) {
           "added for each target.");
 }
 
-ObjectiveNeeds CosineContrastiveObjective::needs() const { return negative_needs(options_); }
+ObjectiveNeeds CosineContrastiveObjective::needs() const {
+  auto needs = negative_needs(options_);
+  needs.origins = options_.l2 > 0.0;
+  return needs;
+}
 
 LossParts CosineContrastiveObjective::forward(const ObjectiveInput& input) {
   const auto others = negative_side(input);
   auto losses = at::relu(1.0 - target_scores(input));  // [P]
   if (options_.l2 > 0.0) {
-    const auto negatives = squared_norm(others.vectors).mean(-1);  // [P] or []
-    losses = losses + (0.5 * options_.l2) * (squared_norm(input.users.vectors) +
-                                             squared_norm(input.targets.vectors) + negatives);
+    const auto negatives = squared_norm(trained_vectors(others)).mean(-1);  // [P] or []
+    losses =
+        losses + (0.5 * options_.l2) * (squared_norm(trained_vectors(input.users)) +
+                                        squared_norm(trained_vectors(input.targets)) + negatives);
   }
   const bool is_shared = input.negative_ids.dim() == 1;
   if (is_shared && input.scorer->is_inner_product() &&

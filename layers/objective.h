@@ -26,13 +26,18 @@ struct ViewNeeds {
     kNone,         ///< No views are wanted.
     kEdgeDropout,  ///< Each edge is left out with probability `amount`, both ways at once.
     kNoise,        ///< Each layer is moved by `amount` in a random direction of its orthant.
-    kSpectral,     ///< The largest `rank` singular values of the graph in its place.
   } kind = Kind::kNone;
   double amount = 0.0;
-  int64_t rank = 0;
   int64_t count = 2;  ///< Views of one step, each drawn for itself.
 
   bool operator==(const ViewNeeds&) const = default;
+};
+
+template <>
+struct EnumNames<ViewNeeds::Kind> {
+  static std::vector<std::pair<std::string, ViewNeeds::Kind>> all() {
+    return {{"edge_dropout", ViewNeeds::Kind::kEdgeDropout}, {"noise", ViewNeeds::Kind::kNoise}};
+  }
 };
 
 /// The distinct users and items of a step as one view of the graph shows them.
@@ -72,6 +77,8 @@ struct ObjectiveNeeds {
   bool labels = false;
   bool log_q = false;          ///< Log probabilities of drawing the negatives, and each target.
   bool log_frequency = false;  ///< Log share of each target in the training interactions.
+  bool all_items = false;      ///< ObjectiveInput::all_items is asked for.
+  bool origins = false;        ///< ScorerSide::origin is looked at.
   ViewNeeds views;
 };
 

@@ -38,6 +38,10 @@ torch::Tensor sum_of(const torch::Tensor& a, const torch::Tensor& b) {
   return a.defined() && b.defined() ? a + b : (a.defined() ? a : b);
 }
 
+torch::Tensor trained_vectors(const ScorerSide& side) {
+  return side.origin.defined() ? side.origin : side.vectors;  // [..., D]
+}
+
 torch::Tensor squared_norm(const torch::Tensor& vectors) {
   return vectors.square().sum(-1);  // [...]
 }

@@ -36,6 +36,9 @@ torch::Tensor accidental_hits(const ObjectiveInput& input);
 /// a + b, where an undefined one counts nothing.
 torch::Tensor sum_of(const torch::Tensor& a, const torch::Tensor& b);
 
+/// The trained vectors of a side: those before propagation, where there is one.   Shapes   [..., D]
+torch::Tensor trained_vectors(const ScorerSide& side);
+
 /// Squared length of each vector.   Shapes   vectors [..., D] -> [...]
 torch::Tensor squared_norm(const torch::Tensor& vectors);
 

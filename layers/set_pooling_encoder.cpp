@@ -6,7 +6,7 @@ namespace reckon {
 
 namespace {
 // Below any score that bounded terms add up to: the weight of padding is zero.
-constexpr double kExcludedScore = -1e30;
+constexpr double kEmptyScore = -1e30;
 }  // namespace
 
 void SetPoolingEncoder::Options::describe(Schema<Options>& schema) {
@@ -72,9 +72,9 @@ torch::Tensor SetPoolingEncoder::forward(const torch::Tensor& x, const torch::Te
     pooled = (x * kept).sum(1) / count;                              // [B, D]
   } else {
     const auto scores = query_->forward(at::tanh(key_->forward(x)))
-                            .masked_fill(kept.logical_not(), kExcludedScore);  // [B, T, 1]
-    const auto weights = at::softmax(scores, 1) * kept;                        // [B, T, 1]
-    pooled = (weights * x).sum(1);                                             // [B, D]
+                            .masked_fill(kept.logical_not(), kEmptyScore);  // [B, T, 1]
+    const auto weights = at::softmax(scores, 1) * kept;                     // [B, T, 1]
+    pooled = (weights * x).sum(1);                                          // [B, D]
   }
   return map(pooled).unsqueeze(1).expand_as(x);  // [B, T, D]
 }

@@ -17,7 +17,7 @@ class SoftmaxObjective : public Objective {
   };
 
   SoftmaxObjective(const Options& options, const Deps&) : options_(options) {}
-  ObjectiveNeeds needs() const override { return {}; }
+  ObjectiveNeeds needs() const override { return {.all_items = true}; }
   LossParts forward(const ObjectiveInput& input) override;
 
  private:

@@ -14,8 +14,8 @@ LossParts SquaredErrorObjective::forward(const ObjectiveInput& input) {
   TORCH_CHECK(input.labels.defined(), "SquaredErrorObjective: the batch has no labels");
   auto losses = (input.labels - target_scores(input)).square();  // [P]
   if (options_.l2 > 0.0)
-    losses = losses + options_.l2 * (squared_norm(input.users.vectors) +
-                                     squared_norm(input.targets.vectors));  // [P]
+    losses = losses + options_.l2 * (squared_norm(trained_vectors(input.users)) +
+                                     squared_norm(trained_vectors(input.targets)));  // [P]
   return weighted_sum(losses, input.weights);
 }
 

@@ -16,7 +16,7 @@ class SquaredErrorObjective : public Objective {
   };
 
   SquaredErrorObjective(const Options& options, const Deps&) : options_(options) {}
-  ObjectiveNeeds needs() const override { return {.labels = true}; }
+  ObjectiveNeeds needs() const override { return {.labels = true, .origins = options_.l2 > 0.0}; }
   LossParts forward(const ObjectiveInput& input) override;
 
  private:

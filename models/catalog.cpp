@@ -1,16 +1,19 @@
 #include "models/catalog.h"
 
+#include "models/appnp_propagation.h"
 #include "models/autoencoder.h"
 #include "models/baseline_only.h"
 #include "models/co_clustering.h"
 #include "models/ease.h"
 #include "models/gf_cf.h"
+#include "models/graphsage_propagation.h"
 #include "models/ials.h"
 #include "models/item_knn.h"
 #include "models/knn_ratings.h"
+#include "models/light_gcn_propagation.h"
+#include "models/ngcf_propagation.h"
 #include "models/nmf.h"
 #include "models/popularity.h"
-#include "models/propagation.h"
 #include "models/pure_svd.h"
 #include "models/random.h"
 #include "models/retrieval.h"
@@ -23,7 +26,12 @@
 namespace reckon {
 
 void add_models(Catalog& catalog) {
-  catalog.of<Propagation>();
+  catalog.add<LightGcnPropagation>("lightgcn",
+                                   "Sums over neighbours, layer by layer, and their mean.");
+  catalog.add<AppnpPropagation>("appnp", "Personalised PageRank of the vectors.");
+  catalog.add<NgcfPropagation>("ngcf", "Trained layers of sums and products with neighbours.");
+  catalog.add<GraphsagePropagation>("graphsage",
+                                    "Trained layers of a node and its neighbours' mean.");
   catalog.add<Retrieval>("retrieval", "Users and items in one space; slots for every part.");
   catalog.add<Autoencoder>("autoencoder", "A set of items through a narrow network and back.");
   catalog.add<ItemKnn>("item_knn", "What is like what the user chose: item-based neighborhoods.");

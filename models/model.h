@@ -166,6 +166,11 @@ class Model : public torch::nn::Module {
   virtual std::optional<torch::Tensor> item_vectors() { return std::nullopt; }  // [I, D]
   virtual std::optional<torch::Tensor> user_vectors() { return std::nullopt; }  // [U, D]
 
+  /// Puts what is the same for every request and costly to make (propagated vectors) into buffers, from
+  /// which scoring then reads, or empties them again: a trace of a folded model holds the result and
+  /// not its making. Training has no use for it.
+  virtual void fold(bool on) { static_cast<void>(on); }
+
   /// What is to be read from files before training begins.
   virtual std::vector<Pretrained> pretrained() { return {}; }
 

@@ -2,12 +2,27 @@
 
 #include <torch/nn/module.h>
 
-#include <utility>
+#include <cstdint>
+#include <optional>
 
 #include "core/schema.h"
+#include "datasets/graph.h"
 #include "datasets/interactions.h"
+#include "layers/objective.h"
 
 namespace reckon {
+
+/// A view of the graph that one step makes: what it differs in, and the key of what is drawn for it.
+struct GraphView {
+  ViewNeeds needs;
+  uint64_t key = 0;
+};
+
+/// Vectors of some nodes after propagation, and the trained vectors of the same nodes.
+struct Propagated {
+  torch::Tensor vectors;  // [R, D']
+  torch::Tensor origin;   // [R, D]
+};
 
 /// Mixes user and item representations along the edges of a graph, once for each step.
 class Propagation : public torch::nn::Module {
@@ -18,12 +33,35 @@ class Propagation : public torch::nn::Module {
     int64_t width = 0;
     int64_t num_users = 0;
     int64_t num_items = 0;
-    const Interactions* train = nullptr;  ///< Null while only sizes are known.
+    const Graph* graph = nullptr;  ///< Null while only sizes are known.
   };
 
-  /// Shapes   users [U, D], items [I, D] -> the same two
-  virtual std::pair<torch::Tensor, torch::Tensor> forward(const torch::Tensor& users,
-                                                          const torch::Tensor& items) = 0;
+  /// Width D' of what comes out.
+  virtual int64_t output_width() const = 0;
+
+  /// Whether it knows views of that kind.
+  virtual bool makes_views(ViewNeeds::Kind) const { return false; }
+
+  /// The vectors of `rows` alone, which are nodes of the graph: users from 0, items from U. What they do
+  /// not depend on need not be computed.
+  ///
+  /// Shapes   users [U, D], items [I, D], rows [R] int64, distinct -> [R, D'], [R, D]
+  virtual Propagated forward(const torch::Tensor& users, const torch::Tensor& items,
+                             const torch::Tensor& rows, const std::optional<GraphView>& view) = 0;
+
+  /// What an item tells a user whom the graph has never seen: such a user is the sum of the messages of
+  /// n items, times n^(-1/2). Undefined where that says nothing; only asked for when
+  /// serves_new_users().
+  ///
+  /// Shapes   users [U, D], items [I, D] -> [I, D']
+  virtual bool serves_new_users() const { return false; }
+  virtual torch::Tensor messages(const torch::Tensor& users, const torch::Tensor& items);
 };
+
+/// The graph of what users did in training, for data that declares no other.
+Graph interaction_graph(const Interactions& train);
+
+/// The nodes' tables as propagation numbers them.   Shapes   -> [U + I] int64
+torch::Tensor all_nodes(int64_t num_users, int64_t num_items);
 
 }  // namespace reckon

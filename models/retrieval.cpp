@@ -5,9 +5,11 @@
 #include "core/format.h"
 #include "core/ids.h"
 #include "kernels/dropout.h"
+#include "kernels/spmm.h"
 #include "kernels/tracing.h"
 #include "layers/bpr_objective.h"
 #include "layers/dot_scorer.h"
+#include "models/interaction_matrix.h"
 #include "models/known_users.h"
 
 namespace reckon {
@@ -165,7 +167,8 @@ void Retrieval::Options::describe(Schema<Options>& schema) {
       .doc("What is minimised: the weighted sum of these.");
 }
 
-Retrieval::Retrieval(const Options& options, const Deps& deps) : options_(options) {
+Retrieval::Retrieval(const Options& options, const Deps& deps)
+    : options_(options), num_users_(deps.num_users) {
   const int64_t dim = options.dim;
   items_ = register_module("items", make_table(options.item.id, deps.num_items, dim));
   if (options.user.id) {
@@ -205,17 +208,34 @@ Retrieval::Retrieval(const Options& options, const Deps& deps) : options_(option
       throw ConfigError({{options.propagation->location(),
                           "model.propagation: needs user vectors to mix with those of items",
                           "add `id: {}` under model.user"}});
+    Graph of_interactions;
+    const Graph* graph = deps.graph;
+    if (graph == nullptr && deps.train != nullptr) {
+      of_interactions = interaction_graph(*deps.train);
+      graph = &of_interactions;
+    }
     propagation_ =
         register_module("propagation", build_slot(*options.propagation,
                                                   Propagation::Deps{.width = dim,
                                                                     .num_users = deps.num_users,
                                                                     .num_items = deps.num_items,
-                                                                    .train = deps.train},
+                                                                    .graph = graph},
                                                   "model.propagation"));
+    if (has_history() && propagation_->output_width() != dim)
+      throw ConfigError(
+          {{options.propagation->location(),
+            "model.propagation: gives vectors of width " +
+                std::to_string(propagation_->output_width()) + ", but the encoder at " +
+                options.user.history->encoder.location().to_string() + " reads model.dim " +
+                std::to_string(dim),
+            "take a propagation that keeps the width, or no history"}});
+    folded_vectors_ = register_buffer("folded_vectors", torch::empty({0}));    // [0]
+    folded_messages_ = register_buffer("folded_messages", torch::empty({0}));  // [0]
   }
+  const int64_t width = propagation_ ? propagation_->output_width() : dim;
   scorer_ = register_module("scorer",
                             build_slot(options.scorer,
-                                       Scorer::Deps{.width = dim,
+                                       Scorer::Deps{.width = width,
                                                     .num_users = deps.num_users,
                                                     .num_items = deps.num_items,
                                                     .has_user_ids = options.user.id.has_value()},
@@ -223,13 +243,30 @@ Retrieval::Retrieval(const Options& options, const Deps& deps) : options_(option
   for (size_t i = 0; i < options.objectives.size(); ++i) {
     const auto path = "model.objectives[" + std::to_string(i) + "]";
     auto objective = build_slot(options.objectives[i],
-                                Objective::Deps{.width = dim, .num_items = deps.num_items}, path);
+                                Objective::Deps{.width = width, .num_items = deps.num_items}, path);
     const auto needs = objective->needs();
     if (needs.labels && !deps.has_ratings)
       throw ConfigError(
           {{options.objectives[i].location(), path + ": learns ratings, and the data has none",
             "name their column in data.files.interactions.roles.rating, or take an "
             "objective that ranks, such as bpr"}});
+    if (needs.views.kind != ViewNeeds::Kind::kNone) {
+      if (!propagation_ || !propagation_->makes_views(needs.views.kind))
+        throw ConfigError(
+            {{options.objectives[i].location(),
+              path + ": compares views of a graph, which " +
+                  (propagation_ ? "model.propagation at " +
+                                      options.propagation->location().to_string() + " does not make"
+                                : std::string("a model without propagation has none of")),
+              "give the model `propagation: {type: lightgcn}`"}});
+      if (view_needs_.kind != ViewNeeds::Kind::kNone && !(view_needs_ == needs.views))
+        throw ConfigError({{options.objectives[i].location(),
+                            path + ": asks for other views than an objective before it",
+                            "one step makes views of one kind: give both the same options"}});
+      view_needs_ = needs.views;
+    }
+    wants_all_items_ = wants_all_items_ || needs.all_items;
+    wants_origins_ = wants_origins_ || needs.origins;
     auto& all = objective_needs_;
     all.labels = all.labels || needs.labels;
     all.log_frequency = all.log_frequency || needs.log_frequency;
@@ -242,35 +279,61 @@ Retrieval::Retrieval(const Options& options, const Deps& deps) : options_(option
 
 RequestNeeds Retrieval::request_needs() const {
   return {.users = has_user_ids(),
-          .max_length = has_history() ? options_.user.history->max_length : 0};
+          .max_length = has_history()        ? options_.user.history->max_length
+                        : serves_new_users() ? RequestNeeds::kWholeHistory
+                                             : 0};
 }
 
 Contract Retrieval::contract() const {
-  return {.known_user = has_user_ids(), .new_user_with_history = has_history()};
+  return {.known_user = has_user_ids(),
+          .new_user_with_history = has_history() || serves_new_users()};
 }
 
-namespace {
-// Rows of a tensor of all dense ids; those of padding and unknown ids are zero.
-torch::Tensor rows_of(const torch::Tensor& all, const torch::Tensor& ids) {
-  const auto rows = at::embedding(all, ids.clamp_min(0));  // [..., D]
-  return rows * ids.ge(0).unsqueeze(-1);                   // [..., D]
+torch::Tensor Retrieval::node_rows(const torch::Tensor& nodes,
+                                   const std::vector<torch::Tensor>& shared, Shared part) const {
+  auto places = nodes;  // [...]
+  if (shared[kIndex].defined())
+    places = shared[kIndex].index_select(0, nodes.flatten()).view(nodes.sizes()).to(torch::kLong);
+  return at::embedding(shared[part], places.clamp_min(0));  // [..., D']
 }
-}  // namespace
 
 torch::Tensor Retrieval::item_rows(const torch::Tensor& ids,
                                    const std::vector<torch::Tensor>& shared) const {
-  const auto rows = shared.empty() ? items_->lookup(ids) : rows_of(shared[1], ids);  // [..., D]
-  return dropout_rows(rows, ids, options_.item.dropout, is_training());              // [..., D]
+  torch::Tensor rows;  // [..., D]
+  if (shared.empty())
+    rows = items_->lookup(ids);
+  else  // those of padding and unknown ids are zero
+    rows = node_rows(ids.clamp_min(0) + num_users_, shared, kVectors) * ids.ge(0).unsqueeze(-1);
+  return dropout_rows(rows, ids, options_.item.dropout, is_training());  // [..., D]
 }
 
 torch::Tensor Retrieval::user_rows(const torch::Tensor& ids,
                                    const std::vector<torch::Tensor>& shared) const {
-  return shared.empty() ? users_->lookup(ids) : rows_of(shared[0], ids);  // [..., D]
+  if (shared.empty()) return users_->lookup(ids);                                  // [..., D]
+  return node_rows(ids.clamp_min(0), shared, kVectors) * ids.ge(0).unsqueeze(-1);  // [..., D']
 }
 
 ScorerSide Retrieval::all_items(const std::vector<torch::Tensor>& shared) const {
-  const auto rows = shared.empty() ? items_->all() : shared[1];  // [I, D]
+  torch::Tensor rows;  // [I, D]
+  if (shared.empty())
+    rows = items_->all();
+  else if (shared[kIndex].defined())
+    rows = node_rows(item_ids_ + num_users_, shared, kVectors);
+  else
+    rows = shared[kVectors].slice(0, num_users_);
   return {dropout_rows(rows, item_ids_, options_.item.dropout, is_training()), item_ids_};
+}
+
+std::vector<View> Retrieval::views(const std::vector<torch::Tensor>& shared) const {
+  std::vector<View> views;
+  if (view_needs_.kind == ViewNeeds::Kind::kNone) return views;
+  const auto num_users = shared[kIndex].slice(0, 0, num_users_).ge(0).sum().item<int64_t>();
+  const auto add = [&](const torch::Tensor& rows) {
+    views.push_back({rows.slice(0, 0, num_users), rows.slice(0, num_users)});  // [Us, D], [Is, D]
+  };
+  add(shared[kVectors]);
+  for (size_t view = kFirstView; view < shared.size(); ++view) add(shared[view]);
+  return views;
 }
 
 torch::Tensor Retrieval::history_states(const torch::Tensor& history,
@@ -297,8 +360,8 @@ torch::Tensor Retrieval::known_users(const torch::Tensor& users) {
 }
 
 State Retrieval::encode(const Batch& request) {
-  const auto shared = shared_for_scoring();
-  State state;
+  const auto scoring = for_scoring();
+  const auto& shared = scoring.shared;
   torch::Tensor query;
   if (has_history()) {
     const auto history = request.at(batch_key::kHistory);  // [B, T]
@@ -308,8 +371,16 @@ State Retrieval::encode(const Batch& request) {
   }
   if (has_user_ids()) {
     const auto users = known_users(request.at(batch_key::kUsers));  // [B]
-    const auto rows = user_rows(users, shared);                     // [B, D]
-    query = query.defined() ? joined(query, rows) : rows;           // [B, D]
+    auto rows = user_rows(users, shared);                           // [B, D]
+    // Costly, and for those alone whom the graph has not seen.
+    if (serves_new_users() && !has_history() && (is_tracing() || !users.ge(0).all().item<bool>())) {
+      const auto items = distinct_items(request.at(batch_key::kHistory));  // [B, T]
+      const auto count = items.ge(0).sum(1).clamp_min(1);                  // [B]
+      const auto of_items = sum_of_vectors(scoring.messages, items) *
+                            count.to(rows.scalar_type()).rsqrt().unsqueeze(1);  // [B, D]
+      rows = at::where(users.ge(0).unsqueeze(1), rows, of_items);               // [B, D]
+    }
+    query = query.defined() ? joined(query, rows) : rows;  // [B, D]
     return {{query, users}};
   }
   return {{query}};
@@ -322,13 +393,13 @@ ScorerSide user_side(const State& state) {
 }  // namespace
 
 torch::Tensor Retrieval::score(const State& state, const torch::Tensor& candidates) {
-  const auto vectors = item_rows(candidates, shared_for_scoring());  // [B, C, D]
+  const auto vectors = item_rows(candidates, for_scoring().shared);  // [B, C, D]
   return scorer_->forward(user_side(state), {vectors, candidates});  // [B, C]
 }
 
 std::optional<Factors> Retrieval::factors() {
   if (!scorer_->is_inner_product()) return std::nullopt;
-  const auto form = scorer_->item_form(all_items(shared_for_scoring()));
+  const auto form = scorer_->item_form(all_items(for_scoring().shared));
   return Factors{.items = form.vectors, .item_bias = form.bias};  // [I, D'], [I]
 }
 
@@ -341,14 +412,15 @@ torch::Tensor Retrieval::query_bias(const State& state) {
 }
 
 std::optional<torch::Tensor> Retrieval::item_vectors() {
-  return all_items(shared_for_scoring()).vectors;  // [I, D]
+  return all_items(for_scoring().shared).vectors;  // [I, D]
 }
 
 std::optional<torch::Tensor> Retrieval::user_vectors() {
   if (!has_user_ids()) return std::nullopt;
-  const auto shared = shared_for_scoring();
-  const auto rows = shared.empty() ? users_->all() : shared[0];  // [U, D]
-  return rows * trained_users_.unsqueeze(1);                     // [U, D]
+  const auto shared = for_scoring().shared;
+  const auto rows =
+      shared.empty() ? users_->all() : shared[kVectors].slice(0, 0, num_users_);  // [U, D]
+  return rows * trained_users_.unsqueeze(1);                                      // [U, D]
 }
 
 std::vector<Model::Pretrained> Retrieval::pretrained() {
@@ -388,32 +460,80 @@ Objective::Coupling Retrieval::coupling() const {
   return Objective::Coupling::kExample;
 }
 
-std::vector<torch::Tensor> Retrieval::shared(std::span<const Batch* const>) { return propagated(); }
-
-std::vector<torch::Tensor> Retrieval::propagated() {
-  if (!propagation_) return {};
-  auto [users, items] = propagation_->forward(users_->all(), items_->all());  // [U, D], [I, D]
-  return {users, items};
+torch::Tensor Retrieval::nodes_of(std::span<const Batch* const> step) const {
+  auto is_asked = torch::zeros({num_users_ + num_items()}, item_ids_.options().dtype(torch::kBool));
+  const auto ask = [&](const torch::Tensor& ids, int64_t first) {
+    if (!ids.defined()) return;
+    const auto flat = ids.flatten();  // [.]
+    is_asked.index_fill_(0, flat.masked_select(flat.ge(0)) + first, true);
+  };
+  for (const auto* shard : step) {
+    ask(shard->find(batch_key::kUsers), 0);
+    ask(shard->find(batch_key::kHistory), num_users_);
+    ask(shard->find(batch_key::kTargets), num_users_);
+    for (size_t stream = 0; stream < objective_needs_.negatives.size(); ++stream)
+      ask(shard->find(batch_key::of_stream(batch_key::kNegatives, stream)), num_users_);
+  }
+  if (wants_all_items_) is_asked.slice(0, num_users_).fill_(true);
+  return is_asked.nonzero().squeeze(1);  // [R]
 }
 
-std::vector<torch::Tensor> Retrieval::shared_for_scoring() {
+std::vector<torch::Tensor> Retrieval::shared(std::span<const Batch* const> step) {
+  if (!propagation_) return {};
+  const auto rows = nodes_of(step);                         // [R]
+  const auto users = users_->all(), items = items_->all();  // [U, D], [I, D]
+  const auto made = propagation_->forward(users, items, rows, std::nullopt);
+  std::vector<torch::Tensor> shared{made.vectors, row_index(rows, num_users_ + num_items()),
+                                    wants_origins_ ? made.origin : torch::Tensor()};
+  if (view_needs_.kind != ViewNeeds::Kind::kNone)
+    for (int64_t view = 0; view < view_needs_.count; ++view)
+      shared.push_back(
+          propagation_->forward(users, items, rows, GraphView{view_needs_, next_random_key()})
+              .vectors);  // [R, D']
+  return shared;
+}
+
+Retrieval::Scoring Retrieval::propagate_all() {
+  if (!propagation_) return {};
+  const auto users = users_->all(), items = items_->all();                       // [U, D], [I, D]
+  const auto nodes = at::arange(num_users_ + num_items(), item_ids_.options());  // [U + I]
+  Scoring scoring;
+  scoring.shared = {propagation_->forward(users, items, nodes, std::nullopt).vectors,
+                    torch::Tensor()};
+  if (serves_new_users()) scoring.messages = propagation_->messages(users, items);  // [I, D']
+  return scoring;
+}
+
+Retrieval::Scoring Retrieval::for_scoring() {
+  if (!propagation_) return {};
+  if (folded_vectors_.numel() > 0) return {{folded_vectors_, torch::Tensor()}, folded_messages_};
   // A trace must hold the operations, and a gradient its own graph.
-  if (!propagation_ || is_training() || at::GradMode::is_enabled() || is_tracing())
-    return propagated();
+  if (is_training() || at::GradMode::is_enabled() || is_tracing()) return propagate_all();
   std::vector<uint32_t> versions;
   for (const auto& parameter : parameters()) versions.push_back(parameter._version());
   const std::lock_guard lock(scoring_mutex_);
-  if (scoring_shared_.empty() || scoring_versions_ != versions) {
-    scoring_shared_ = propagated();
+  if (scoring_.shared.empty() || scoring_versions_ != versions) {
+    scoring_ = propagate_all();
     scoring_versions_ = std::move(versions);
   }
-  return scoring_shared_;
+  return scoring_;
+}
+
+void Retrieval::fold(bool on) {
+  if (!propagation_) return;
+  const torch::NoGradGuard no_grad;
+  fill_buffer(folded_vectors_, torch::empty({0}));   // [0]
+  fill_buffer(folded_messages_, torch::empty({0}));  // [0]
+  if (!on) return;
+  const auto scoring = propagate_all();
+  fill_buffer(folded_vectors_, scoring.shared[kVectors]);
+  if (scoring.messages.defined()) fill_buffer(folded_messages_, scoring.messages);
 }
 
 void Retrieval::train(bool on) {
   torch::nn::Module::train(on);
   const std::lock_guard lock(scoring_mutex_);
-  scoring_shared_.clear();  // training may write weights past autograd's count of versions
+  scoring_ = {};  // training may write weights past autograd's count of versions
 }
 
 Learnable::Represented Retrieval::represent(const Batch& shard,
@@ -479,18 +599,25 @@ void Retrieval::require_room(const torch::Tensor& negatives, size_t objective) c
 
 LossParts Retrieval::loss(const Represented& rows, const std::vector<torch::Tensor>& shared,
                           int64_t step_number) {
+  const bool has_origins = !shared.empty() && shared[kOrigin].defined();
   const auto side = [&](const torch::Tensor& ids) {
-    return ids.defined() ? ScorerSide{item_rows(ids, shared), ids} : ScorerSide{};
+    if (!ids.defined()) return ScorerSide{};
+    return ScorerSide{item_rows(ids, shared), ids,
+                      has_origins ? node_rows(ids + num_users_, shared, kOrigin) : torch::Tensor()};
   };
   ObjectiveInput input;
   input.users = {rows.rows[0], rows.fixed[kUserIds]};
+  if (has_origins && !has_history())
+    input.users.origin = node_rows(rows.fixed[kUserIds], shared, kOrigin);  // [P, D]
   input.targets = side(rows.fixed[kTargetIds]);
   input.labels = rows.fixed[kLabelValues];
   input.weights = rows.fixed[kWeightValues];
   input.target_log_frequency = rows.fixed[kTargetFrequency];
   input.num_items = num_items();
   input.all_items = [&] { return all_items(shared); };
-  input.items_are_sparse = options_.item.id.sparse && shared.empty();
+  // Of what is propagated only the rows of the step are there.
+  input.items_are_sparse = shared.empty() ? options_.item.id.sparse : !wants_all_items_;
+  if (!shared.empty()) input.views = views(shared);
   input.scorer = scorer_.get();
   // What an objective sees beside that: the negatives that it asked for.
   const auto input_of = [&](size_t objective) {

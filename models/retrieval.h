@@ -85,6 +85,7 @@ class Retrieval : public Model, public Learnable, public PairwiseLearnable {
   torch::Tensor query_bias(const State& state) override;
   std::optional<torch::Tensor> item_vectors() override;
   std::optional<torch::Tensor> user_vectors() override;
+  void fold(bool on) override;
   std::vector<Pretrained> pretrained() override;
   torch::Tensor known_users(const torch::Tensor& users) override;
   void train(bool on = true) override;
@@ -103,15 +104,30 @@ class Retrieval : public Model, public Learnable, public PairwiseLearnable {
   bool has_user_ids() const { return !users_.is_empty(); }
   bool has_history() const { return encoder_ != nullptr; }
 
-  // User and item vectors after propagation; nothing without one.
-  std::vector<torch::Tensor> propagated();
-  // The same for scoring: propagated once for as long as weights and mode stay what they are.
-  std::vector<torch::Tensor> shared_for_scoring();
+  // Whether users that the graph has not seen are made of their items.
+  bool serves_new_users() const { return propagation_ && propagation_->serves_new_users(); }
 
-  // `shared` is empty without propagation; else it holds all user vectors and all item vectors.
+  // Where in `shared` what lies; empty without propagation. Vectors are those of some nodes, users then
+  // items, of whom kIndex says where each node stands; where that is undefined, of all in order.
+  enum Shared { kVectors, kIndex, kOrigin, kFirstView };
+  // The nodes that a step asks for, ascending.   Shapes  -> [R] int64
+  torch::Tensor nodes_of(std::span<const Batch* const> step) const;
+  // Vectors of all nodes, and messages where new users are served: propagated once for as long as
+  // weights and mode stay what they are.
+  struct Scoring {
+    std::vector<torch::Tensor> shared;
+    torch::Tensor messages;  // [I, D']
+  };
+  Scoring for_scoring();
+  Scoring propagate_all();
+
+  // `part` says which of the shared tensors holds the rows.   Shapes   nodes [...] -> [..., D']
+  torch::Tensor node_rows(const torch::Tensor& nodes, const std::vector<torch::Tensor>& shared,
+                          Shared part) const;
   torch::Tensor item_rows(const torch::Tensor& ids, const std::vector<torch::Tensor>& shared) const;
   torch::Tensor user_rows(const torch::Tensor& ids, const std::vector<torch::Tensor>& shared) const;
   ScorerSide all_items(const std::vector<torch::Tensor>& shared) const;
+  std::vector<View> views(const std::vector<torch::Tensor>& shared) const;
   // Throws ConfigError when vectors for all of `negatives` would not fit into any memory.
   void require_room(const torch::Tensor& negatives, size_t objective) const;
   // With `for_targets` what the items of a set are learnt from, if the encoder reads sets.
@@ -122,6 +138,9 @@ class Retrieval : public Model, public Learnable, public PairwiseLearnable {
   Options options_;
   // The union of what the objectives need; each different kind of negatives stands there once.
   Needs objective_needs_;
+  bool wants_all_items_ = false, wants_origins_ = false;
+  ViewNeeds view_needs_;
+  int64_t num_users_ = 0;
   std::vector<size_t> stream_of_;  // by objective: which of those negatives are its own
   EmbeddingTable items_{nullptr};
   EmbeddingTable users_{nullptr};
@@ -135,8 +154,10 @@ class Retrieval : public Model, public Learnable, public PairwiseLearnable {
 
   // Several threads score at once.
   std::mutex scoring_mutex_;
-  std::vector<torch::Tensor> scoring_shared_;
-  std::vector<uint32_t> scoring_versions_;  // of the parameters that scoring_shared_ was made from
+  Scoring scoring_;
+  std::vector<uint32_t> scoring_versions_;  // of the parameters that scoring_ was made from
+  torch::Tensor folded_vectors_;            // [U + I, D'], a buffer: empty unless folded
+  torch::Tensor folded_messages_;  // [I, D'], a buffer: empty unless folded and there are any
 };
 
 }  // namespace reckon

@@ -22,6 +22,7 @@
 #include "export/exporter.h"
 #include "layers/position.h"
 #include "layers/sequence_encoder.h"
+#include "models/propagation.h"
 #include "tests/support/gradients.h"
 #include "training/checkpoint.h"
 #include "training/optimizer.h"
@@ -67,6 +68,11 @@ std::string history(const std::string& encoder, const std::string& position = "l
          "}, encoder: {type: " + encoder + "}}}";
 }
 
+std::string along(const std::string& propagation, const std::string& objectives) {
+  return "{family: retrieval, dim: 16, user: {id: {}}, propagation: {type: " + propagation +
+         "}, objectives: [" + objectives + "]}";
+}
+
 const std::string kClosedForm = "{type: fit}";
 constexpr auto kLockFree = "{type: lock_free, epochs: 4, deterministic: true}";
 
@@ -81,8 +87,18 @@ std::vector<Case> every_model() {
                                     "{type: dot}", "{type: softmax}")});
   for (const auto& name : names<Scorer>())
     cases.push_back({"scorer_" + name, around("{id: {}}", "{type: " + name + "}", "{type: bce}")});
+  for (const auto& name : names<Propagation>())
+    cases.push_back({"propagation_" + name, along(name, "{type: bpr}")});
   for (const auto& name : names<Objective>()) {
     const auto objective = "{type: " + name + "}";
+    // What compares views of a graph teaches beside what learns from users and items.
+    if (name == "graph_contrastive") {
+      for (const auto* view : {"edge_dropout", "noise"})
+        cases.push_back(
+            {"objective_" + name + "_of_" + view,
+             along("lightgcn", "{type: bpr}, {type: " + name + ", view: " + view + "}")});
+      continue;
+    }
     cases.push_back(
         {"objective_" + name + "_of_users", around("{id: {}}", "{type: dot}", objective)});
     cases.push_back(
@@ -195,6 +211,13 @@ const std::map<std::string, double>& losses_learnt_by_heart() {
       {"scorer_mlp", 0.001},
       {"scorer_gmf", 0.001},
       {"scorer_neumf", 0.001},
+      {"propagation_lightgcn", 0.0001},
+      {"propagation_appnp", 0.0001},
+      {"propagation_ngcf", 0.003},
+      // Of vectors of length one no score is two above another.
+      {"propagation_graphsage", 0.3},
+      {"objective_graph_contrastive_of_edge_dropout", 1.0},
+      {"objective_graph_contrastive_of_noise", 0.9},
       {"objective_bpr_of_users", 0.001},
       {"objective_bpr_of_histories", 0.001},
       {"objective_bce_of_users", 0.01},
@@ -217,6 +240,10 @@ const std::map<std::string, double>& losses_learnt_by_heart() {
       {"preset_esasrec", 0.01},
       {"preset_gru4rec", 0.02},
       {"preset_gmf", 0.001},
+      {"preset_lightgcn", 0.002},
+      {"preset_ngcf", 0.001},
+      {"preset_sgl", 0.06},
+      {"preset_simgcl", 1.4},
       {"preset_mf", 0.3},
       {"preset_mf_ccl", 0.3},
       {"preset_mult_dae", 8.1},

@@ -22,9 +22,12 @@ class Blend : public Propagation {
   };
   Blend(const Options&, const Deps& deps)
       : mix_(register_parameter("mix", torch::eye(deps.width) * 0.5 + 0.1)) {}
-  std::pair<torch::Tensor, torch::Tensor> forward(const torch::Tensor& users,
-                                                  const torch::Tensor& items) override {
-    return {users.matmul(mix_) + items.mean(0, true), items.matmul(mix_) + users.mean(0, true)};
+  int64_t output_width() const override { return mix_.size(0); }
+  Propagated forward(const torch::Tensor& users, const torch::Tensor& items,
+                     const torch::Tensor& rows, const std::optional<GraphView>&) override {
+    const auto mixed = torch::cat({users.matmul(mix_) + items.mean(0, true),
+                                   items.matmul(mix_) + users.mean(0, true)});  // [U + I, D]
+    return {mixed.index_select(0, rows), torch::cat({users, items}).index_select(0, rows)};
   }
 
  private:
@@ -197,11 +200,18 @@ TEST(Retrieval, GradientsThroughSharedTensorsEqualDirectOnes) {
                             parameters, {}, true, false, true);
   // What the trainer does: cut at the shared tensors, then send their gradients back once.
   std::vector<torch::Tensor> leaves;
-  for (const auto& tensor : shared) leaves.push_back(tensor.detach().requires_grad_());
+  std::vector<torch::Tensor> outputs, cut;  // those that need a gradient
+  for (const auto& tensor : shared) {
+    const bool needs = tensor.defined() && tensor.requires_grad();
+    leaves.push_back(needs ? tensor.detach().requires_grad_() : tensor);
+    if (!needs) continue;
+    outputs.push_back(tensor);
+    cut.push_back(leaves.back());
+  }
   const auto at_leaves =
       torch::autograd::grad({learnable->loss(learnable->represent(batch, leaves), leaves, 0).sum},
-                            leaves);
-  const auto back = torch::autograd::grad(shared, parameters, at_leaves, true, false, true);
+                            cut);
+  const auto back = torch::autograd::grad(outputs, parameters, at_leaves, true, false, true);
   for (size_t i = 0; i < parameters.size(); ++i) {
     ASSERT_EQ(direct[i].defined(), back[i].defined());
     if (!direct[i].defined()) continue;

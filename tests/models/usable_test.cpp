@@ -37,10 +37,12 @@ class CountingPropagation : public Propagation {
 
   CountingPropagation(const Options&, const Deps& deps)
       : mix_(register_parameter("mix", torch::eye(deps.width))) {}
-  std::pair<torch::Tensor, torch::Tensor> forward(const torch::Tensor& users,
-                                                  const torch::Tensor& items) override {
+  int64_t output_width() const override { return mix_.size(0); }
+  Propagated forward(const torch::Tensor& users, const torch::Tensor& items,
+                     const torch::Tensor& rows, const std::optional<GraphView>&) override {
     ++num_calls;
-    return {users.matmul(mix_), items.matmul(mix_)};
+    const auto all = torch::cat({users, items}).index_select(0, rows);  // [R, D]
+    return {all.matmul(mix_), all};
   }
 
  private:

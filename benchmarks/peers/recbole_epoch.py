@@ -1,4 +1,4 @@
-"""One epoch of RecBole's MultiVAE, timed, and its full-ranking metrics after it. Prints JSON.
+"""One epoch of a model of RecBole, timed, and its full-ranking metrics after it. Prints JSON.
 
 RecBole needs the same mends as in recbole_evaluate.py.
 """
@@ -20,8 +20,15 @@ for name, kind in {"bool": bool, "int": int, "float": float, "object": object, "
 import torch  # noqa: E402
 from recbole.config import Config  # noqa: E402
 from recbole.data import create_dataset, data_preparation  # noqa: E402
-from recbole.model.general_recommender import MultiVAE  # noqa: E402
+from recbole.utils import get_model  # noqa: E402
 from recbole.trainer import Trainer  # noqa: E402
+
+
+OPTIONS = {
+    "MultiVAE": {"mlp_hidden_dimension": [600], "latent_dimension": 200, "dropout_prob": 0.5, "anneal_cap": 0.2,
+                 "total_anneal_steps": 10000, "train_neg_sample_args": None},
+    "LightGCN": {"embedding_size": 64, "n_layers": 3, "reg_weight": 1e-4, "require_pow": True},
+}
 
 
 def write_part(folder, part, lines):
@@ -32,7 +39,7 @@ def write_part(folder, part, lines):
 
 
 def main():
-    train_path, test_path, batch_size, seed = sys.argv[1:]
+    name, train_path, test_path, batch_size, seed = sys.argv[1:]
     with tempfile.TemporaryDirectory() as root:
         folder = os.path.join(root, "gowalla")
         os.mkdir(folder)
@@ -41,18 +48,16 @@ def main():
         # A validation part must be there and is not used: one interaction of the test.
         write_part(folder, "valid", [test[0][:2]])
         write_part(folder, "test", test)
-        config = Config(model="MultiVAE", dataset="gowalla", config_dict={
-            "data_path": root, "benchmark_filename": ["train", "valid", "test"],
-            "mlp_hidden_dimension": [600], "latent_dimension": 200, "dropout_prob": 0.5, "anneal_cap": 0.2,
-            "total_anneal_steps": 10000, "train_batch_size": int(batch_size), "learning_rate": 1e-3, "epochs": 1,
-            "train_neg_sample_args": None, "load_col": {"inter": ["user_id", "item_id"]}, "seed": int(seed),
+        config = Config(model=name, dataset="gowalla", config_dict={
+            **OPTIONS[name], "data_path": root, "benchmark_filename": ["train", "valid", "test"],
+            "train_batch_size": int(batch_size), "learning_rate": 1e-3, "epochs": 1, "load_col": {"inter": ["user_id", "item_id"]}, "seed": int(seed),
             "eval_args": {"mode": "full", "order": "RO", "group_by": "user"}, "metrics": ["Recall", "NDCG"],
             "topk": [20], "valid_metric": "Recall@20", "use_gpu": False, "eval_batch_size": 4096,
             "show_progress": False, "state": "ERROR", "checkpoint_dir": root})
         torch.manual_seed(int(seed))
         dataset = create_dataset(config)
         train_data, _, test_data = data_preparation(config, dataset)
-        model = MultiVAE(config, train_data.dataset)
+        model = get_model(name)(config, train_data.dataset)
         trainer = Trainer(config, model)
         begin = time.perf_counter()
         trainer._train_epoch(train_data, 0, show_progress=False)

@@ -1,0 +1,46 @@
+#include "models/graphsage_propagation.h"
+
+#include "kernels/dropout.h"
+#include "layers/initialize.h"
+#include "layers/unit_vectors.h"
+
+namespace reckon {
+
+void GraphsagePropagation::Options::describe(Schema<Options>& schema) {
+  schema.field("layers", &Options::layers).must_be_in(1, 16).doc("Steps along edges.");
+  schema.field("dropout", &Options::dropout)
+      .at_least(0.0)
+      .less_than(1.0)
+      .doc("Drop probability of each layer's output in training.");
+  schema.field("combine", &Options::combine)
+      .doc("What becomes of the layers: side by side, the last alone, or their mean.");
+  schema.field("relations", &Options::relations)
+      .doc("Relations of data.graph along which vectors are mixed; empty: all.");
+}
+
+GraphsagePropagation::GraphsagePropagation(const Options& options, const Deps& deps)
+    : LayeredPropagation(options.layers, options.combine, options.relations, deps),
+      options_(options) {
+  own_ = register_module("own", torch::nn::ModuleList());
+  neighbours_ = register_module("neighbours", torch::nn::ModuleList());
+  for (int64_t k = 0; k < options.layers; ++k) {
+    torch::nn::Linear own(width(), width());
+    torch::nn::Linear neighbours(torch::nn::LinearOptions(width(), width()).bias(false));
+    xavier_uniform(own);
+    xavier_uniform(neighbours);
+    own_->push_back(own);
+    neighbours_->push_back(neighbours);
+  }
+}
+
+torch::Tensor GraphsagePropagation::layer(int64_t k, const UndirectedGraph& graph,
+                                          const torch::Tensor& x, const torch::Tensor& rows) {
+  auto& own = *own_[k]->as<torch::nn::Linear>();
+  auto& neighbours = *neighbours_[k]->as<torch::nn::Linear>();
+  auto mixed = own.forward(rows_or_all(x, rows)) +
+               neighbours.forward(mean_of_neighbours(graph, x, rows));           // [R, D]
+  if (k < num_layers() - 1) mixed = at::relu(mixed);                             // [R, D]
+  return reckon::dropout(unit_vectors(mixed), options_.dropout, is_training());  // [R, D]
+}
+
+}  // namespace reckon

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "kernels/spmm.h"
+#include "models/propagation.h"
+
+namespace reckon {
+
+/// Propagation by trained layers, each from the vectors of all nodes to those of all nodes, or for the
+/// last one of the rows that are asked for. What a family of graph networks shares.
+///
+/// On a graph of more than users and items the other nodes have trained vectors of their own.
+class LayeredPropagation : public Propagation {
+ public:
+  /// What becomes of the outputs of the layers, the trained vectors being layer 0.
+  enum class Combine { kConcatenate, kLast, kMean };
+
+  int64_t output_width() const override;
+  bool makes_views(ViewNeeds::Kind kind) const override {
+    return kind == ViewNeeds::Kind::kEdgeDropout;
+  }
+  Propagated forward(const torch::Tensor& users, const torch::Tensor& items,
+                     const torch::Tensor& rows, const std::optional<GraphView>& view) override;
+
+ protected:
+  /// Throws   std::invalid_argument with a sentence when `relations` names one that the graph has not.
+  LayeredPropagation(int64_t num_layers, Combine combine, const std::vector<std::string>& relations,
+                     const Deps& deps);
+
+  int64_t width() const { return width_; }
+  int64_t num_layers() const { return num_layers_; }
+
+  /// Layer k of the network, from 0.
+  /// Shapes   x [N, D], rows [R] int64 or undefined (all) -> [R, D]
+  virtual torch::Tensor layer(int64_t k, const UndirectedGraph& graph, const torch::Tensor& x,
+                              const torch::Tensor& rows) = 0;
+  /// How a layer's output enters the combination.   Shapes   [R, D] -> [R, D]
+  virtual torch::Tensor shown(const torch::Tensor& output) const { return output; }
+
+ private:
+  int64_t width_;
+  int64_t num_layers_;
+  Combine combine_;
+  UndirectedGraph graph_;
+  torch::Tensor others_;  // [nodes that are neither, D], a parameter; or undefined
+};
+
+template <>
+struct EnumNames<LayeredPropagation::Combine> {
+  static std::vector<std::pair<std::string, LayeredPropagation::Combine>> all() {
+    return {{"concatenate", LayeredPropagation::Combine::kConcatenate},
+            {"last", LayeredPropagation::Combine::kLast},
+            {"mean", LayeredPropagation::Combine::kMean}};
+  }
+};
+
+/// The rows named, all of them where that is undefined.
+torch::Tensor rows_or_all(const torch::Tensor& x, const torch::Tensor& rows);
+
+}  // namespace reckon

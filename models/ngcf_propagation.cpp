@@ -1,0 +1,51 @@
+#include "models/ngcf_propagation.h"
+
+#include "kernels/dropout.h"
+#include "layers/initialize.h"
+#include "layers/unit_vectors.h"
+
+namespace reckon {
+
+namespace {
+constexpr double kNegativeSlope = 0.2;
+}  // namespace
+
+void NgcfPropagation::Options::describe(Schema<Options>& schema) {
+  schema.field("layers", &Options::layers).must_be_in(1, 16).doc("Steps along edges.");
+  schema.field("dropout", &Options::dropout)
+      .at_least(0.0)
+      .less_than(1.0)
+      .doc("Drop probability of each layer's output in training.");
+  schema.field("relations", &Options::relations)
+      .doc("Relations of data.graph along which vectors are mixed; empty: all.");
+}
+
+NgcfPropagation::NgcfPropagation(const Options& options, const Deps& deps)
+    : LayeredPropagation(options.layers, Combine::kConcatenate, options.relations, deps),
+      options_(options) {
+  sums_ = register_module("sums", torch::nn::ModuleList());
+  products_ = register_module("products", torch::nn::ModuleList());
+  for (int64_t k = 0; k < options.layers; ++k)
+    for (auto* list : {&sums_, &products_}) {
+      torch::nn::Linear linear(width(), width());
+      xavier_uniform(linear);
+      (*list)->push_back(linear);
+    }
+}
+
+torch::Tensor NgcfPropagation::layer(int64_t k, const UndirectedGraph& graph,
+                                     const torch::Tensor& x, const torch::Tensor& rows) {
+  const auto own = rows_or_all(x, rows);                    // [R, D]
+  const auto neighbours = normalized_spmm(graph, x, rows);  // [R, D]
+  auto& sum = *sums_[k]->as<torch::nn::Linear>();
+  auto& product = *products_[k]->as<torch::nn::Linear>();
+  const auto mixed = sum.forward(neighbours + own) + product.forward(neighbours * own);  // [R, D]
+  return reckon::dropout(at::leaky_relu(mixed, kNegativeSlope), options_.dropout,
+                         is_training());  // [R, D]
+}
+
+torch::Tensor NgcfPropagation::shown(const torch::Tensor& output) const {
+  return unit_vectors(output);  // [R, D]
+}
+
+}  // namespace reckon

@@ -1,0 +1,272 @@
+#include "models/propagation.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <torch/autograd.h>
+
+#include "core/ids.h"
+#include "kernels/dropout.h"
+#include "layers/catalog.h"
+#include "models/catalog.h"
+#include "models/node_graph.h"
+#include "models/retrieval.h"
+#include "tests/kernels/random_graph.h"
+#include "tests/support/gradients.h"
+
+namespace reckon {
+namespace {
+
+constexpr int64_t kUsers = 9, kItems = 14;
+
+// User u did items u, 3 u + 1 and 5 u + 2 (modulo 13), and user 8 nothing; item 13 nobody.
+Interactions train_data() {
+  Interactions train;
+  train.num_users = kUsers;
+  train.num_items = kItems;
+  std::vector<int64_t> offsets{0};
+  std::vector<int32_t> items;
+  for (int32_t u = 0; u < kUsers; ++u) {
+    if (u < kUsers - 1)
+      for (const int32_t item : {u, 3 * u + 1, 5 * u + 2}) items.push_back(item % (kItems - 1));
+    offsets.push_back(static_cast<int64_t>(items.size()));
+  }
+  train.user_offsets = torch::tensor(offsets, torch::kLong);  // [U + 1]
+  train.items = torch::tensor(items, torch::kInt);            // [E]
+  return train;
+}
+
+struct Slot {
+  Component<Model> model;
+  static void describe(Schema<Slot>& schema) { schema.field("model", &Slot::model).required(); }
+};
+
+std::shared_ptr<Model> make(const std::string& propagation,
+                            const std::string& objectives = "[{type: bpr, l2: 0.01}]",
+                            const Graph* graph = nullptr) {
+  static const auto catalog = [] {
+    Catalog catalog;
+    add_layers(catalog);
+    add_models(catalog);
+    return catalog;
+  }();
+  static const auto train = train_data();
+  const auto text =
+      "model: {family: retrieval, dim: 6, user: {id: {}}, propagation: " + propagation +
+      ", objectives: " + objectives + "}\n";
+  const auto slot = read_config<Slot>(parse_yaml(text, "test.yaml"), catalog);
+  torch::manual_seed(3);
+  auto model =
+      slot.model.build({.num_users = kUsers, .num_items = kItems, .train = &train, .graph = graph});
+  const torch::NoGradGuard no_grad;
+  for (auto& parameter : model->parameters())
+    if (parameter.dim() == 2 && parameter.size(0) > 2)
+      parameter.narrow(0, 2, parameter.size(0) - 2).normal_(0, 0.5);
+  return model;
+}
+
+Batch batch_of(const std::vector<int64_t>& users, const std::vector<int64_t>& targets,
+               const std::vector<int64_t>& negatives) {
+  Batch batch(static_cast<int64_t>(users.size()));
+  batch.set(batch_key::kUsers, torch::tensor(users, torch::kLong));
+  batch.set(batch_key::kTargets, torch::tensor(targets, torch::kLong));
+  batch.set(batch_key::kNegatives, torch::tensor(negatives, torch::kLong).unsqueeze(1));
+  return batch;
+}
+
+const char* const kEvery[] = {"{type: lightgcn, layers: 3}", "{type: lightgcn, layers: 0}",
+                              "{type: appnp, layers: 4, restart: 0.2}",
+                              "{type: ngcf, layers: 2, dropout: 0.0}",
+                              "{type: graphsage, layers: 2, combine: mean}"};
+
+class EveryPropagation : public ::testing::TestWithParam<const char*> {};
+
+// A step that asks for one node more must give the others what it gave before.
+TEST_P(EveryPropagation, LossAndGradientsDependOnNoRowThatTheStepDoesNotName) {
+  const auto model = make(GetParam());
+  auto* learnable = model->learnable();
+  model->train();
+  const auto asked = batch_of({2, 0, 2}, {7, 1, 3}, {5, 9, 0});
+  const auto everything = batch_of({0, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 0, 0},
+                                   {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13},
+                                   {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13});
+  const auto outcome = [&](const Batch& step_batch) {
+    const Batch* const step[] = {&step_batch};
+    const auto shared = learnable->shared(step);
+    const auto parts = learnable->loss(learnable->represent(asked, shared), shared, 0);
+    return std::pair{parts.sum.item<double>(), dense_gradients(parts.sum, model->parameters())};
+  };
+  const auto [rows_loss, rows_gradients] = outcome(asked);
+  const auto [full_loss, full_gradients] = outcome(everything);
+  EXPECT_NEAR(rows_loss, full_loss, 1e-5);
+  for (size_t i = 0; i < rows_gradients.size(); ++i) {
+    ASSERT_EQ(rows_gradients[i].defined(), full_gradients[i].defined());
+    if (rows_gradients[i].defined())
+      EXPECT_TRUE(torch::allclose(rows_gradients[i], full_gradients[i], 1e-4, 1e-6)) << i;
+  }
+}
+
+TEST_P(EveryPropagation, AFoldedModelScoresAsBeforeAndForgetsWhenUnfolded) {
+  const auto model = make(GetParam());
+  model->eval();
+  const torch::NoGradGuard no_grad;
+  Batch request(3);
+  request.set(batch_key::kUsers, torch::tensor({0, 4, 7}, torch::kLong));
+  if (model->request_needs().max_length > 0)
+    request.set(batch_key::kHistory, torch::tensor({{1, 2}, {3, 4}, {5, 6}}, torch::kLong));
+  const auto candidates = torch::arange(kItems).expand({3, kItems});  // [B, C]
+  const auto scores = [&] { return model->score(model->encode(request), candidates); };
+  const auto before = scores();
+  model->fold(true);
+  EXPECT_TRUE(torch::equal(scores(), before));
+  for (auto& parameter : model->parameters()) parameter.mul_(2.0);
+  EXPECT_TRUE(torch::equal(scores(), before));  // folded: weights are not read
+  model->fold(false);
+  EXPECT_FALSE(torch::allclose(scores(), before));
+  int64_t held = 0;
+  for (const auto& buffer : model->named_buffers())
+    if (buffer.key().starts_with("folded")) held += buffer.value().numel();
+  EXPECT_EQ(held, 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Propagation, EveryPropagation, ::testing::ValuesIn(kEvery));
+
+struct Dense {
+  torch::Tensor normalized, root, origin;  // [N, N], [N], [N, D]
+
+  explicit Dense(const Model& model) {
+    const auto adjacency = dense_adjacency(node_graph(interaction_graph(train_data())));  // [N, N]
+    const auto degrees = adjacency.sum(1);                                                // [N]
+    root = torch::where(degrees > 0, degrees.rsqrt(), torch::zeros_like(degrees));        // [N]
+    normalized = root.unsqueeze(1) * adjacency * root;                                    // [N, N]
+    std::map<std::string, torch::Tensor> weights;
+    for (const auto& item : model.named_parameters()) weights[item.key()] = item.value().detach();
+    origin = torch::cat({weights.at("users.weight").slice(0, 2),
+                         weights.at("items.weight").slice(0, 2)});  // [N, D]
+  }
+};
+
+// By the matrix: D^(-1/2) A D^(-1/2), of which L2 punishes the vectors of layer 0.
+TEST(Propagation, LossOfLightgcnEqualsTheFormulaWithADenseMatrix) {
+  const auto model = make("{type: lightgcn, layers: 2}");
+  auto* learnable = model->learnable();
+  model->eval();
+  const Dense dense(*model);
+  const auto& origin = dense.origin;                                             // [N, D]
+  const auto first = dense.normalized.matmul(origin);                            // [N, D]
+  const auto vectors = (origin + first + dense.normalized.matmul(first)) / 3.0;  // [N, D]
+  const std::vector<int64_t> users{2, 0, 8}, targets{7, 1, 13}, negatives{5, 9, 0};
+  const auto batch = batch_of(users, targets, negatives);
+  double expected = 0.0;
+  for (size_t p = 0; p < users.size(); ++p) {
+    const auto row = [&](const torch::Tensor& table, int64_t node) { return table[node]; };
+    const auto u = row(vectors, users[p]), i = row(vectors, kUsers + targets[p]),
+               j = row(vectors, kUsers + negatives[p]);  // [D] each
+    expected += torch::softplus(-(u * (i - j)).sum()).item<double>();
+    for (const auto node : {users[p], kUsers + targets[p], kUsers + negatives[p]})
+      expected += 0.005 * row(origin, node).square().sum().item<double>();
+  }
+  const Batch* const step[] = {&batch};
+  const auto shared = learnable->shared(step);
+  const auto parts = learnable->loss(learnable->represent(batch, shared), shared, 0);
+  EXPECT_NEAR(parts.sum.item<double>(), expected, 1e-5);
+}
+
+TEST(Propagation, ANewUserIsTheSumOfTheLayersOfItsItemsOneStepLater) {
+  const auto model = make("{type: lightgcn, layers: 3, layer_weights: [0.1, 0.2, 0.3, 0.4]}");
+  model->eval();
+  const torch::NoGradGuard no_grad;
+  ASSERT_TRUE(model->contract().new_user_with_history);
+  const Dense dense(*model);
+  const auto once = dense.normalized.matmul(dense.origin), twice = dense.normalized.matmul(once);
+  const auto layers = 0.2 * dense.origin + 0.3 * once + 0.4 * twice;  // [N, D]
+  const std::vector<int64_t> items{3, 0, 12};
+  auto expected = torch::zeros({6});  // [D]
+  for (const auto item : items)
+    expected += dense.root[kUsers + item] * layers[kUsers + item] / std::sqrt(3.0);
+  Batch request(1);
+  request.set(batch_key::kUsers, torch::tensor({kUnknownId}, torch::kLong));
+  request.set(batch_key::kHistory, torch::tensor(items, torch::kLong).unsqueeze(0));
+  EXPECT_TRUE(torch::allclose(model->encode(request).tensors[0][0], expected, 1e-5, 1e-6));
+  // An item twice says no more than once, and an unknown one nothing.
+  request.set(batch_key::kHistory,
+              torch::tensor({{int64_t{3}, kUnknownId, int64_t{0}, int64_t{12}, int64_t{3}}},
+                            torch::kLong));
+  EXPECT_TRUE(torch::allclose(model->encode(request).tensors[0][0], expected, 1e-5, 1e-6));
+}
+
+// With one layer such a user is one of the graph whose own vector is zero.
+TEST(Propagation, ANewUserEqualsAKnownOneOfTheSameItemsWhoStartsFromZero) {
+  const auto model = make("{type: lightgcn, layers: 1}");
+  model->eval();
+  const torch::NoGradGuard no_grad;
+  for (auto& item : model->named_parameters())
+    if (item.key() == "users.weight") item.value()[2 + 4].zero_();
+  const auto items = train_data().items.slice(0, 12, 15).to(torch::kLong);  // those of user 4
+  Batch request(2);
+  request.set(batch_key::kUsers, torch::tensor({int64_t{4}, kUnknownId}, torch::kLong));
+  request.set(batch_key::kHistory, torch::stack({items, items}));
+  const auto states = model->encode(request).tensors[0];  // [2, D]
+  EXPECT_TRUE(torch::allclose(states[0], states[1], 1e-5, 1e-6));
+}
+
+TEST(Propagation, NodesBesideUsersAndItemsAreTrainedAndCarryMessages) {
+  auto graph = interaction_graph(train_data());
+  const NodeRange genres{kUsers + kItems, 2};
+  graph.node_types.push_back({"genre", genres});
+  graph.relations.push_back(
+      {.name = "genre",
+       .sources = {kUsers, kItems},
+       .targets = genres,
+       .offsets = torch::arange(kItems + 1, torch::kLong),
+       .ends = torch::arange(kItems, torch::kInt).remainder(2).to(torch::kInt)});
+  const auto model = make("{type: lightgcn, layers: 2}", "[{type: bpr}]", &graph);
+  auto* learnable = model->learnable();
+  const auto batch = batch_of({2}, {7}, {6});
+  const Batch* const step[] = {&batch};
+  const auto shared = learnable->shared(step);
+  const auto loss = learnable->loss(learnable->represent(batch, shared), shared, 0).sum;  // []
+  const auto named = model->named_parameters();
+  ASSERT_TRUE(named.contains("propagation.others"));
+  const auto gradient = torch::autograd::grad({loss}, {named["propagation.others"]})[0];  // [2, D]
+  EXPECT_TRUE(gradient.abs().sum(1).gt(0).all().item<bool>());
+  EXPECT_THAT([&] { make("{type: lightgcn, relations: [genres]}", "[{type: bpr}]", &graph); },
+              ::testing::Throws<ConfigError>(::testing::Property(
+                  &ConfigError::what,
+                  ::testing::HasSubstr("the graph has no relation 'genres'; did you "
+                                       "mean 'genre'?"))));
+}
+
+TEST(Propagation, ViewsOfAGraphNeedOne) {
+  const auto message_of = [](const std::string& propagation) {
+    try {
+      make(propagation, "[{type: bpr}, {type: graph_contrastive, view: noise}]");
+    } catch (const ConfigError& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  EXPECT_THAT(message_of("{type: ngcf}"), ::testing::HasSubstr("compares views of a graph, which "
+                                                               "model.propagation at test.yaml:1"));
+  EXPECT_EQ(message_of("{type: lightgcn}"), "");
+}
+
+TEST(Propagation, ViewsOfAStepDifferAndAreTheSameForTheSameScope) {
+  const auto model =
+      make("{type: lightgcn}",
+           "[{type: bpr}, {type: graph_contrastive, view: edge_dropout, amount: 0.4}]");
+  auto* learnable = model->learnable();
+  const auto batch = batch_of({2, 3, 4, 5}, {7, 1, 2, 3}, {6, 5, 9, 11});
+  const Batch* const step[] = {&batch};
+  const auto views_of = [&](int64_t number) {
+    const DropoutScope scope(1, number, 0);
+    const auto shared = learnable->shared(step);
+    return std::pair{shared.at(3), shared.at(4)};  // [R, D], [R, D]
+  };
+  const auto [first, second] = views_of(0);
+  EXPECT_FALSE(torch::allclose(first, second, 1e-3, 1e-4));
+  EXPECT_TRUE(torch::equal(views_of(0).first, first));
+  EXPECT_FALSE(torch::allclose(views_of(1).first, first, 1e-3, 1e-4));
+}
+
+}  // namespace
+}  // namespace reckon
