@@ -20,6 +20,7 @@
 #include "layers/softmax_objective.h"
 #include "layers/squared_error_objective.h"
 #include "layers/transformer_encoder.h"
+#include "layers/ultra_gcn_objective.h"
 #include "layers/warp_objective.h"
 
 namespace reckon {
@@ -56,6 +57,8 @@ void add_layers(Catalog& catalog) {
       "direct_au", "Alignment of users with targets, uniformity of each among their own.");
   catalog.add<GraphContrastiveObjective>(
       "graph_contrastive", "Users and items near to themselves in two views of a graph.");
+  catalog.add<UltraGcnObjective>(
+      "ultra_gcn", "Targets, negatives and close items, weighted by degrees in the graph.");
   catalog.add<WarpObjective>(
       "warp", "Each target above the first violating negative, weighted by its rank.");
   catalog.add<SquaredErrorObjective>("squared_error", "Squared error of ratings, with L2.");

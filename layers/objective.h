@@ -46,6 +46,13 @@ struct View {
   torch::Tensor items;  // [Is, D]
 };
 
+/// Items that the same users chose, by how closely (Mao et al., UltraGCN, CIKM 2021): with G[i, j] users
+/// in common and g[i] the sum of a row, weights are G[i, j] / (g[i] - G[i, i]) * sqrt(g[i] / g[j]).
+struct ItemNeighbours {
+  torch::Tensor ids;      // [I, K] int64, kPaddingId where there are fewer
+  torch::Tensor weights;  // [I, K], zero there
+};
+
 /// Everything an objective may look at: P positions, flattened over users and steps.
 ///
 /// What the objective's needs do not name is undefined.
@@ -62,6 +69,8 @@ struct ObjectiveInput {
   /// Vectors [N, D] or [P, N, D] of the negatives; asked for once, and only when needed.
   std::function<ScorerSide()> negatives;
   std::function<ScorerSide()> all_items;  ///< vectors [I, D], ids [I]; asked for only when needed.
+  /// Vectors [..., D] of any items [...]; only when `any_items` is needed.
+  std::function<ScorerSide(const torch::Tensor&)> items;
   bool items_are_sparse = false;          ///< Gradients of items are to name only the rows touched.
   Scorer* scorer = nullptr;
   /// The graph itself as a view, then those that were asked for; empty when none were.
@@ -78,6 +87,8 @@ struct ObjectiveNeeds {
   bool log_q = false;          ///< Log probabilities of drawing the negatives, and each target.
   bool log_frequency = false;  ///< Log share of each target in the training interactions.
   bool all_items = false;      ///< ObjectiveInput::all_items is asked for.
+  bool user_ids = false;       ///< ScorerSide::ids of users is looked at.
+  bool any_items = false;      ///< ObjectiveInput::items is asked for.
   bool origins = false;        ///< ScorerSide::origin is looked at.
   ViewNeeds views;
 };
@@ -98,7 +109,13 @@ class Objective : public torch::nn::Module {
   static constexpr const char* kKind = "objective";
   struct Deps {
     int64_t width = 0;
+    int64_t num_users = 0;
     int64_t num_items = 0;
+    /// How many distinct items and users stand beside each; undefined while only sizes are known.
+    torch::Tensor user_degrees;  // [U] float32
+    torch::Tensor item_degrees;  // [I] float32
+    /// Makes the `count` closest items of each; empty while only sizes are known.
+    std::function<ItemNeighbours(int64_t count)> item_neighbours;
   };
   /// Keys that every objective takes beside its own: an entry of the list `objectives`.
   struct Common {

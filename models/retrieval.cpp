@@ -10,6 +10,7 @@
 #include "layers/bpr_objective.h"
 #include "layers/dot_scorer.h"
 #include "models/interaction_matrix.h"
+#include "models/item_neighbours.h"
 #include "models/known_users.h"
 
 namespace reckon {
@@ -84,6 +85,20 @@ EmbeddingTable make_table(const IdOptions& options, int64_t num_rows, int64_t wi
   if (options.frozen)
     for (auto& parameter : table->parameters()) parameter.set_requires_grad(false);
   return table;
+}
+
+Objective::Deps deps_of_objectives(const Model::Deps& deps, int64_t width) {
+  Objective::Deps out{.width = width, .num_users = deps.num_users, .num_items = deps.num_items};
+  if (deps.train == nullptr) return out;
+  const auto matrix = std::make_shared<SparseRows>(interaction_matrix(*deps.train));
+  out.user_degrees =
+      (matrix->offsets.slice(0, 1) - matrix->offsets.slice(0, 0, -1)).to(torch::kFloat);  // [U]
+  out.item_degrees =
+      torch::bincount(matrix->columns, {}, deps.num_items).to(torch::kFloat);  // [I]
+  out.item_neighbours = [matrix, num_items = deps.num_items](int64_t count) {
+    return item_neighbours(*matrix, num_items, count);
+  };
+  return out;
 }
 
 }  // namespace
@@ -240,11 +255,23 @@ Retrieval::Retrieval(const Options& options, const Deps& deps)
                                                     .num_items = deps.num_items,
                                                     .has_user_ids = options.user.id.has_value()},
                                        "model.scorer"));
+  const auto objective_deps = deps_of_objectives(deps, width);
   for (size_t i = 0; i < options.objectives.size(); ++i) {
     const auto path = "model.objectives[" + std::to_string(i) + "]";
     auto objective = build_slot(options.objectives[i],
-                                Objective::Deps{.width = width, .num_items = deps.num_items}, path);
+                                objective_deps, path);
     const auto needs = objective->needs();
+    if (needs.user_ids && !options.user.id)
+      throw ConfigError({{options.objectives[i].location(),
+                          path + ": asks how often each user stands in training, and the model has "
+                                 "no user ids",
+                          "add `id: {}` under model.user"}});
+    if (needs.any_items && propagation_)
+      throw ConfigError({{options.objectives[i].location(),
+                          path + ": looks at items that no step names, and model.propagation at " +
+                              options.propagation->location().to_string() +
+                              " makes vectors of those of the step alone",
+                          "leave one of the two out"}});
     if (needs.labels && !deps.has_ratings)
       throw ConfigError(
           {{options.objectives[i].location(), path + ": learns ratings, and the data has none",
@@ -613,6 +640,7 @@ LossParts Retrieval::loss(const Represented& rows, const std::vector<torch::Tens
   input.labels = rows.fixed[kLabelValues];
   input.weights = rows.fixed[kWeightValues];
   input.target_log_frequency = rows.fixed[kTargetFrequency];
+  input.items = side;
   input.num_items = num_items();
   input.all_items = [&] { return all_items(shared); };
   // Of what is propagated only the rows of the step are there.

@@ -31,6 +31,9 @@ def _rating(name, rmse, mae):
 
 _AT_20 = {"recall@20": "R@20", "ndcg@20": "N@20"}
 
+# The published runs learn from all of train, as many epochs as their authors say.
+_ALL_OF_TRAIN = ("data.split.validation=0", "training.early_stopping=null")
+
 ROWS = [
     Row("popularity/beauty", "configs/popularity/beauty.yaml", "beauty", "sequences.txt",
         _ranking(10, ".0115", ".0055"), "counted by hand on the training part", exact=True),
@@ -50,6 +53,15 @@ ROWS = [
       for name, recall, ndcg in [("mf_ccl", ".1837", ".1493"), ("simplex", ".1872", ".1557"),
                                  ("neumf", ".1399", ".1212"), ("two_tower", ".1754", ".1473"),
                                  ("mult_vae", ".1641", ".1335")]),
+    *(Row(f"{name}/gowalla", f"configs/{config}/gowalla.yaml", "gowalla", "train.txt", _ranking(20, recall, ndcg), source,
+          seeds=seeds, overrides=_ALL_OF_TRAIN + overrides, labels=_AT_20)
+      for name, config, recall, ndcg, source, seeds, overrides in [
+          ("lightgcn", "lightgcn", ".1824", ".1547", "LightGCN, SIGIR 2020", (1, 2, 3), ()),
+          ("lightgcn_1", "lightgcn", ".1687", ".1417", "LightGCN, SIGIR 2020", (1,), ("model.propagation.layers=1",)),
+          ("lightgcn_2", "lightgcn", ".1786", ".1524", "LightGCN, SIGIR 2020", (1,), ("model.propagation.layers=2",)),
+          ("lightgcn_4", "lightgcn", ".1825", ".1537", "LightGCN, SIGIR 2020", (1,), ("model.propagation.layers=4",)),
+          ("ngcf", "ngcf", ".1570", ".1327", "NGCF, SIGIR 2019", (1,), ()),
+          ("ultra_gcn", "ultra_gcn", ".1862", ".1580", "UltraGCN, CIKM 2021", (1,), ())]),
     _rating("svd", ".934", ".737"),
     _rating("svd_pp", ".919", ".721"),
     _rating("nmf", ".963", ".758"),

@@ -6,17 +6,20 @@
 #include <cmath>
 #include <functional>
 
+#include "core/ids.h"
 #include "layers/bce_objective.h"
 #include "layers/bpr_objective.h"
 #include "layers/catalog.h"
 #include "layers/cosine_contrastive_objective.h"
 #include "layers/direct_au_objective.h"
 #include "layers/dot_scorer.h"
+#include "layers/graph_contrastive_objective.h"
 #include "layers/in_batch_softmax_objective.h"
 #include "layers/mlp_scorer.h"
 #include "layers/sampled_softmax_objective.h"
 #include "layers/softmax_objective.h"
 #include "layers/squared_error_objective.h"
+#include "layers/ultra_gcn_objective.h"
 #include "layers/warp_objective.h"
 #include "tests/support/gradients.h"
 
@@ -62,6 +65,10 @@ struct Scene {
     in.target_log_frequency = log_frequency.index({target_ids});
     in.num_items = kItems;
     in.all_items = [v] { return ScorerSide{v, torch::arange(kItems, torch::kLong)}; };
+    // As a model gives them: zero for padding.
+    in.items = [v](const torch::Tensor& ids) {
+      return ScorerSide{v.index({ids.clamp_min(0)}) * ids.ge(0).unsqueeze(-1), ids};
+    };
     in.scorer = scorer.get();
     return in;
   }
@@ -387,6 +394,111 @@ TEST(WarpObjective, AsksNothingOfATargetThatNoNegativeComesNear) {
   const auto parts = WarpObjective({.negatives = 3}, {}).forward(scene.input(users, scene.items));
   EXPECT_EQ(parts.sum.item<double>(), 0.0);
   EXPECT_TRUE(torch::autograd::grad({parts.sum}, {users})[0].equal(torch::zeros_like(users)));
+}
+
+// Degrees of the five users and eleven items, and three neighbours of each item but the last.
+Objective::Deps deps_of_graph() {
+  Objective::Deps deps{.width = kWidth, .num_users = 5, .num_items = kItems};
+  deps.user_degrees = torch::arange(1, 6).to(torch::kFloat);            // [U]
+  deps.item_degrees = torch::arange(kItems).to(torch::kFloat) * 2;      // [I]
+  deps.item_neighbours = [](int64_t count) {
+    auto ids = (torch::arange(kItems).unsqueeze(1) + torch::arange(1, count + 1)) % kItems;
+    ids[kItems - 1].fill_(kPaddingId);
+    const auto weights = torch::where(ids.ge(0), 0.1 * ids + 0.5, torch::zeros({}));
+    return ItemNeighbours{ids, weights};  // [I, K], [I, K]
+  };
+  return deps;
+}
+
+TEST(UltraGcnObjective, EqualsTheFormula) {
+  UltraGcnObjective objective({.negatives = 3,
+                               .own = 0.2,
+                               .graph = 0.7,
+                               .negative_own = 0.1,
+                               .negative_graph = 0.4,
+                               .negative_weight = 2.5,
+                               .item_weight = 0.3,
+                               .neighbours = 3},
+                              deps_of_graph());
+  objective.to(torch::kDouble);
+  const auto beta = [](int64_t p, int64_t item) {
+    const double user_degree = static_cast<double>(p % 5 + 1);
+    return std::sqrt(user_degree + 1) / user_degree / std::sqrt(2.0 * static_cast<double>(item) + 1);
+  };
+  expect_formula(objective, [&](Scene& s, int64_t p) {
+    const auto target = s.target(p);
+    double loss = (0.2 + 0.7 * beta(p, target)) * softplus(-s.score(p, target));
+    for (int64_t n = 0; n < s.num_negatives(); ++n) {
+      const auto item = s.negative(p, n);
+      loss += 2.5 / static_cast<double>(s.num_negatives()) * (0.1 + 0.4 * beta(p, item)) *
+              softplus(s.score(p, item));
+    }
+    for (int64_t k = 1; k <= 3 && target < kItems - 1; ++k) {
+      const auto near = (target + k) % kItems;
+      loss += 0.3 * (0.1 * static_cast<double>(near) + 0.5) * softplus(-s.score(p, near));
+    }
+    return loss;
+  });
+  expect_gradient(objective);
+}
+
+TEST(GraphContrastiveObjective, IsTheMeanOverUsersPlusTheMeanOverItemsForEachTarget) {
+  torch::manual_seed(8);
+  GraphContrastiveObjective objective({.temperature = 0.5}, {});
+  EXPECT_EQ(objective.coupling(), Objective::Coupling::kBatch);
+  Scene scene(6, 3, false, scorers()[0]);
+  const auto views = [](const std::vector<torch::Tensor>& x) {
+    return std::vector<View>{{}, {x[0], x[1]}, {x[2], x[3]}};
+  };
+  const auto draw = [](int64_t rows) { return torch::randn({rows, kWidth}, torch::kDouble); };
+  const std::vector<torch::Tensor> vectors{draw(4), draw(7), draw(4), draw(7)};
+  const auto side = [](const torch::Tensor& a, const torch::Tensor& b) {
+    double sum = 0.0;
+    for (int64_t i = 0; i < a.size(0); ++i) {
+      double total = 0.0, own = 0.0;
+      for (int64_t j = 0; j < b.size(0); ++j) {
+        const double cosine =
+            ((a[i] * b[j]).sum() / (a[i].norm() * b[j].norm())).item<double>() / 0.5;
+        total += std::exp(cosine);
+        if (i == j) own = cosine;
+      }
+      sum += std::log(total) - own;
+    }
+    return sum / static_cast<double>(a.size(0));
+  };
+  auto input = scene.input();
+  input.views = views(vectors);
+  const double weight = scene.weights.sum().item<double>();
+  const auto parts = objective.forward(input);
+  EXPECT_NEAR(parts.sum.item<double>(),
+              weight * (side(vectors[0], vectors[2]) + side(vectors[1], vectors[3])), 1e-8);
+  EXPECT_NEAR(parts.weight, weight, 1e-12);
+  expect_gradients(
+      [&](const std::vector<torch::Tensor>& x) {
+        auto moved = scene.input();
+        moved.views = views(x);
+        return objective.forward(moved).sum;
+      },
+      vectors, 1e-6, 1e-5);
+}
+
+// What a propagation makes of vectors is not punished, what is trained is.
+TEST(BprObjective, L2IsThatOfTheVectorsBeforePropagation) {
+  torch::manual_seed(9);
+  BprObjective objective({.l2 = 0.5}, {});
+  Scene scene(1, 1, false, scorers()[0]);
+  auto input = scene.input();
+  input.weights = torch::Tensor();
+  const double plain = BprObjective({}, {}).forward(input).sum.item<double>();
+  const auto origin = torch::randn({3, kWidth}, torch::kDouble);  // [user, target, negative]
+  input.users.origin = origin.slice(0, 0, 1);
+  input.targets.origin = origin.slice(0, 1, 2);
+  input.negatives = [&, side = input.negatives] {
+    auto with = side();
+    with.origin = origin.slice(0, 2, 3).unsqueeze(0);
+    return with;
+  };
+  EXPECT_NEAR(objective.forward(input).sum.item<double>() - plain, 0.25 * scene.norm2(origin), 1e-9);
 }
 
 TEST(Objective, ScoresOfAnySizeGiveFiniteLossesAndGradients) {

@@ -1,0 +1,79 @@
+#include "layers/ultra_gcn_objective.h"
+
+#include "core/ids.h"
+#include "layers/objective_terms.h"
+
+namespace reckon {
+
+void UltraGcnObjective::Options::describe(Schema<Options>& schema) {
+  describe_negatives(schema);
+  schema.field("own", &Options::own).at_least(0.0).doc("Weight of every target alike.");
+  schema.field("graph", &Options::graph)
+      .at_least(0.0)
+      .doc("Weight of a target by the degrees of user and item.");
+  schema.field("negative_own", &Options::negative_own)
+      .at_least(0.0)
+      .doc("Weight of every negative alike.");
+  schema.field("negative_graph", &Options::negative_graph)
+      .at_least(0.0)
+      .doc("Weight of a negative by the degrees of user and item.");
+  schema.field("negative_weight", &Options::negative_weight)
+      .at_least(0.0)
+      .doc("Weight of the mean over a target's negatives.");
+  schema.field("item_weight", &Options::item_weight)
+      .at_least(0.0)
+      .doc("Weight of the items closest to a target; 0: none are looked for.");
+  schema.field("neighbours", &Options::neighbours)
+      .must_be_in(1, 1000)
+      .doc("How many items count as closest.");
+}
+
+UltraGcnObjective::UltraGcnObjective(const Options& options, const Deps& deps) : options_(options) {
+  const bool is_known = deps.user_degrees.defined();
+  // While only sizes are known: what a user and an item alone with each other would have.
+  const auto users = is_known ? deps.user_degrees : torch::ones({deps.num_users});  // [U]
+  const auto items = is_known ? deps.item_degrees : torch::ones({deps.num_items});  // [I]
+  of_users_ = register_buffer("of_users", (users + 1).sqrt() / users.clamp_min(1));  // [U]
+  of_items_ = register_buffer("of_items", (items + 1).rsqrt());                      // [I]
+  if (options.item_weight == 0.0) return;
+  auto closest = deps.item_neighbours
+                     ? deps.item_neighbours(options.neighbours)
+                     : ItemNeighbours{torch::full({deps.num_items, options.neighbours}, kPaddingId,
+                                                  torch::kLong),
+                                      torch::zeros({deps.num_items, options.neighbours})};
+  neighbours_ = register_buffer("neighbours", closest.ids);                    // [I, K]
+  neighbour_weights_ = register_buffer("neighbour_weights", closest.weights);  // [I, K]
+}
+
+ObjectiveNeeds UltraGcnObjective::needs() const {
+  auto needs = negative_needs(options_);
+  needs.any_items = options_.item_weight > 0.0;
+  needs.user_ids = true;
+  return needs;
+}
+
+torch::Tensor UltraGcnObjective::weights_of(const torch::Tensor& of_users,
+                                            const torch::Tensor& items, double own,
+                                            double graph) const {
+  return own + graph * of_users * of_items_.index({items});  // [...]
+}
+
+LossParts UltraGcnObjective::forward(const ObjectiveInput& input) {
+  const auto of_users = of_users_.index({input.users.ids});                                // [P]
+  auto losses = weights_of(of_users, input.targets.ids, options_.own, options_.graph) *
+                at::softplus(-target_scores(input));                                       // [P]
+  const auto others = negative_side(input);
+  const auto scores = negative_scores(input, others);                                      // [P, N]
+  const auto weights = weights_of(of_users.unsqueeze(1), others.ids, options_.negative_own,
+                                  options_.negative_graph);                                // [P, N]
+  losses = losses + options_.negative_weight * (weights * at::softplus(scores)).mean(1);   // [P]
+  if (options_.item_weight > 0.0) {
+    const auto near = neighbours_.index({input.targets.ids});                              // [P, K]
+    const auto how_near = neighbour_weights_.index({input.targets.ids});                   // [P, K]
+    const auto near_scores = input.scorer->forward(input.users, input.items(near));        // [P, K]
+    losses = losses + options_.item_weight * (how_near * at::softplus(-near_scores)).sum(1);  // [P]
+  }
+  return weighted_sum(losses, input.weights);
+}
+
+}  // namespace reckon
