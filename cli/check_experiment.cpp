@@ -7,6 +7,8 @@
 #include <memory>
 
 #include "datasets/splitter.h"
+#include "evaluation/metrics.h"
+#include "evaluation/reranker.h"
 
 namespace reckon {
 namespace {
@@ -64,6 +66,40 @@ void check_diversity(const ConfigNode& tree, const EvaluationOptions& evaluation
     }
 }
 
+// What re-ranking and metrics ask of model and config; the column itself is the data's to have.
+void check_categories_and_reranking(const ConfigNode& tree, const EvaluationOptions& evaluation,
+                                    Model& model, Problems& problems) {
+  const torch::NoGradGuard no_grad;
+  for (size_t i = 0; i < evaluation.metrics.size() && !evaluation.categories; ++i)
+    if (evaluation.metrics[i].needs_categories()) {
+      const auto path = "evaluation.metrics[" + std::to_string(i) + "]";
+      problems.add(place_of(tree, path),
+                   path + ": " + evaluation.metrics[i].to_string() + " " + kWithoutCategories,
+                   kHowToNameCategories);
+    }
+  if (!evaluation.reranking) return;
+  std::shared_ptr<const ItemCategories> categories;
+  if (evaluation.categories) {
+    const std::vector<TableColumn> columns = {
+        {evaluation.categories->column, std::vector<std::string>(kTinySize)}};
+    categories =
+        std::make_shared<const ItemCategories>(&columns, *evaluation.categories, kTinySize);
+  }
+  const auto unit_vectors = [&model]() -> torch::Tensor {
+    if (const auto vectors = model.item_vectors()) return unit_rows(*vectors);
+    if (const auto factors = model.factors()) return unit_rows(factors->items);
+    return {};
+  };
+  try {
+    build_reranker(evaluation.reranking, {.num_items = kTinySize,
+                                          .item_counts = torch::ones({kTinySize}, torch::kInt64),
+                                          .unit_vectors = unit_vectors,
+                                          .categories = categories});
+  } catch (const ConfigError& error) {
+    problems.add(error);
+  }
+}
+
 }  // namespace
 
 void check_combinations(const ConfigNode& tree, const Experiment& experiment,
@@ -81,6 +117,30 @@ void check_combinations(const ConfigNode& tree, const Experiment& experiment,
   check_procedure(tree, experiment, *model, may_validate, problems);
   check_pretrained(tree, experiment.data, *model, problems);
   check_diversity(tree, experiment.evaluation, *model, problems);
+  check_categories_and_reranking(tree, experiment.evaluation, *model, problems);
+}
+
+void check_categories(const ConfigNode& tree, const EvaluationOptions& evaluation,
+                      const std::vector<std::string>& item_columns, Problems& problems) {
+  if (!evaluation.categories) return;
+  const auto& column = evaluation.categories->column;
+  if (std::find(item_columns.begin(), item_columns.end(), column) != item_columns.end()) return;
+  const std::string keep =
+      "name it in data.files.items.display, which says what columns the data keeps";
+  const auto near = nearest(column, item_columns);
+  problems.add(place_of(tree, "evaluation.categories.column"),
+               "evaluation.categories.column: the data keeps no column '" + column + "' of items",
+               !near.empty() ? "did you mean '" + near + "'? If not, " + keep
+               : item_columns.empty()
+                   ? "it keeps none; give an item table under data.files.items, and " + keep
+                   : "kept: " + join(item_columns) + "; " + keep);
+}
+
+void check_categories(const ConfigNode& tree, const EvaluationOptions& evaluation,
+                      const std::vector<TableColumn>& item_columns, Problems& problems) {
+  std::vector<std::string> names;
+  for (const auto& column : item_columns) names.push_back(column.name);
+  check_categories(tree, evaluation, names, problems);
 }
 
 }  // namespace reckon

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "cli/experiment.h"
 
@@ -14,5 +16,11 @@ namespace reckon {
 /// there is none, the options of the split say it as far as they can.
 void check_combinations(const ConfigNode& tree, const Experiment& experiment,
                         std::optional<bool> has_validation, Problems& problems);
+
+/// Adds what evaluation.categories asks of the data: a column of the items that it keeps.
+void check_categories(const ConfigNode& tree, const EvaluationOptions& evaluation,
+                      const std::vector<std::string>& item_columns, Problems& problems);
+void check_categories(const ConfigNode& tree, const EvaluationOptions& evaluation,
+                      const std::vector<TableColumn>& item_columns, Problems& problems);
 
 }  // namespace reckon

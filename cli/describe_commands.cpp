@@ -44,8 +44,10 @@ int check(const ExperimentSource& source, const std::string& sizes_text, const C
     if (!schema.columns.empty() && !schema.has_ratings)
       check_without_ratings(tree, experiment, problems);
     // A table of items that could not be read says nothing of its columns.
-    if (problems.is_empty() || !schema.item_columns.empty())
+    if (problems.is_empty() || !schema.item_columns.empty()) {
       check_display(tree, experiment.export_options, schema.item_columns, problems);
+      check_categories(tree, experiment.evaluation, schema.item_columns, problems);
+    }
     problems.throw_if_any();
     print_lines("columns  ok: " + join(schema.columns));
     // Of a cross-validation each fold is prepared for itself.

@@ -52,7 +52,17 @@ void check_same_protocol(const std::string& directory, const EvaluationResult& r
   if (!fs::exists(path)) return;
   const auto old = nlohmann::json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
   const auto protocol = old.is_object() ? old.value("protocol", "") : "";
-  if (protocol == result.protocol) return;
+  const auto reranking = old.is_object() ? old.value("reranking", "") : "";
+  if (protocol == result.protocol && reranking == result.reranking) return;
+  const auto of_lists = [](const std::string& chosen) {
+    return chosen.empty() ? std::string("lists as the model ranks")
+                          : "lists re-ranked (" + chosen + ")";
+  };
+  if (protocol == result.protocol)
+    throw ConfigError({{{path, 0, 0},
+                        "not replaced: it holds results of " + of_lists(reranking) +
+                            ", these are of " + of_lists(result.reranking),
+                        "--output FOLDER writes them elsewhere, --force takes their place"}});
   throw ConfigError({{{path, 0, 0},
                       "not replaced: it holds results of another protocol (" + protocol +
                           "), these are of: " + result.protocol,

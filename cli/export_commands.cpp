@@ -7,6 +7,7 @@
 #include "cli/loaded_run.h"
 #include "core/files.h"
 #include "core/format.h"
+#include "core/log.h"
 #include "datasets/vectors.h"
 #include "evaluation/evaluator.h"
 #include "export/exporter.h"
@@ -55,6 +56,12 @@ int export_run(const ExportFlags& options, const Catalog& catalog) {
   evaluation.split = Split::kTest;
   evaluation.per_user = false;
   evaluation.top_k_lists = 0;
+  // What the file states must be what the file does.
+  if (evaluation.reranking)
+    log_warning(
+        "the exported file recommends as the model ranks, without evaluation.reranking, and so are "
+        "the metrics that it states measured");
+  evaluation.reranking = {};
   const bool has_test = run.dataset.evaluation(Split::kTest).users.numel() > 0;
 
   ExportInputs inputs;

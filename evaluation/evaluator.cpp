@@ -13,6 +13,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "core/config_node.h"
 #include "core/diagnostics.h"
 #include "core/ids.h"
 #include "datasets/batch_builder.h"
@@ -87,6 +88,14 @@ State rows_of(const State& state, int64_t begin, int64_t count) {
   return rows;
 }
 
+// `type: mmr, diversity: 0.3, ...`
+std::string in_one_line(const ConfigNode& node) {
+  std::string line;
+  for (const char c : emit_yaml(node)) line += c == '\n' ? std::string(", ") : std::string(1, c);
+  while (line.ends_with(", ")) line.resize(line.size() - 2);
+  return line;
+}
+
 /// One evaluation: the fixed inputs, and what is done with a batch of users.
 class Run {
  public:
@@ -99,13 +108,19 @@ class Run {
         num_rows_(input.data.users.size(0)),
         relevant_(relevant_items(input.data, options.relevant_from)),
         factors_(model.factors()),
-        tally_(input, options.metrics, diversity_vectors()) {
+        categories_(item_categories(input, options)),
+        tally_(input, options.metrics, diversity_vectors(), categories_) {
+    if (options.reranking) make_reranker();
     if (factors_) take_factors();
     gets_fallback_.assign(static_cast<size_t>(num_rows_), 0);
     if (input.item_counts.defined()) popularity_ = input.item_counts.to(torch::kFloat);  // [I]
     if (options.protocol == EvaluationProtocol::kSampled) sampler_.emplace(sampler());
     list_length_ = std::min(options.top_k_lists, num_items_);
     longest_list_ = std::min(std::max(tally_.max_cutoff(), options.top_k_lists), num_items_);
+    num_candidates_ = longest_list_;
+    if (reranker_ != nullptr && longest_list_ > 0)
+      num_candidates_ =
+          std::clamp(options.reranking.common().candidates, longest_list_, num_items_);
     if (list_length_ > 0) {
       list_items_ = torch::full({num_rows_, list_length_}, kPaddingId, torch::kInt64);  // [V, L]
       list_scores_ = torch::zeros({num_rows_, list_length_});                           // [V, L]
@@ -117,7 +132,10 @@ class Run {
   void evaluate_users(int64_t begin, int64_t end);
 
  private:
+  // Undefined when there are none.   Shapes   [I, D]
+  torch::Tensor unit_vectors() const;
   torch::Tensor diversity_vectors() const;
+  void make_reranker();
   void take_factors();
   SampledCandidates sampler() const;
 
@@ -155,13 +173,17 @@ class Run {
   int64_t num_rows_;
   RelevantItems relevant_;
   std::optional<Factors> factors_;
+  std::shared_ptr<const ItemCategories> categories_;  // null: none
   MetricTally tally_;
   std::optional<SampledCandidates> sampler_;
   std::atomic<int64_t> num_short_samples_{0};  // users with fewer items left than are to be drawn
+  std::atomic<int64_t> num_shortened_{0};      // lists that a re-ranker ended early
   std::vector<uint8_t> gets_fallback_;         // [V], rows whose request has nothing usable
   torch::Tensor popularity_;                   // [I] float32, what they are ranked by
   int64_t list_length_ = 0;                    // of the lists that are kept
   int64_t longest_list_ = 0;                   // that anything looks at
+  int64_t num_candidates_ = 0;                 // that lists are chosen from
+  std::shared_ptr<Reranker> reranker_;         // null: lists are as the model ranks
   torch::Tensor list_items_, list_scores_;
 };
 
@@ -170,12 +192,24 @@ torch::Tensor Run::diversity_vectors() const {
     return name.metric == Metric::kDiversity;
   };
   if (std::none_of(options_.metrics.begin(), options_.metrics.end(), is_diversity)) return {};
-  if (input_.item_vectors.defined()) return unit_rows(input_.item_vectors);
-  if (const auto vectors = model_.item_vectors()) return unit_rows(*vectors);
-  if (factors_) return unit_rows(factors_->items);
+  if (auto vectors = unit_vectors(); vectors.defined()) return vectors;
   throw ConfigError({{{"evaluation"},
                       "metrics: diversity compares item vectors, and this model has none",
                       "leave diversity out"}});
+}
+
+torch::Tensor Run::unit_vectors() const {
+  if (input_.item_vectors.defined()) return unit_rows(input_.item_vectors);
+  if (const auto vectors = model_.item_vectors()) return unit_rows(*vectors);
+  if (factors_) return unit_rows(factors_->items);
+  return {};
+}
+
+void Run::make_reranker() {
+  reranker_ = build_reranker(options_.reranking, {.num_items = num_items_,
+                                                  .item_counts = input_.item_counts,
+                                                  .unit_vectors = [this] { return unit_vectors(); },
+                                                  .categories = categories_});
 }
 
 void Run::take_factors() {
@@ -320,12 +354,12 @@ void Run::evaluate_users(int64_t begin, int64_t end) {
   } else {
     const auto best = topk(queries, factors_->items, factors_->item_bias,
                            factors_->reduction == Factors::Reduction::kMax, seen_items(begin, end),
-                           longest_list_);
+                           num_candidates_);
     take_topk(with_fallback(best, begin), begin);
   }
   // It changes no order, and no metric of one; the scores of lists are those of score().
   const auto bias = model_.query_bias(state);  // [B]
-  if (bias.defined() && list_length_ > 0) {
+  if (bias.defined() && list_length_ > 0 && reranker_ == nullptr) {
     const auto counted =
         torch::from_blob(gets_fallback_.data() + begin, {end - begin}, torch::kByte);
     const auto own = bias.to(torch::kCPU, torch::kFloat).masked_fill(counted.gt(0), 0.0);  // [B]
@@ -360,7 +394,7 @@ void Run::rank_block(const torch::Tensor& scores, int64_t begin) {
     }
   }
   if (longest_list_ > 0) {
-    take_topk(topk_of_scores(scores, seen_items(begin, end), longest_list_), begin);
+    take_topk(topk_of_scores(scores, seen_items(begin, end), num_candidates_), begin);
   }
 }
 
@@ -380,6 +414,21 @@ void Run::take_topk(const TopK& best, int64_t begin) {
 void Run::take_list(int64_t row, std::span<const int64_t> items, std::span<const float> scores) {
   const auto relevant = relevant_.of(row);
   if (relevant.empty()) return;
+  std::vector<int64_t> chosen;
+  std::vector<float> places;
+  if (reranker_ != nullptr) {
+    const auto relevance = relevance_of(scores);
+    const auto wanted = std::min(items.size(), static_cast<size_t>(longest_list_));
+    const auto list = reranker_->choose(
+        {.items = items, .relevance = relevance, .history = history_of(input_.data, row)}, wanted);
+    if (list.size() < wanted) ++num_shortened_;
+    for (const auto place : list) {
+      chosen.push_back(items[place]);
+      places.push_back(static_cast<float>(list.size() - places.size()));
+    }
+    items = chosen;
+    scores = places;
+  }
   tally_.add_list(row, items, relevant);
   if (list_length_ == 0) return;
   const auto length = std::min<size_t>(items.size(), static_cast<size_t>(list_length_));
@@ -451,7 +500,7 @@ void Run::rank_candidates(int64_t row, std::span<const int64_t> candidates,
   std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
     return scores[a] != scores[b] ? scores[a] > scores[b] : candidates[a] < candidates[b];
   });
-  order.resize(std::min<size_t>(order.size(), static_cast<size_t>(longest_list_)));
+  order.resize(std::min<size_t>(order.size(), static_cast<size_t>(num_candidates_)));
   std::vector<int64_t> items;
   std::vector<float> sorted_scores;
   for (const size_t place : order) {
@@ -480,6 +529,13 @@ void Run::rate(const State& state, int64_t begin, int64_t end) {
 
 EvaluationResult Run::finish() {
   EvaluationResult result = empty_result(input_, options_, relevant_);
+  if (reranker_ != nullptr && longest_list_ > 0) {
+    result.reranking = in_one_line(options_.reranking.emit());
+    result.notes.push_back("lists are chosen from the " + std::to_string(num_candidates_) +
+                           " best ranked items by `" + options_.reranking.type() + "`");
+  }
+  add_note(result, num_shortened_, "list ends early: its candidates hold nothing more to choose",
+           "lists end early: their candidates hold nothing more to choose");
   add_note(result, num_short_samples_,
            "user has fewer items left than are to be drawn, and all of them compete",
            "users have fewer items left than are to be drawn, and all of those compete");
@@ -538,6 +594,7 @@ EvaluationInput evaluation_input(const Dataset& dataset, const EvaluationOptions
           .num_items = dataset.num_items(),
           .item_counts = item_counts(dataset.part(Split::kTrain)),
           .item_vectors = {},
+          .item_columns = &dataset.item_columns(),
           .users = &dataset.users(),
           .items = &dataset.items(),
           .fingerprint = dataset.fingerprint()};
@@ -591,7 +648,8 @@ EvaluationResult evaluate_lists(const RankedLists& lists, const EvaluationInput&
       std::any_of(metrics.begin(), metrics.end(),
                   [](const MetricName& name) { return name.metric == Metric::kDiversity; });
   MetricTally tally(input, metrics,
-                    wants_diversity ? unit_rows(input.item_vectors) : torch::Tensor());
+                    wants_diversity ? unit_rows(input.item_vectors) : torch::Tensor(),
+                    item_categories(input, listed));
 
   const int64_t* offsets = lists.offsets.const_data_ptr<int64_t>();
   const int64_t* items = lists.items.const_data_ptr<int64_t>();
@@ -629,6 +687,8 @@ EvaluationResult evaluate_lists(const RankedLists& lists, const EvaluationInput&
   if (!left_out.empty()) {
     result.notes.push_back("left out, since lists alone do not give them: " + left_out);
   }
+  if (options.reranking)
+    result.notes.emplace_back("lists made elsewhere are measured as they are, without reranking");
   add_note(result, without_list, "user of the split has no list and counts with an empty one",
            "users of the split have no list and count with an empty one");
   const auto cutoff = std::to_string(tally.max_cutoff());

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "datasets/dataset.h"
 #include "evaluation/options.h"
@@ -22,7 +23,9 @@ struct EvaluationInput {
   /// anything usable ask for them.
   torch::Tensor item_counts;  // [I] int64
   /// What diversity compares; when undefined, the model's own item vectors.
-  torch::Tensor item_vectors;    // [I, D]
+  torch::Tensor item_vectors;  // [I, D]
+  /// Columns of the table of items, for what looks at categories.
+  const std::vector<TableColumn>* item_columns = nullptr;
   const IdMap* users = nullptr;  ///< Raw ids for messages; without it the dense ones are shown.
   const IdMap* items = nullptr;
   std::string fingerprint;  ///< Of the data; runs on different data are never compared.
@@ -37,6 +40,8 @@ EvaluationInput evaluation_input(const Dataset& dataset, const EvaluationOptions
 /// most popular in training; the notes count them. Ratings are the model's own in any case.
 /// Where the model has factors() the blocked top-k kernel does it, else blocks of score(); memory is
 /// bounded by batches, never users x items. Results do not depend on the number of threads.
+/// With `options.reranking` each list is chosen from the user's best candidates, that of the fallback
+/// too; its scores then count its places down. The area under the curve stays that of the model.
 /// Throws   DataError naming the user when a score is NaN; ConfigError when diversity finds no item
 ///          vectors, or ratings are asked of data without any; c10::Error when model, data and options do not fit each other.
 EvaluationResult evaluate(Model& model, const EvaluationInput& input,

@@ -18,7 +18,7 @@ struct Word {
 };
 
 // In the order of the enumeration.
-constexpr std::array<Word, 14> kWords = {{
+constexpr std::array<Word, 16> kWords = {{
     {"recall", Metric::kRecall, true, true},
     {"ndcg", Metric::kNdcg, true, true},
     {"hit_rate", Metric::kHitRate, true, true},
@@ -33,6 +33,8 @@ constexpr std::array<Word, 14> kWords = {{
     {"popularity", Metric::kPopularity, true, false},
     {"novelty", Metric::kNovelty, true, true},
     {"diversity", Metric::kDiversity, true, true},
+    {"miscalibration", Metric::kMiscalibration, true, false},
+    {"category_coverage", Metric::kCategoryCoverage, true, true},
 }};
 
 const Word& word_of(Metric metric) { return kWords[static_cast<size_t>(metric)]; }

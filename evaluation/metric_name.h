@@ -25,6 +25,8 @@ enum class Metric {
   kPopularity,
   kNovelty,
   kDiversity,
+  kMiscalibration,
+  kCategoryCoverage,
 };
 
 /// A metric with its cut-off, as configs and tables write it: `ndcg@10`, `auc`.
@@ -49,6 +51,11 @@ struct MetricName {
 
   /// Whether it exists for one user; coverage and the Gini index only exist for all lists together.
   bool is_per_user() const { return metric != Metric::kCoverage && metric != Metric::kGini; }
+
+  /// Whether the categories of items are what it looks at.
+  bool needs_categories() const {
+    return metric == Metric::kMiscalibration || metric == Metric::kCategoryCoverage;
+  }
 
   /// Whether a ranked list of each user is what it is computed from.
   bool needs_list() const { return k > 0; }

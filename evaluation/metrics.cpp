@@ -176,6 +176,37 @@ double diversity(std::span<const int64_t> list, const torch::Tensor& unit_vector
   return 1.0 - (all_products - squares) / pairs;
 }
 
+double miscalibration_term(double wanted, double found) {
+  constexpr double kSmoothing = 0.01;
+  if (wanted == 0.0) return 0.0;
+  return wanted * std::log(wanted / ((1.0 - kSmoothing) * found + kSmoothing * wanted));
+}
+
+double miscalibration(std::span<const double> wanted, std::span<const int64_t> list,
+                      const ItemCategories& categories) {
+  const auto is_known = [](int64_t item) { return item >= 0; };
+  if (std::none_of(list.begin(), list.end(), is_known)) return kNaN;
+  if (std::all_of(wanted.begin(), wanted.end(), [](double share) { return share == 0.0; }))
+    return kNaN;
+  const auto found = categories.shares(list);
+  double sum = 0.0;
+  for (size_t g = 0; g < wanted.size(); ++g) sum += miscalibration_term(wanted[g], found[g]);
+  return sum;
+}
+
+double category_coverage(std::span<const int64_t> list, const ItemCategories& categories) {
+  std::vector<uint8_t> is_found(static_cast<size_t>(categories.count()), 0);
+  bool is_empty = true;
+  for (const int64_t item : list) {
+    if (item < 0) continue;
+    is_empty = false;
+    for (const auto category : categories.of(item)) is_found[static_cast<size_t>(category)] = 1;
+  }
+  if (is_empty || is_found.empty()) return kNaN;
+  return static_cast<double>(std::accumulate(is_found.begin(), is_found.end(), int64_t{0})) /
+         static_cast<double>(is_found.size());
+}
+
 torch::Tensor unit_rows(const torch::Tensor& vectors) {
   TORCH_CHECK(vectors.dim() == 2, "unit_rows: expected [I, D], got ", vectors.sizes());
   const auto rows = vectors.detach().to(torch::kCPU, torch::kFloat);  // [I, D]

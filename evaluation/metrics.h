@@ -7,6 +7,8 @@
 #include <span>
 #include <vector>
 
+#include "evaluation/item_categories.h"
+
 namespace reckon {
 
 // The formulas stand in docs/metrics.md. Lists are dense item ids, best first; a negative id is a
@@ -82,6 +84,19 @@ double novelty(std::span<const int64_t> list, std::span<const int64_t> item_coun
 /// Shapes   unit_vectors [I, D] float32 contiguous, rows of length 1 or 0
 /// Range    [0, 2]; at most n / (n - 1) for n items
 double diversity(std::span<const int64_t> list, const torch::Tensor& unit_vectors);
+
+/// One category's part of miscalibration: p log(p / q~), q~ = 0.99 q + 0.01 p; 0 where p is 0.
+double miscalibration_term(double wanted, double found);
+
+/// Kullback-Leibler divergence of the categories of a list from those of the user's history, the sum of
+/// miscalibration_term() over categories (Steck, RecSys 2018). NaN for an empty list, and where
+/// `wanted`, ItemCategories::shares of the history, is all zero.   Range  [0, log 100]
+double miscalibration(std::span<const double> wanted, std::span<const int64_t> list,
+                      const ItemCategories& categories);
+
+/// Share of all categories that any item of a list has (Zhai, Cohen, Lafferty, SIGIR 2003: subtopic
+/// recall). NaN for an empty list, and when no item of the catalogue has a category.
+double category_coverage(std::span<const int64_t> list, const ItemCategories& categories);
 
 /// Rows divided by their length; zero rows stay.   Shapes  [I, D] -> [I, D] float32 contiguous
 torch::Tensor unit_rows(const torch::Tensor& vectors);

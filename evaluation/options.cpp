@@ -59,6 +59,10 @@ void EvaluationOptions::describe(Schema<EvaluationOptions>& schema) {
   schema.field("top_k_lists", &EvaluationOptions::top_k_lists)
       .at_least(0)
       .doc("Length of the lists that are kept for each user; 0 keeps none.");
+  schema.field("categories", &EvaluationOptions::categories)
+      .doc("Where the categories of items stand, for metrics of them and re-ranking by them.");
+  schema.field("reranking", &EvaluationOptions::reranking)
+      .doc("How lists are chosen from the items that the model ranks highest; none when left out.");
   schema.field("batch_size", &EvaluationOptions::batch_size)
       .positive()
       .doc("Users that are encoded at once.");

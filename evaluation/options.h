@@ -7,7 +7,9 @@
 
 #include "core/schema.h"
 #include "datasets/interactions.h"
+#include "evaluation/item_categories.h"
 #include "evaluation/metric_name.h"
+#include "evaluation/reranker.h"
 
 namespace reckon {
 
@@ -34,6 +36,8 @@ struct EvaluationOptions {
   std::optional<double> relevant_from;
   bool per_user = true;
   int64_t top_k_lists = 0;
+  std::optional<CategoryOptions> categories;
+  Component<Reranker> reranking;  ///< Empty: lists are as the model ranks.
   int64_t batch_size = 256;
   int64_t threads = 0;
   static void describe(Schema<EvaluationOptions>& schema);

@@ -56,6 +56,7 @@ std::string to_text(const EvaluationResult& result) {
 std::string to_json(const EvaluationResult& result) {
   nlohmann::ordered_json json = {{"split", split_name(result.split)},
                                  {"protocol", result.protocol},
+                                 {"reranking", result.reranking},
                                  {"sampled", result.is_sampled},
                                  {"fingerprint", result.fingerprint},
                                  {"num_users", result.users.size(0)},

@@ -31,6 +31,8 @@ struct MetricValue {
 struct EvaluationResult {
   Split split = Split::kTest;
   std::string protocol;  ///< In words: what was ranked, what was masked, what counts as relevant.
+  std::string
+      reranking;  ///< How lists were chosen, as the config says it; empty: as the model ranks.
   bool is_sampled = false;
   std::string fingerprint;
 

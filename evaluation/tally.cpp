@@ -7,6 +7,7 @@
 #include <string>
 #include <unordered_set>
 
+#include "core/diagnostics.h"
 #include "core/format.h"
 #include "evaluation/metrics.h"
 
@@ -98,6 +99,19 @@ void check_evaluation_data(const EvaluationData& data, int64_t num_items) {
               "evaluation: expected target labels like the target items, float32");
 }
 
+std::shared_ptr<const ItemCategories> item_categories(const EvaluationInput& input,
+                                                      const EvaluationOptions& options) {
+  if (options.categories)
+    return std::make_shared<const ItemCategories>(input.item_columns, *options.categories,
+                                                  input.num_items);
+  for (const auto& name : options.metrics)
+    if (name.needs_categories())
+      throw ConfigError({{{"evaluation"},
+                          "metrics: " + name.to_string() + " " + kWithoutCategories,
+                          kHowToNameCategories}});
+  return nullptr;
+}
+
 void add_note(EvaluationResult& result, int64_t count, const std::string& one,
               const std::string& many) {
   if (count == 0) return;
@@ -136,11 +150,13 @@ EvaluationResult empty_result(const EvaluationInput& input, const EvaluationOpti
 }
 
 MetricTally::MetricTally(const EvaluationInput& input, std::vector<MetricName> metrics,
-                         torch::Tensor unit_vectors)
-    : users_(input.data.users),
+                         torch::Tensor unit_vectors,
+                         std::shared_ptr<const ItemCategories> categories)
+    : data_(input.data),
       metrics_(std::move(metrics)),
-      unit_vectors_(std::move(unit_vectors)) {
-  const auto num_rows = static_cast<size_t>(users_.size(0));
+      unit_vectors_(std::move(unit_vectors)),
+      categories_(std::move(categories)) {
+  const auto num_rows = static_cast<size_t>(data_.users.size(0));
   values_.assign(num_rows * metrics_.size(), kNaN);
   used_.assign(num_rows, 0);
   if (wants(Metric::kRmse) || wants(Metric::kMae)) errors_.resize(num_rows);
@@ -166,7 +182,7 @@ bool MetricTally::wants(Metric metric) const {
 }
 
 double MetricTally::list_value(const MetricName& name, std::span<const int64_t> list,
-                               const Hits& hits) const {
+                               const Hits& hits, std::span<const double> wanted) const {
   switch (name.metric) {
     case Metric::kRecall:
       return recall(hits, name.k);
@@ -186,6 +202,10 @@ double MetricTally::list_value(const MetricName& name, std::span<const int64_t> 
       return novelty(first(list, name.k), item_counts_, total_count_);
     case Metric::kDiversity:
       return diversity(first(list, name.k), unit_vectors_);
+    case Metric::kMiscalibration:
+      return miscalibration(wanted, first(list, name.k), *categories_);
+    case Metric::kCategoryCoverage:
+      return category_coverage(first(list, name.k), *categories_);
     default:
       return kNaN;
   }
@@ -195,8 +215,10 @@ void MetricTally::add_list(int64_t row, std::span<const int64_t> list,
                            std::span<const int64_t> relevant) {
   used_[row] |= kHasList;
   const auto hits = find_hits(first(list, max_cutoff_), relevant);
+  std::vector<double> wanted;
+  if (wants(Metric::kMiscalibration)) wanted = categories_->shares(history_of(data_, row));
   for (size_t m = 0; m < metrics_.size(); ++m) {
-    if (metrics_[m].needs_list()) cell(row, m) = list_value(metrics_[m], list, hits);
+    if (metrics_[m].needs_list()) cell(row, m) = list_value(metrics_[m], list, hits, wanted);
   }
   for (auto& recommended : recommended_) {
     for (const int64_t item : first(list, recommended.k)) {
@@ -288,7 +310,7 @@ void MetricTally::finish(EvaluationResult& result, bool keep_per_user) {
     if (used_[row]) rows.push_back(static_cast<int64_t>(row));
   }
   const auto index = torch::tensor(rows, torch::kInt64);  // [V']
-  result.users = users_.index_select(0, index);           // [V']
+  result.users = data_.users.index_select(0, index);      // [V']
   if (!keep_per_user) return;
   std::vector<int64_t> columns;
   for (size_t m = 0; m < metrics_.size(); ++m) {

@@ -3,6 +3,7 @@
 #include <torch/types.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -34,6 +35,11 @@ void check_evaluation_data(const EvaluationData& data, int64_t num_items);
 EvaluationResult empty_result(const EvaluationInput& input, const EvaluationOptions& options,
                               const RelevantItems& relevant);
 
+/// The categories that metrics and re-ranking look at; null when the config names none.
+/// Throws   ConfigError when the items have no such column, or a metric asks for what is not named.
+std::shared_ptr<const ItemCategories> item_categories(const EvaluationInput& input,
+                                                      const EvaluationOptions& options);
+
 /// Adds "`count` `one`" or "`count` `many`" to the notes; nothing when there are none.
 void add_note(EvaluationResult& result, int64_t count, const std::string& one,
               const std::string& many);
@@ -44,9 +50,9 @@ void add_note(EvaluationResult& result, int64_t count, const std::string& one,
 /// whatever order they come.
 class MetricTally {
  public:
-  /// `unit_vectors` is only looked at for diversity.
+  /// `unit_vectors` is only looked at for diversity, `categories` for metrics of them.
   MetricTally(const EvaluationInput& input, std::vector<MetricName> metrics,
-              torch::Tensor unit_vectors);
+              torch::Tensor unit_vectors, std::shared_ptr<const ItemCategories> categories);
 
   const std::vector<MetricName>& metrics() const { return metrics_; }
 
@@ -75,14 +81,16 @@ class MetricTally {
     std::vector<int64_t> counts;  // [I]
   };
 
-  double list_value(const MetricName& name, std::span<const int64_t> list,
-                    const struct Hits& hits) const;
+  /// `wanted` are the shares of the categories in the user's history.
+  double list_value(const MetricName& name, std::span<const int64_t> list, const struct Hits& hits,
+                    std::span<const double> wanted) const;
   MetricValue rating_value(const MetricName& name) const;
   double& cell(int64_t row, size_t metric) { return values_[row * metrics_.size() + metric]; }
 
-  torch::Tensor users_;
+  EvaluationData data_;
   std::vector<MetricName> metrics_;
   torch::Tensor unit_vectors_;
+  std::shared_ptr<const ItemCategories> categories_;
   std::vector<int64_t> item_counts_;
   int64_t total_count_ = 0;
   int64_t max_cutoff_ = 0;

@@ -84,7 +84,7 @@ data:
   split: files
 model: {family: retrieval, user: {id: {}, history: {encoder: transformer}}, objectives: [bce]}
 training: {type: supervised, early_stopping: {}, optimizer: {type: adam, groups: [{parameters: ["*"]}]}}
-evaluation: {protocol: sampled, negatives: {}}
+evaluation: {protocol: sampled, negatives: {}, categories: {column: genres}, reranking: mmr}
 tune: {search: halving, trials: 2, min_epochs: 1, reduction: 2, parameters: {model.dim: [16, 32]}}
 )",
                                R"(

@@ -147,6 +147,46 @@ TEST_F(Runs, ResultsOfAnotherProtocolAreNotReplacedSilently) {
     EXPECT_EQ(json(name)["protocol"], "full ranking, seen items kept") << name;
 }
 
+TEST_F(Runs, ResultsOfOtherListsAreNotReplacedSilentlyButCompared) {
+  ASSERT_EQ(train(experiment(), "run").code, 0);
+  const auto before = read_file(shop_.file("run/test-result.json"));
+  const std::vector<std::string> other = {"evaluate", shop_.file("run"), "--set",
+                                          "evaluation.reranking={type: mmr, candidates: 12}"};
+  const auto said = reckon(other);
+  EXPECT_EQ(said.code, 1);
+  EXPECT_THAT(said.err, AllOf(HasSubstr("not replaced: it holds results of lists as the model "
+                                        "ranks, these are of lists re-ranked (type: mmr, "),
+                              HasSubstr("candidates: 12"), HasSubstr("--output FOLDER")));
+  EXPECT_EQ(read_file(shop_.file("run/test-result.json")), before);
+
+  auto elsewhere = other;
+  elsewhere.insert(elsewhere.end(), {"--output", shop_.file("elsewhere")});
+  EXPECT_EQ(reckon(elsewhere).code, 0);
+  EXPECT_THAT(json("elsewhere/test-result.json")["reranking"].get<std::string>(),
+              HasSubstr("type: mmr"));
+  const auto compared = reckon({"compare", shop_.file("run"), shop_.file("elsewhere")});
+  EXPECT_EQ(compared.code, 0) << compared.err;
+  EXPECT_THAT(compared.out, HasSubstr("elsewhere"));
+}
+
+TEST_F(Runs, AnExportedFileStatesMetricsWithoutReranking) {
+  ASSERT_EQ(train(experiment(), "run").code, 0);
+  const auto metrics_of = [&](const std::string& file) {
+    const auto said = reckon({"inspect", shop_.file(file)});
+    EXPECT_EQ(said.code, 0) << said.err;
+    const auto at = said.out.find("ndcg@10");
+    EXPECT_NE(at, std::string::npos) << said.out;
+    return said.out.substr(at, said.out.find('\n', at) - at);
+  };
+  ASSERT_EQ(reckon({"export", shop_.file("run"), "--output", shop_.file("plain.pt")}).code, 0);
+  const auto said =
+      reckon({"export", shop_.file("run"), "--output", shop_.file("reranked.pt"), "--set",
+              "evaluation.reranking={type: popularity_discount, discount: 30, candidates: 20}"});
+  ASSERT_EQ(said.code, 0) << said.err;
+  EXPECT_THAT(said.err, HasSubstr("without evaluation.reranking"));
+  EXPECT_EQ(metrics_of("reranked.pt"), metrics_of("plain.pt"));
+}
+
 TEST_F(Runs, TheSameProtocolWithOtherMetricsIsReplaced) {
   ASSERT_EQ(train(experiment(), "run").code, 0);
   ASSERT_EQ(reckon({"evaluate", shop_.file("run"), "--set", "evaluation.metrics=[mrr@3]"}).code, 0);

@@ -715,7 +715,8 @@ TEST(Catalog, EveryNameInItStandsInAnExperimentOfThisSuite) {
   std::vector<std::string> missing;
   for (const auto* registry : catalog().kinds())
     for (const auto& name : registry->names())
-      if (!found.contains(registry->kind() + " " + name))
+      // They change lists and no model; tests/evaluation/reranker_test.cpp goes over their names.
+      if (registry->kind() != Reranker::kKind && !found.contains(registry->kind() + " " + name))
         missing.push_back(registry->kind() + " " + name);
   for (const auto& name : catalog().preset_names())
     if (!presets.contains(name)) missing.push_back("preset " + name);

@@ -35,10 +35,12 @@ TEST(MetricName, ReadsWhatItWrites) {
 }
 
 TEST(MetricName, KnowsWhichWayIsBetter) {
-  for (const auto* better_when_low : {"rmse", "mae", "gini@5", "popularity@5"}) {
+  for (const auto* better_when_low :
+       {"rmse", "mae", "gini@5", "popularity@5", "miscalibration@5"}) {
     EXPECT_FALSE(MetricName::parse(better_when_low).higher_is_better()) << better_when_low;
   }
-  for (const auto* better_when_high : {"ndcg@5", "auc", "coverage@5", "novelty@5"}) {
+  for (const auto* better_when_high :
+       {"ndcg@5", "auc", "coverage@5", "novelty@5", "category_coverage@5"}) {
     EXPECT_TRUE(MetricName::parse(better_when_high).higher_is_better()) << better_when_high;
   }
 }
