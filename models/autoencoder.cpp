@@ -1,14 +1,11 @@
 #include "models/autoencoder.h"
 
 #include <algorithm>
-#include <cmath>
-#include <numbers>
 
 #include "core/ids.h"
-#include "core/random.h"
 #include "kernels/dropout.h"
-#include "kernels/softmax_cross_entropy.h"
 #include "layers/initialize.h"
+#include "models/item_sets.h"
 
 namespace reckon {
 
@@ -23,15 +20,6 @@ torch::nn::Linear make_linear(int64_t from, int64_t to) {
   torch::nn::Linear linear(from, to);
   xavier_uniform(linear);
   return linear;
-}
-
-// Each item once, in ascending order; what is left over, and ids of no item, are padding in front.
-// Shapes   ids [B, T] -> [B, T]
-torch::Tensor distinct(const torch::Tensor& ids) {
-  const auto sorted = std::get<0>(ids.sort(1));                                         // [B, T]
-  const auto before = at::constant_pad_nd(sorted, {1, 0}, kPaddingId).slice(1, 0, -1);  // [B, T]
-  const auto keep = sorted.ne(before).logical_and(sorted.ge(0));                        // [B, T]
-  return std::get<0>(sorted.masked_fill(keep.logical_not(), kPaddingId).sort(1));       // [B, T]
 }
 
 }  // namespace
@@ -104,34 +92,10 @@ Autoencoder::Latent Autoencoder::to_latent(const torch::Tensor& ids) {
 
 torch::Tensor Autoencoder::decode(const torch::Tensor& z) { return decoder_->forward(z); }
 
-torch::Tensor Autoencoder::noise(const torch::Tensor& users, int64_t step_number,
-                                 const torch::TensorOptions& options) const {
-  const auto width = options_.latent;
-  auto out = torch::empty({users.size(0), width}, torch::kFloat);  // [B, latent]
-  const auto ids = users.cpu().contiguous();                       // [B]
-  const auto* user = ids.const_data_ptr<int64_t>();
-  auto* value = out.data_ptr<float>();
-  const RandomKey key(static_cast<uint64_t>(noise_seed_.item<int64_t>()), RandomStream::kMask,
-                      static_cast<uint64_t>(step_number));
-  for (int64_t row = 0; row < ids.numel(); ++row) {
-    const auto own = key.child(static_cast<uint64_t>(user[row]));
-    // Box and Muller: two independent uniform numbers make two normal ones.
-    for (int64_t d = 0; d < width; d += 2) {
-      const auto radius =
-          std::sqrt(-2.0F * std::log(1.0F - random_uniform_float(own, static_cast<uint64_t>(d))));
-      const auto angle = 2.0F * std::numbers::pi_v<float> *
-                         random_uniform_float(own, static_cast<uint64_t>(d) + 1);
-      value[row * width + d] = radius * std::cos(angle);
-      if (d + 1 < width) value[row * width + d + 1] = radius * std::sin(angle);
-    }
-  }
-  return out.to(options);  // [B, latent]
-}
-
 State Autoencoder::encode(const Batch& request) {
-  const auto ids = distinct(request.at(batch_key::kHistory));  // [B, T]
-  const auto any = ids.ne(kPaddingId).any(1).unsqueeze(-1);    // [B, 1]
-  return {{decode(to_latent(ids).mean) * any}};                // [B, H]
+  const auto ids = distinct_items(request.at(batch_key::kHistory));  // [B, T]
+  const auto any = ids.ne(kPaddingId).any(1).unsqueeze(-1);          // [B, 1]
+  return {{decode(to_latent(ids).mean) * any}};                      // [B, H]
 }
 
 torch::Tensor Autoencoder::score(const State& state, const torch::Tensor& candidates) {
@@ -160,7 +124,7 @@ Learnable::Represented Autoencoder::represent(const Batch& shard,
                                               const std::vector<torch::Tensor>&) {
   // Rows of a shard do not meet, so that all of it is made where the number of the step is known.
   Represented out;
-  out.fixed = {distinct(shard.at(batch_key::kHistory)), shard.find(batch_key::kUsers)};
+  out.fixed = {distinct_items(shard.at(batch_key::kHistory)), shard.find(batch_key::kUsers)};
   return out;
 }
 
@@ -173,26 +137,18 @@ LossParts Autoencoder::loss(const Represented& rows, const std::vector<torch::Te
   double beta = 0.0;
   if (options_.variational) {
     if (is_training())
-      z = z + at::exp(0.5 * log_variance) * noise(rows.fixed[1], step_number, z.options());
+      z = z + at::exp(0.5 * log_variance) *
+                  normal_noise(rows.fixed[1], options_.latent,
+                               static_cast<uint64_t>(noise_seed_.item<int64_t>()), step_number,
+                               z.options());  // [B, latent]
     distance = 0.5 * (log_variance.exp() + mean.square() - 1.0 - log_variance).sum();  // []
     beta = options_.anneal_steps == 0
                ? options_.kl_weight
                : options_.kl_weight * std::min(1.0, static_cast<double>(step_number) /
                                                         static_cast<double>(options_.anneal_steps));
   }
-  const auto queries = decode(z);  // [B, H]
-  // One softmax serves all items of a user: it is weighted by their number and told one of them as the
-  // target; what the others' scores differ by is added.
-  const auto counted = ids.ne(kPaddingId).to(queries.scalar_type());  // [B, T]
-  const auto sizes = counted.sum(1);                                  // [B]
-  auto differences = counted.clone();                                 // [B, T]
-  differences.select(1, -1).sub_(sizes);
-  const auto items = output_->sum_of_rows(ids, differences);        // [B, H]
-  const auto biases = output_bias_->sum_of_rows(ids, differences);  // [B, 1]
-  const auto likelihood =
-      softmax_cross_entropy(queries, output_->all(), output_bias_->all().squeeze(1),
-                            ids.select(1, -1).contiguous(), sizes) -
-      (queries * items).sum() - biases.sum();  // []
+  const auto queries = decode(z);                                                  // [B, H]
+  const auto likelihood = set_cross_entropy(queries, ids, output_, output_bias_);  // []
   LossParts parts{.sum = likelihood, .weight = static_cast<double>(ids.size(0))};
   if (!options_.variational) return parts;
   parts.sum = parts.sum + beta * distance;  // []

@@ -60,9 +60,6 @@ class Autoencoder : public Model, public Learnable {
   Latent to_latent(const torch::Tensor& ids);
   // Shapes   z [B, latent] -> [B, H]
   torch::Tensor decode(const torch::Tensor& z);
-  // A normal number for each user and dimension, the same however a step is cut into shards.
-  torch::Tensor noise(const torch::Tensor& users, int64_t step_number,
-                      const torch::TensorOptions& options) const;
 
   Options options_;
   EmbeddingTable input_{nullptr};  // [I, H]

@@ -16,6 +16,7 @@
 #include "models/popularity.h"
 #include "models/pure_svd.h"
 #include "models/random.h"
+#include "models/recvae.h"
 #include "models/retrieval.h"
 #include "models/slim.h"
 #include "models/slope_one.h"
@@ -34,6 +35,7 @@ void add_models(Catalog& catalog) {
                                     "Trained layers of a node and its neighbours' mean.");
   catalog.add<Retrieval>("retrieval", "Users and items in one space; slots for every part.");
   catalog.add<Autoencoder>("autoencoder", "A set of items through a narrow network and back.");
+  catalog.add<Recvae>("recvae", "The same, variational and held close to its own past.");
   catalog.add<ItemKnn>("item_knn", "What is like what the user chose: item-based neighborhoods.");
   catalog.add<Ease>("ease", "Restores a user's items from the others; linear, in closed form.");
   catalog.add<GfCf>("gf_cf", "Low-pass filters over the graph of users and items.");

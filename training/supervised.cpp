@@ -142,6 +142,7 @@ Supervised::Supervised(const Options& options, const Deps& deps)
       deps_(deps),
       device_(*parse_device(options.device)),
       learnable_(*deps.model->learnable()),
+      phased_(dynamic_cast<PhasedLearnable*>(&learnable_)),
       workers_(deps.dataset == nullptr ? 1
                : options.threads > 0   ? options.threads
                                        : num_cores()),
@@ -197,6 +198,7 @@ std::vector<StepBatch> Supervised::next_batches() {
 void Supervised::step() {
   deps_.model->train();
   const auto batches = next_batches();
+  if (phased_ != nullptr) phased_->begin_step(step_, steps_per_epoch());
   auto result = learning_step_->run(
       batches, epoch_ * builder_->steps_per_epoch() + epoch_step_ * options_.accumulate, step_);
   check_finite(result);

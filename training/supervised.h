@@ -9,6 +9,7 @@
 #include "core/units.h"
 #include "datasets/batch_builder.h"
 #include "datasets/prefetch.h"
+#include "models/phased.h"
 #include "training/epoch_log.h"
 #include "training/learning_step.h"
 #include "training/optimizer.h"
@@ -83,6 +84,7 @@ class Supervised : public Procedure {
   Deps deps_;
   torch::Device device_;
   Learnable& learnable_;
+  PhasedLearnable* phased_;  // null: a model that learns all of itself at each step
   WorkerPool workers_;
   std::optional<BatchBuilder> builder_;  // empty while only the model is known
   EpochLog log_;
