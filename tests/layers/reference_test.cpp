@@ -12,6 +12,8 @@
 
 #include "layers/bce_objective.h"
 #include "layers/bpr_objective.h"
+#include "layers/cosine_contrastive_objective.h"
+#include "layers/direct_au_objective.h"
 #include "layers/dot_scorer.h"
 #include "layers/in_batch_softmax_objective.h"
 #include "layers/recurrent_encoder.h"
@@ -19,6 +21,7 @@
 #include "layers/softmax_objective.h"
 #include "layers/squared_error_objective.h"
 #include "layers/transformer_encoder.h"
+#include "layers/warp_objective.h"
 
 namespace reckon {
 namespace {
@@ -165,7 +168,17 @@ TEST(Objectives, EqualTorchsFunctions) {
       {"in_batch_softmax",
        std::make_shared<InBatchSoftmaxObjective>(InBatchSoftmaxObjective::Options{}, deps)},
       {"squared_error",
-       std::make_shared<SquaredErrorObjective>(SquaredErrorObjective::Options{.l2 = 0.1}, deps)}};
+       std::make_shared<SquaredErrorObjective>(SquaredErrorObjective::Options{.l2 = 0.1}, deps)},
+      {"cosine_contrastive",
+       std::make_shared<CosineContrastiveObjective>(
+           CosineContrastiveObjective::Options{.sharing = ObjectiveNeeds::Sharing::kPosition,
+                                               .margin = 0.2,
+                                               .negative_weight = 2.0,
+                                               .l2 = 0.1},
+           deps)},
+      {"direct_au",
+       std::make_shared<DirectAuObjective>(DirectAuObjective::Options{.gamma = 0.7}, deps)},
+      {"warp", std::make_shared<WarpObjective>(WarpObjective::Options{.margin = 0.5}, deps)}};
   ASSERT_EQ(reference()["objectives"].size(), objectives.size());
   for (const auto& [name, objective] : objectives) {
     const auto& expected = reference()["objectives"][name];

@@ -222,6 +222,26 @@ def objectives():
     in_batch = users @ items[targets].t() - log_q[targets]
     copies = (targets.unsqueeze(1) == targets) & ~torch.eye(positions, dtype=torch.bool)
     bce = F.binary_cross_entropy_with_logits
+    lengths = users.square().sum(1) + items[targets].square().sum(1) + items[negatives].square().sum(2).mean(1)
+
+    def spread(x):
+        """Wang and Isola's uniformity, as the authors of DirectAU compute it."""
+        return torch.pdist(F.normalize(x, dim=1), p=2).pow(2).mul(-2).exp().mean().log()
+
+    def warp(margin):
+        """The first negative, in the order drawn, that violates the margin gives the rank."""
+        out = []
+        for p in range(positions):
+            loss = torch.zeros(())
+            for draw in range(num_negatives):
+                excess = margin - chosen[p] + others[p, draw]
+                if not hit[p, draw] and excess > 0:
+                    rank = max(1, (num_items - 1) // (draw + 1))
+                    loss = excess * sum(1.0 / r for r in range(1, rank + 1))
+                    break
+            out.append(loss)
+        return torch.stack(out)
+
     losses = {
         "bpr": -F.logsigmoid(chosen.unsqueeze(1) - others).mean(1),
         "bce": bce(chosen, torch.ones(positions), reduction="none") +
@@ -233,6 +253,10 @@ def objectives():
                                             torch.arange(positions), reduction="none"),
         "squared_error": F.mse_loss(chosen, labels, reduction="none") +
                          0.1 * (users.square().sum(1) + items[targets].square().sum(1)),
+        "cosine_contrastive": F.relu(1 - chosen) + 2.0 * (F.relu(others - 0.2) * ~hit).mean(1) + 0.05 * lengths,
+        "direct_au": (F.normalize(users, dim=1) - F.normalize(items[targets], dim=1)).square().sum(1) +
+                     0.7 * (spread(users) + spread(items[targets])) / 2,
+        "warp": warp(0.5),
     }
     out = {}
     for name, loss in losses.items():
