@@ -71,7 +71,7 @@ struct ObjectiveInput {
   std::function<ScorerSide()> all_items;  ///< vectors [I, D], ids [I]; asked for only when needed.
   /// Vectors [..., D] of any items [...]; only when `any_items` is needed.
   std::function<ScorerSide(const torch::Tensor&)> items;
-  bool items_are_sparse = false;          ///< Gradients of items are to name only the rows touched.
+  bool items_are_sparse = false;  ///< Gradients of items are to name only the rows touched.
   Scorer* scorer = nullptr;
   /// The graph itself as a view, then those that were asked for; empty when none were.
   std::vector<View> views;

@@ -31,8 +31,8 @@ void UltraGcnObjective::Options::describe(Schema<Options>& schema) {
 UltraGcnObjective::UltraGcnObjective(const Options& options, const Deps& deps) : options_(options) {
   const bool is_known = deps.user_degrees.defined();
   // While only sizes are known: what a user and an item alone with each other would have.
-  const auto users = is_known ? deps.user_degrees : torch::ones({deps.num_users});  // [U]
-  const auto items = is_known ? deps.item_degrees : torch::ones({deps.num_items});  // [I]
+  const auto users = is_known ? deps.user_degrees : torch::ones({deps.num_users});   // [U]
+  const auto items = is_known ? deps.item_degrees : torch::ones({deps.num_items});   // [I]
   of_users_ = register_buffer("of_users", (users + 1).sqrt() / users.clamp_min(1));  // [U]
   of_items_ = register_buffer("of_items", (items + 1).rsqrt());                      // [I]
   if (options.item_weight == 0.0) return;
@@ -59,18 +59,18 @@ torch::Tensor UltraGcnObjective::weights_of(const torch::Tensor& of_users,
 }
 
 LossParts UltraGcnObjective::forward(const ObjectiveInput& input) {
-  const auto of_users = of_users_.index({input.users.ids});                                // [P]
+  const auto of_users = of_users_.index({input.users.ids});  // [P]
   auto losses = weights_of(of_users, input.targets.ids, options_.own, options_.graph) *
-                at::softplus(-target_scores(input));                                       // [P]
+                at::softplus(-target_scores(input));  // [P]
   const auto others = negative_side(input);
-  const auto scores = negative_scores(input, others);                                      // [P, N]
+  const auto scores = negative_scores(input, others);  // [P, N]
   const auto weights = weights_of(of_users.unsqueeze(1), others.ids, options_.negative_own,
-                                  options_.negative_graph);                                // [P, N]
-  losses = losses + options_.negative_weight * (weights * at::softplus(scores)).mean(1);   // [P]
+                                  options_.negative_graph);                               // [P, N]
+  losses = losses + options_.negative_weight * (weights * at::softplus(scores)).mean(1);  // [P]
   if (options_.item_weight > 0.0) {
-    const auto near = neighbours_.index({input.targets.ids});                              // [P, K]
-    const auto how_near = neighbour_weights_.index({input.targets.ids});                   // [P, K]
-    const auto near_scores = input.scorer->forward(input.users, input.items(near));        // [P, K]
+    const auto near = neighbours_.index({input.targets.ids});                        // [P, K]
+    const auto how_near = neighbour_weights_.index({input.targets.ids});             // [P, K]
+    const auto near_scores = input.scorer->forward(input.users, input.items(near));  // [P, K]
     losses = losses + options_.item_weight * (how_near * at::softplus(-near_scores)).sum(1);  // [P]
   }
   return weighted_sum(losses, input.weights);

@@ -54,12 +54,10 @@ SparseRows interaction_matrix(const Interactions& train, Worth worth) {
 }
 
 torch::Tensor distinct_items(const torch::Tensor& history) {
-  const auto sorted = std::get<0>(history.clamp_min(kPaddingId).sort(1));  // [B, T]
-  // The neighbour on the left, and in front of the first what no id is.
-  const auto before =
-      at::constant_pad_nd(sorted.slice(1, 0, -1), {1, 0}, kPaddingId - 1);  // [B, T]
-  return sorted.masked_fill(sorted.eq(before), kPaddingId)
-      .masked_fill(sorted.lt(0), kPaddingId);  // [B, T]
+  const auto sorted = std::get<0>(history.sort(1));                                     // [B, T]
+  const auto before = at::constant_pad_nd(sorted, {1, 0}, kPaddingId).slice(1, 0, -1);  // [B, T]
+  const auto keep = sorted.ne(before).logical_and(sorted.ge(0));                        // [B, T]
+  return std::get<0>(sorted.masked_fill(keep.logical_not(), kPaddingId).sort(1));       // [B, T]
 }
 
 torch::Tensor sum_of_vectors(const torch::Tensor& vectors, const torch::Tensor& items) {

@@ -18,8 +18,8 @@ enum class Worth {
 /// Throws   std::invalid_argument when ratings are asked for and the data has none.
 SparseRows interaction_matrix(const Interactions& train, Worth worth = Worth::kOne);
 
-/// The items of a history without repetition: each row in ascending order, with kPaddingId in front
-/// and where an item is repeated. Traceable.
+/// The items of a history, each once, in ascending order; what is left over, and ids of no item, are
+/// padding in front. Traceable.
 /// Shapes   history [B, T] -> [B, T]
 torch::Tensor distinct_items(const torch::Tensor& history);
 

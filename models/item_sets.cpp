@@ -9,13 +9,6 @@
 
 namespace reckon {
 
-torch::Tensor distinct_items(const torch::Tensor& ids) {
-  const auto sorted = std::get<0>(ids.sort(1));                                         // [B, T]
-  const auto before = at::constant_pad_nd(sorted, {1, 0}, kPaddingId).slice(1, 0, -1);  // [B, T]
-  const auto keep = sorted.ne(before).logical_and(sorted.ge(0));                        // [B, T]
-  return std::get<0>(sorted.masked_fill(keep.logical_not(), kPaddingId).sort(1));       // [B, T]
-}
-
 torch::Tensor set_cross_entropy(const torch::Tensor& queries, const torch::Tensor& ids,
                                 const EmbeddingTable& output, const EmbeddingTable& bias,
                                 bool trains_output) {

@@ -5,15 +5,11 @@
 #include <cstdint>
 
 #include "layers/embedding_table.h"
+#include "models/interaction_matrix.h"
 
 namespace reckon {
 
 // What models share that read a user as a set of items and give it back as probabilities of all items.
-
-/// Each item once, in ascending order; what is left over, and ids of no item, are padding in front.
-///
-/// Shapes   ids [B, T] int64 -> [B, T]
-torch::Tensor distinct_items(const torch::Tensor& ids);
 
 /// For each set the cross-entropy of a softmax over all items, added up over the items of the set and
 /// over sets, with one softmax for each set:

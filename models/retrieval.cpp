@@ -92,9 +92,8 @@ Objective::Deps deps_of_objectives(const Model::Deps& deps, int64_t width) {
   if (deps.train == nullptr) return out;
   const auto matrix = std::make_shared<SparseRows>(interaction_matrix(*deps.train));
   out.user_degrees =
-      (matrix->offsets.slice(0, 1) - matrix->offsets.slice(0, 0, -1)).to(torch::kFloat);  // [U]
-  out.item_degrees =
-      torch::bincount(matrix->columns, {}, deps.num_items).to(torch::kFloat);  // [I]
+      (matrix->offsets.slice(0, 1) - matrix->offsets.slice(0, 0, -1)).to(torch::kFloat);      // [U]
+  out.item_degrees = torch::bincount(matrix->columns, {}, deps.num_items).to(torch::kFloat);  // [I]
   out.item_neighbours = [matrix, num_items = deps.num_items](int64_t count) {
     return item_neighbours(*matrix, num_items, count);
   };
@@ -258,8 +257,7 @@ Retrieval::Retrieval(const Options& options, const Deps& deps)
   const auto objective_deps = deps_of_objectives(deps, width);
   for (size_t i = 0; i < options.objectives.size(); ++i) {
     const auto path = "model.objectives[" + std::to_string(i) + "]";
-    auto objective = build_slot(options.objectives[i],
-                                objective_deps, path);
+    auto objective = build_slot(options.objectives[i], objective_deps, path);
     const auto needs = objective->needs();
     if (needs.user_ids && !options.user.id)
       throw ConfigError({{options.objectives[i].location(),

@@ -399,12 +399,12 @@ TEST(WarpObjective, AsksNothingOfATargetThatNoNegativeComesNear) {
 // Degrees of the five users and eleven items, and three neighbours of each item but the last.
 Objective::Deps deps_of_graph() {
   Objective::Deps deps{.width = kWidth, .num_users = 5, .num_items = kItems};
-  deps.user_degrees = torch::arange(1, 6).to(torch::kFloat);            // [U]
-  deps.item_degrees = torch::arange(kItems).to(torch::kFloat) * 2;      // [I]
+  deps.user_degrees = torch::arange(1, 6).to(torch::kDouble);        // [U]
+  deps.item_degrees = torch::arange(kItems).to(torch::kDouble) * 2;  // [I]
   deps.item_neighbours = [](int64_t count) {
     auto ids = (torch::arange(kItems).unsqueeze(1) + torch::arange(1, count + 1)) % kItems;
     ids[kItems - 1].fill_(kPaddingId);
-    const auto weights = torch::where(ids.ge(0), 0.1 * ids + 0.5, torch::zeros({}));
+    const auto weights = torch::where(ids.ge(0), 0.1 * ids.to(torch::kDouble) + 0.5, 0.0);
     return ItemNeighbours{ids, weights};  // [I, K], [I, K]
   };
   return deps;
@@ -420,10 +420,10 @@ TEST(UltraGcnObjective, EqualsTheFormula) {
                                .item_weight = 0.3,
                                .neighbours = 3},
                               deps_of_graph());
-  objective.to(torch::kDouble);
   const auto beta = [](int64_t p, int64_t item) {
     const double user_degree = static_cast<double>(p % 5 + 1);
-    return std::sqrt(user_degree + 1) / user_degree / std::sqrt(2.0 * static_cast<double>(item) + 1);
+    return std::sqrt(user_degree + 1) / user_degree /
+           std::sqrt(2.0 * static_cast<double>(item) + 1);
   };
   expect_formula(objective, [&](Scene& s, int64_t p) {
     const auto target = s.target(p);
@@ -498,7 +498,8 @@ TEST(BprObjective, L2IsThatOfTheVectorsBeforePropagation) {
     with.origin = origin.slice(0, 2, 3).unsqueeze(0);
     return with;
   };
-  EXPECT_NEAR(objective.forward(input).sum.item<double>() - plain, 0.25 * scene.norm2(origin), 1e-9);
+  EXPECT_NEAR(objective.forward(input).sum.item<double>() - plain, 0.25 * scene.norm2(origin),
+              1e-9);
 }
 
 TEST(Objective, ScoresOfAnySizeGiveFiniteLossesAndGradients) {

@@ -254,12 +254,12 @@ TEST(InteractionMatrix, MergesRepetitionsAsWhatTheyAreWorth) {
   EXPECT_TRUE(torch::equal(values(Worth::kCount), torch::tensor({1.f, 2.75f})));
 }
 
-TEST(DistinctItems, KeepsEachItemOnceInAscendingOrder) {
+TEST(DistinctItems, KeepsEachItemOnceInAscendingOrderBehindPadding) {
   const auto history = torch::tensor({{kPaddingId, int64_t{5}, int64_t{1}, int64_t{5}},
                                       {int64_t{0}, int64_t{0}, int64_t{0}, int64_t{0}}});
   const auto got = distinct_items(history);
-  const auto expected = torch::tensor({{kPaddingId, int64_t{1}, int64_t{5}, kPaddingId},
-                                       {int64_t{0}, kPaddingId, kPaddingId, kPaddingId}});
+  const auto expected = torch::tensor({{kPaddingId, kPaddingId, int64_t{1}, int64_t{5}},
+                                       {kPaddingId, kPaddingId, kPaddingId, int64_t{0}}});
   EXPECT_TRUE(torch::equal(got, expected)) << got;
 }
 

@@ -32,8 +32,8 @@ TEST(ItemNeighbours, AreTheLargestWeightsOfThePapersFormula) {
       const double shared = common[i][j].item<double>();
       if (j == i || shared == 0.0) continue;
       const double of_i = sums[i].item<double>(), of_j = sums[j].item<double>();
-      expected.emplace_back(
-          -shared / (of_i - common[i][i].item<double>()) * std::sqrt(of_i / of_j), j);
+      expected.emplace_back(-shared / (of_i - common[i][i].item<double>()) * std::sqrt(of_i / of_j),
+                            j);
     }
     std::sort(expected.begin(), expected.end());
     for (int64_t k = 0; k < count; ++k) {
