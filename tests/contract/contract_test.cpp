@@ -222,6 +222,7 @@ const std::map<std::string, double>& losses_learnt_by_heart() {
       {"propagation_graphsage", 0.3},
       {"objective_graph_contrastive_of_edge_dropout", 1.0},
       {"objective_graph_contrastive_of_noise", 0.9},
+      {"objective_ultra_gcn_of_users", 0.04},
       {"objective_bpr_of_users", 0.001},
       {"objective_bpr_of_histories", 0.001},
       {"objective_bce_of_users", 0.01},
@@ -248,6 +249,8 @@ const std::map<std::string, double>& losses_learnt_by_heart() {
       {"preset_ngcf", 0.001},
       {"preset_sgl", 0.06},
       {"preset_simgcl", 1.4},
+      // One draw for all of a step: targets are among the negatives of others, who weigh 300.
+      {"preset_ultra_gcn", 1.8},
       {"preset_mf", 0.3},
       {"preset_mf_ccl", 0.3},
       {"preset_mult_dae", 8.1},
