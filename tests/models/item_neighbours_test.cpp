@@ -39,7 +39,9 @@ TEST(ItemNeighbours, AreTheLargestWeightsOfThePapersFormula) {
     for (int64_t k = 0; k < count; ++k) {
       const bool is_there = k < static_cast<int64_t>(expected.size());
       EXPECT_NEAR(got.weights[i][k].item<double>(), is_there ? -expected[k].first : 0.0, 1e-6);
-      if (!is_there) EXPECT_EQ(got.ids[i][k].item<int64_t>(), kPaddingId);
+      if (!is_there) {
+        EXPECT_EQ(got.ids[i][k].item<int64_t>(), kPaddingId);
+      }
     }
   }
   EXPECT_TRUE(got.ids[11].eq(kPaddingId).all().item<bool>());

@@ -100,8 +100,9 @@ TEST_P(EveryPropagation, LossAndGradientsDependOnNoRowThatTheStepDoesNotName) {
   EXPECT_NEAR(rows_loss, full_loss, 1e-5);
   for (size_t i = 0; i < rows_gradients.size(); ++i) {
     ASSERT_EQ(rows_gradients[i].defined(), full_gradients[i].defined());
-    if (rows_gradients[i].defined())
+    if (rows_gradients[i].defined()) {
       EXPECT_TRUE(torch::allclose(rows_gradients[i], full_gradients[i], 1e-4, 1e-6)) << i;
+    }
   }
 }
 
