@@ -99,6 +99,7 @@ training: {type: supervised, early_stopping: {}, optimizer: {type: adam, groups:
 const std::map<std::string, std::string> kRequired = {
     {"model retrieval", "{user: {history: {encoder: gru}}, objectives: [bpr]}"},
     {"split time", "{test_from: 10}"},
+    {"model recvae", "{alternate: {}}"},
 };
 
 const SchemaBase& schema() { return Schema<Experiment>::instance(); }
