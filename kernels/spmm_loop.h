@@ -1,9 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 
-// The loop of spmm(), compiled once for each instruction set. The files that do so include nothing else,
-// so that no code of a wide set leaks into shared functions.
+// The loop of spmm(), compiled once for each instruction set. The files that do so include nothing else
+// of ours, so that no code of a wide set leaks into shared functions.
 
 namespace reckon::spmm_detail {
 
@@ -34,26 +35,44 @@ namespace {
 
 // Rows of x lie anywhere: their lines are asked for this many edges ahead.
 constexpr int64_t kEdgesAhead = 8;
-constexpr int64_t kLanes = 16;
+constexpr int64_t kLineBytes = 64;
+// As wide as the instruction set has them: wider ones are kept in memory and not in registers.
+#if defined(__AVX512F__)
+constexpr int kVectorBytes = 64;
+#elif defined(__AVX2__)
+constexpr int kVectorBytes = 32;
+#else
+constexpr int kVectorBytes = 16;
+#endif
 
 template <class Scalar>
 struct Vectors {
-  typedef Scalar Type __attribute__((vector_size(kLanes * sizeof(Scalar)), aligned(4), may_alias));
+  typedef Scalar Type __attribute__((vector_size(kVectorBytes), aligned(4), may_alias));
 };
 
-// Columns [first, first + blocks * kLanes) of output rows [begin, end).
-template <class Scalar, int blocks, bool is_weighted, bool is_indexed>
-inline void multiply_blocks(const Product<Scalar>& p, int64_t begin, int64_t end, int64_t first) {
+// f(0), f(1), ... with each index a constant: what a loop would leave in memory stays in registers.
+template <class F, int... b>
+inline void unrolled(std::integer_sequence<int, b...>, const F& f) {
+  (f(std::integral_constant<int, b>{}), ...);
+}
+
+// Columns [first, first + count) of output rows [begin, end).
+template <class Scalar, int64_t count, bool is_weighted, bool is_indexed>
+inline void multiply_columns(const Product<Scalar>& p, int64_t begin, int64_t end, int64_t first) {
   using Vector = typename Vectors<Scalar>::Type;
-  constexpr int64_t kLineLength = 64 / sizeof(Scalar);
+  constexpr int64_t kBytes = count * static_cast<int64_t>(sizeof(Scalar));
+  constexpr int kNumVectors = kBytes / kVectorBytes;
+  constexpr std::make_integer_sequence<int, kNumVectors> kEach{};
+  constexpr std::make_integer_sequence<int, kBytes / kLineBytes> kLines{};
+  constexpr int64_t kLineLength = kLineBytes / static_cast<int64_t>(sizeof(Scalar));
   for (int64_t i = begin; i < end; ++i) {
     const int64_t row = p.rows == nullptr ? i : p.rows[i];
     const int64_t stop = p.offsets[row + 1];
-    Vector sum[blocks] = {};
+    Vector sum[kNumVectors] = {};
     for (int64_t e = p.offsets[row]; e < stop; ++e) {
       if (!is_indexed && e + kEdgesAhead < stop) {
         const Scalar* next = p.x + p.columns[e + kEdgesAhead] * p.width + first;
-        for (int64_t d = 0; d < blocks * kLanes; d += kLineLength) __builtin_prefetch(next + d);
+        unrolled(kLines, [&](auto line) { __builtin_prefetch(next + line * kLineLength); });
       }
       int64_t column = p.columns[e];
       if (is_indexed) {
@@ -63,24 +82,23 @@ inline void multiply_blocks(const Product<Scalar>& p, int64_t begin, int64_t end
       const auto* from = reinterpret_cast<const Vector*>(p.x + column * p.width + first);
       if (is_weighted) {
         const Scalar value = p.values[e];
-        for (int b = 0; b < blocks; ++b) sum[b] += value * from[b];
+        unrolled(kEach, [&](auto b) { sum[b] += value * from[b]; });
       } else {
-        for (int b = 0; b < blocks; ++b) sum[b] += from[b];
+        unrolled(kEach, [&](auto b) { sum[b] += from[b]; });
       }
     }
-    if (p.row_scale != nullptr)
-      for (int b = 0; b < blocks; ++b) sum[b] *= p.row_scale[row];
+    if (p.row_scale != nullptr) unrolled(kEach, [&](auto b) { sum[b] *= p.row_scale[row]; });
     if (p.add != nullptr) {
       const int64_t add_row = p.add_index == nullptr ? row : p.add_index[row];
       if (add_row >= 0) {
         const Scalar factor =
             p.add_scale == nullptr ? p.add_factor : p.add_factor * p.add_scale[row];
         const auto* from = reinterpret_cast<const Vector*>(p.add + add_row * p.width + first);
-        for (int b = 0; b < blocks; ++b) sum[b] += factor * from[b];
+        unrolled(kEach, [&](auto b) { sum[b] += factor * from[b]; });
       }
     }
     auto* to = reinterpret_cast<Vector*>(p.out + i * p.width + first);
-    for (int b = 0; b < blocks; ++b) to[b] = sum[b];
+    unrolled(kEach, [&](auto b) { to[b] = sum[b]; });
   }
 }
 
@@ -107,24 +125,23 @@ inline void multiply_column(const Product<Scalar>& p, int64_t begin, int64_t end
   }
 }
 
-template <class Scalar, int blocks>
+template <class Scalar, int64_t count>
 inline void multiply_some(const Product<Scalar>& p, int64_t begin, int64_t end, int64_t first) {
   const bool is_weighted = p.values != nullptr, is_indexed = p.x_index != nullptr;
-  if (is_weighted && is_indexed) multiply_blocks<Scalar, blocks, true, true>(p, begin, end, first);
+  if (is_weighted && is_indexed) multiply_columns<Scalar, count, true, true>(p, begin, end, first);
   if (is_weighted && !is_indexed)
-    multiply_blocks<Scalar, blocks, true, false>(p, begin, end, first);
+    multiply_columns<Scalar, count, true, false>(p, begin, end, first);
   if (!is_weighted && is_indexed)
-    multiply_blocks<Scalar, blocks, false, true>(p, begin, end, first);
+    multiply_columns<Scalar, count, false, true>(p, begin, end, first);
   if (!is_weighted && !is_indexed)
-    multiply_blocks<Scalar, blocks, false, false>(p, begin, end, first);
+    multiply_columns<Scalar, count, false, false>(p, begin, end, first);
 }
 
 template <class Scalar>
 inline void multiply_loop(const Product<Scalar>& p, int64_t begin, int64_t end) {
   int64_t first = 0;
-  for (; first + 4 * kLanes <= p.width; first += 4 * kLanes)
-    multiply_some<Scalar, 4>(p, begin, end, first);
-  for (; first + kLanes <= p.width; first += kLanes) multiply_some<Scalar, 1>(p, begin, end, first);
+  for (; first + 64 <= p.width; first += 64) multiply_some<Scalar, 64>(p, begin, end, first);
+  for (; first + 16 <= p.width; first += 16) multiply_some<Scalar, 16>(p, begin, end, first);
   for (; first < p.width; ++first) multiply_column<Scalar>(p, begin, end, first);
 }
 
