@@ -1,6 +1,6 @@
 """One epoch of a model of RecBole, timed, and its full-ranking metrics after it. Prints JSON.
 
-RecBole needs the same mends as in recbole_evaluate.py.
+RecBole needs the same mends as in recbole_evaluate.py, and for its graphs a method that scipy no longer has.
 """
 
 import json
@@ -17,12 +17,15 @@ for name, kind in {"bool": bool, "int": int, "float": float, "object": object, "
     if name not in np.__dict__:
         setattr(np, name, kind)
 
+import scipy.sparse  # noqa: E402
 import torch  # noqa: E402
 from recbole.config import Config  # noqa: E402
 from recbole.data import create_dataset, data_preparation  # noqa: E402
 from recbole.utils import get_model  # noqa: E402
 from recbole.trainer import Trainer  # noqa: E402
 
+
+scipy.sparse.dok_matrix._update = lambda self, entries: self._dict.update(entries)
 
 OPTIONS = {
     "MultiVAE": {"mlp_hidden_dimension": [600], "latent_dimension": 200, "dropout_prob": 0.5, "anneal_cap": 0.2,
