@@ -7,7 +7,7 @@
 #include <memory>
 
 #include "datasets/splitter.h"
-#include "evaluation/metrics.h"
+#include "evaluation/evaluator.h"
 #include "evaluation/reranker.h"
 
 namespace reckon {
@@ -56,7 +56,7 @@ void check_pretrained(const ConfigNode& tree, const DataOptions& data, Model& mo
 void check_diversity(const ConfigNode& tree, const EvaluationOptions& evaluation, Model& model,
                      Problems& problems) {
   const torch::NoGradGuard no_grad;
-  if (model.item_vectors() || model.factors()) return;
+  if (unit_item_vectors(model).defined()) return;
   for (size_t i = 0; i < evaluation.metrics.size(); ++i)
     if (evaluation.metrics[i].metric == Metric::kDiversity) {
       const auto path = "evaluation.metrics[" + std::to_string(i) + "]";
@@ -85,15 +85,10 @@ void check_categories_and_reranking(const ConfigNode& tree, const EvaluationOpti
     categories =
         std::make_shared<const ItemCategories>(&columns, *evaluation.categories, kTinySize);
   }
-  const auto unit_vectors = [&model]() -> torch::Tensor {
-    if (const auto vectors = model.item_vectors()) return unit_rows(*vectors);
-    if (const auto factors = model.factors()) return unit_rows(factors->items);
-    return {};
-  };
   try {
     build_reranker(evaluation.reranking, {.num_items = kTinySize,
                                           .item_counts = torch::ones({kTinySize}, torch::kInt64),
-                                          .unit_vectors = unit_vectors,
+                                          .unit_vectors = [&] { return unit_item_vectors(model); },
                                           .categories = categories});
   } catch (const ConfigError& error) {
     problems.add(error);
@@ -122,25 +117,9 @@ void check_combinations(const ConfigNode& tree, const Experiment& experiment,
 
 void check_categories(const ConfigNode& tree, const EvaluationOptions& evaluation,
                       const std::vector<std::string>& item_columns, Problems& problems) {
-  if (!evaluation.categories) return;
-  const auto& column = evaluation.categories->column;
-  if (std::find(item_columns.begin(), item_columns.end(), column) != item_columns.end()) return;
-  const std::string keep =
-      "name it in data.files.items.display, which says what columns the data keeps";
-  const auto near = nearest(column, item_columns);
-  problems.add(place_of(tree, "evaluation.categories.column"),
-               "evaluation.categories.column: the data keeps no column '" + column + "' of items",
-               !near.empty() ? "did you mean '" + near + "'? If not, " + keep
-               : item_columns.empty()
-                   ? "it keeps none; give an item table under data.files.items, and " + keep
-                   : "kept: " + join(item_columns) + "; " + keep);
-}
-
-void check_categories(const ConfigNode& tree, const EvaluationOptions& evaluation,
-                      const std::vector<TableColumn>& item_columns, Problems& problems) {
-  std::vector<std::string> names;
-  for (const auto& column : item_columns) names.push_back(column.name);
-  check_categories(tree, evaluation, names, problems);
+  if (evaluation.categories)
+    check_item_column(tree, "evaluation.categories.column", evaluation.categories->column,
+                      item_columns, problems);
 }
 
 }  // namespace reckon

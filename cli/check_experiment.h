@@ -20,7 +20,5 @@ void check_combinations(const ConfigNode& tree, const Experiment& experiment,
 /// Adds what evaluation.categories asks of the data: a column of the items that it keeps.
 void check_categories(const ConfigNode& tree, const EvaluationOptions& evaluation,
                       const std::vector<std::string>& item_columns, Problems& problems);
-void check_categories(const ConfigNode& tree, const EvaluationOptions& evaluation,
-                      const std::vector<TableColumn>& item_columns, Problems& problems);
 
 }  // namespace reckon

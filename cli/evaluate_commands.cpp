@@ -56,7 +56,7 @@ void check_same_protocol(const std::string& directory, const EvaluationResult& r
   if (protocol == result.protocol && reranking == result.reranking) return;
   const auto of_lists = [](const std::string& chosen) {
     return chosen.empty() ? std::string("lists as the model ranks")
-                          : "lists re-ranked (" + chosen + ")";
+                          : "lists re-ranked by " + chosen;
   };
   if (protocol == result.protocol)
     throw ConfigError({{{path, 0, 0},

@@ -50,7 +50,8 @@ int export_run(const ExportFlags& options, const Catalog& catalog) {
   check_can_write(options.output);
   const auto run = load_run(options.run, with_data(options), catalog);
   Problems problems;
-  check_display(run.tree, run.experiment.export_options, run.dataset.item_columns(), problems);
+  check_display(run.tree, run.experiment.export_options, names_of(run.dataset.item_columns()),
+                problems);
   problems.throw_if_any();
   auto evaluation = run.experiment.evaluation;
   evaluation.split = Split::kTest;

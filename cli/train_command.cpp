@@ -87,8 +87,9 @@ int train_division(const TrainFlags& options, const ExperimentSource& source,
   Problems problems;
   if (!prepared.dataset.interactions().labels.defined())
     check_without_ratings(tree, experiment, problems);
-  check_display(tree, experiment.export_options, prepared.dataset.item_columns(), problems);
-  check_categories(tree, experiment.evaluation, prepared.dataset.item_columns(), problems);
+  const auto columns = names_of(prepared.dataset.item_columns());
+  check_display(tree, experiment.export_options, columns, problems);
+  check_categories(tree, experiment.evaluation, columns, problems);
   const auto validation = static_cast<int64_t>(Split::kValidation);
   check_combinations(tree, experiment,
                      prepared.dataset.split_of().eq(validation).any().item<bool>(), problems);

@@ -257,7 +257,7 @@ class Tuner {
     Problems problems;
     const bool has_ratings = dataset_.interactions().labels.defined();
     if (!has_ratings) check_without_ratings(tree_, base_, problems);
-    check_categories(tree_, base_.evaluation, dataset_.item_columns(), problems);
+    check_categories(tree_, base_.evaluation, names_of(dataset_.item_columns()), problems);
     if (!has_ratings && options_.metric.is_rating())
       problems.add(place_of(tree_, "tune.metric"),
                    "tune.metric: " + options_.metric.to_string() +

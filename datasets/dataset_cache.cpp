@@ -80,12 +80,6 @@ std::vector<TableColumn> columns_of(const SectionReader& reader, const std::stri
   return columns;
 }
 
-Json names_of(const std::vector<TableColumn>& columns) {
-  auto names = Json::array();
-  for (const auto& column : columns) names.push_back(column.name);
-  return names;
-}
-
 }  // namespace
 
 void write_dataset(const std::string& path, const Dataset& dataset) {

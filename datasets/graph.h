@@ -40,7 +40,7 @@ struct Relation {
 /// those of the training part are edges.
 struct Graph {
   std::vector<NodeType> node_types;  ///< Begins with users and items.
-  std::vector<Relation> relations;   ///< Begins with interactions: users to items, and the reverse.
+  std::vector<Relation> relations;   ///< Begins with interactions, users to items.
 
   int64_t num_nodes() const {
     return node_types.empty() ? 0 : node_types.back().nodes.first + node_types.back().nodes.count;

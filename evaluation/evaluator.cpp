@@ -88,14 +88,6 @@ State rows_of(const State& state, int64_t begin, int64_t count) {
   return rows;
 }
 
-// `type: mmr, diversity: 0.3, ...`
-std::string in_one_line(const ConfigNode& node) {
-  std::string line;
-  for (const char c : emit_yaml(node)) line += c == '\n' ? std::string(", ") : std::string(1, c);
-  while (line.ends_with(", ")) line.resize(line.size() - 2);
-  return line;
-}
-
 /// One evaluation: the fixed inputs, and what is done with a batch of users.
 class Run {
  public:
@@ -199,10 +191,7 @@ torch::Tensor Run::diversity_vectors() const {
 }
 
 torch::Tensor Run::unit_vectors() const {
-  if (input_.item_vectors.defined()) return unit_rows(input_.item_vectors);
-  if (const auto vectors = model_.item_vectors()) return unit_rows(*vectors);
-  if (factors_) return unit_rows(factors_->items);
-  return {};
+  return input_.item_vectors.defined() ? unit_rows(input_.item_vectors) : unit_item_vectors(model_);
 }
 
 void Run::make_reranker() {
@@ -530,7 +519,7 @@ void Run::rate(const State& state, int64_t begin, int64_t end) {
 EvaluationResult Run::finish() {
   EvaluationResult result = empty_result(input_, options_, relevant_);
   if (reranker_ != nullptr && longest_list_ > 0) {
-    result.reranking = in_one_line(options_.reranking.emit());
+    result.reranking = emit_flow(options_.reranking.emit());
     result.notes.push_back("lists are chosen from the " + std::to_string(num_candidates_) +
                            " best ranked items by `" + options_.reranking.type() + "`");
   }
@@ -587,6 +576,12 @@ void check_input(const EvaluationInput& input, const EvaluationOptions& options)
 }
 
 }  // namespace
+
+torch::Tensor unit_item_vectors(Model& model) {
+  if (const auto vectors = model.item_vectors()) return unit_rows(*vectors);
+  if (const auto factors = model.factors()) return unit_rows(factors->items);
+  return {};
+}
 
 EvaluationInput evaluation_input(const Dataset& dataset, const EvaluationOptions& options) {
   return {.data = dataset.evaluation(options.split),

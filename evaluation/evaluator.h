@@ -31,6 +31,10 @@ struct EvaluationInput {
   std::string fingerprint;  ///< Of the data; runs on different data are never compared.
 };
 
+/// What items of a model are compared by: its item vectors, or else those of its inner product, of
+/// length 1; undefined when it has neither.   Shapes  -> [I, D] float32 contiguous
+torch::Tensor unit_item_vectors(Model& model);
+
 /// `options.split` of a prepared data set. The data set must outlive the input.
 EvaluationInput evaluation_input(const Dataset& dataset, const EvaluationOptions& options);
 

@@ -1,7 +1,5 @@
 #include "export/options.h"
 
-#include <algorithm>
-
 namespace reckon {
 
 void ExportOptions::describe(Schema<ExportOptions>& schema) {
@@ -28,28 +26,9 @@ void ExportOptions::describe(Schema<ExportOptions>& schema) {
 void check_display(const ConfigNode& tree, const ExportOptions& options,
                    const std::vector<std::string>& item_columns, Problems& problems) {
   if (!options.display) return;
-  for (size_t i = 0; i < options.display->size(); ++i) {
-    const auto& name = (*options.display)[i];
-    if (std::find(item_columns.begin(), item_columns.end(), name) != item_columns.end()) continue;
-    const auto path = "export.display[" + std::to_string(i) + "]";
-    const auto* node = tree.at_path(path);
-    const auto near = nearest(name, item_columns);
-    const std::string keep =
-        "name it in data.files.items.display, which says what columns the data keeps";
-    problems.add(node != nullptr ? node->location() : tree.location(),
-                 path + ": the data keeps no column '" + name + "' of items",
-                 !near.empty() ? "did you mean '" + near + "'? If not, " + keep
-                 : item_columns.empty()
-                     ? "it keeps none; give an item table under data.files.items, and " + keep
-                     : "kept: " + join(item_columns) + "; " + keep);
-  }
-}
-
-void check_display(const ConfigNode& tree, const ExportOptions& options,
-                   const std::vector<TableColumn>& item_columns, Problems& problems) {
-  std::vector<std::string> names;
-  for (const auto& column : item_columns) names.push_back(column.name);
-  check_display(tree, options, names, problems);
+  for (size_t i = 0; i < options.display->size(); ++i)
+    check_item_column(tree, "export.display[" + std::to_string(i) + "]", (*options.display)[i],
+                      item_columns, problems);
 }
 
 }  // namespace reckon

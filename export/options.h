@@ -25,8 +25,5 @@ struct ExportOptions {
 /// keeps; each at its place in `tree`.
 void check_display(const ConfigNode& tree, const ExportOptions& options,
                    const std::vector<std::string>& item_columns, Problems& problems);
-/// The same for the columns of data that is there.
-void check_display(const ConfigNode& tree, const ExportOptions& options,
-                   const std::vector<TableColumn>& item_columns, Problems& problems);
 
 }  // namespace reckon

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "core/random.h"
+#include "kernels/dropout_loops.h"
 #include "kernels/kernel_threads.h"
 
 namespace reckon {
@@ -40,28 +41,16 @@ class TableRows {
   int64_t width_ = 0;
 };
 
-// 32 random bits of a column, by multiplications and shifts that every instruction set has as vectors.
-inline uint32_t scrambled(uint32_t column, uint32_t key1, uint32_t key2) {
-  uint32_t h = (column * 0x9e3779b9u) ^ key1;
-  h ^= h >> 16;
-  h *= 0x7feb352du;
-  h += key2;
-  h ^= h >> 15;
-  h *= 0x846ca68bu;
-  h ^= h >> 16;
-  return h;
-}
-
 // Moves a row e by sign(e) * scale * v; `scale` already holds what the row is scaled by.
 template <class Scalar>
 void shift_row(Scalar* row, int64_t width, const RandomKey& layer, int64_t node, double scale,
                std::vector<Scalar>& drawn) {
   const uint64_t bits = random_bits(layer, static_cast<uint64_t>(node));
-  const auto key1 = static_cast<uint32_t>(bits), key2 = static_cast<uint32_t>(bits >> 32);
+  const dropout_detail::Mask mask{static_cast<uint32_t>(bits), static_cast<uint32_t>(bits >> 32),
+                                  0};
   Scalar squares = 0;
   for (int64_t d = 0; d < width; ++d)
-    drawn[d] = static_cast<Scalar>(
-                   static_cast<int32_t>(scrambled(static_cast<uint32_t>(d), key1, key2) >> 8)) *
+    drawn[d] = static_cast<Scalar>(dropout_detail::random_bits(static_cast<uint32_t>(d), mask)) *
                static_cast<Scalar>(0x1p-24);
   for (int64_t d = 0; d < width; ++d) squares += drawn[d] * drawn[d];
   const Scalar factor =

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+
+#include "kernels/kernel_threads.h"
 
 namespace reckon {
 
@@ -26,12 +26,12 @@ class SharedParts {
   std::atomic<int64_t> next_{0};
 };
 
-/// Calls work(parts) once on each of at::get_num_threads() threads; each call makes what it needs for
+/// Calls work(parts) once on each of KernelThreads::current() threads; each call makes what it needs for
 /// itself and takes parts until there are none. Who takes which must not show in the result.
 template <class Work>
 void share_parts(int64_t count, int64_t part_size, const Work& work) {
   SharedParts parts(count, part_size);
-  at::parallel_for(0, at::get_num_threads(), 1, [&](int64_t, int64_t) { work(parts); });
+  kernel_parallel_for(KernelThreads::current(), 1, [&](int64_t, int64_t) { work(parts); });
 }
 
 }  // namespace reckon

@@ -4,7 +4,6 @@
 #include <torch/autograd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <limits>
 #include <optional>
 #include <stdexcept>
@@ -12,7 +11,7 @@
 
 #include "core/random.h"
 #include "kernels/cpu_features.h"
-#include "kernels/kernel_threads.h"
+#include "kernels/shared_parts.h"
 #include "kernels/spmm_loop.h"
 
 namespace reckon {
@@ -86,43 +85,11 @@ torch::Tensor spmm_cpu(const UndirectedGraph& graph, const torch::Tensor& x,
                                 .width = x.size(1),
                                 .out = out.template data_ptr<Scalar>()};
   // Parts and not one stretch for each thread: rows differ by orders of magnitude in their edges.
-  std::atomic<int64_t> next{0};
-  kernel_parallel_for(KernelThreads::current(), 1, [&](int64_t, int64_t) {
-    for (;;) {
-      const int64_t begin = next.fetch_add(kRowsOfPart);
-      if (begin >= num_rows) return;
-      run(product, begin, std::min(begin + kRowsOfPart, num_rows));
-    }
+  share_parts(num_rows, kRowsOfPart, [&](SharedParts& parts) {
+    int64_t begin = 0, end = 0;
+    while (parts.take(begin, end)) run(product, begin, end);
   });
   return out;
-}
-
-torch::Tensor spmm_aten(const UndirectedGraph& graph, const torch::Tensor& x,
-                        const SpmmOptions& options) {
-  auto from = x;  // [N, D]
-  if (options.x_index.defined()) {
-    const auto index = options.x_index.to(torch::kLong);                      // [N]
-    from = x.index_select(0, index.clamp_min(0)) * index.ge(0).unsqueeze(1);  // [N, D]
-  }
-  const int64_t num_nodes = graph.num_nodes();
-  const auto values = graph.weights.defined()
-                          ? graph.weights.to(x.options())
-                          : torch::ones({graph.ends.size(0)}, x.options());  // [E]
-  const auto matrix =
-      torch::sparse_csr_tensor(graph.offsets, graph.ends.to(torch::kLong), values,
-                               {num_nodes, num_nodes}, x.options().layout(torch::kSparseCsr));
-  auto out = at::matmul(matrix, from);  // [N, D]
-  if (options.row_scale.defined()) out = out * options.row_scale.to(x.options()).unsqueeze(1);
-  if (options.add.defined()) {
-    auto add = options.add;  // [., D]
-    if (options.add_index.defined()) {
-      const auto index = options.add_index.to(torch::kLong);                     // [N]
-      add = add.index_select(0, index.clamp_min(0)) * index.ge(0).unsqueeze(1);  // [N, D]
-    }
-    if (options.add_scale.defined()) add = add * options.add_scale.to(x.options()).unsqueeze(1);
-    out = out + options.add_factor * add;  // [N, D]
-  }
-  return options.rows.defined() ? out.index_select(0, options.rows) : out;  // [R, D]
 }
 
 class NormalizedSpmm : public torch::autograd::Function<NormalizedSpmm> {
@@ -218,6 +185,14 @@ void fill_degrees(UndirectedGraph& graph) {
 
 }  // namespace
 
+UndirectedGraph UndirectedGraph::to(const torch::Device& device) const {
+  return {.offsets = offsets.to(device),
+          .ends = ends.to(device),
+          .weights = weights.defined() ? weights.to(device) : weights,
+          .inverse_degree = inverse_degree.to(device),
+          .inverse_root_degree = inverse_root_degree.to(device)};
+}
+
 UndirectedGraph undirected_graph(int64_t num_nodes, const torch::Tensor& first,
                                  const torch::Tensor& second, const torch::Tensor& weights) {
   TORCH_CHECK(first.dim() == 1 && first.sizes() == second.sizes() &&
@@ -264,6 +239,7 @@ UndirectedGraph undirected_graph(int64_t num_nodes, const torch::Tensor& first,
 
 UndirectedGraph drop_edges(const UndirectedGraph& graph, double rate, uint64_t key) {
   TORCH_CHECK(rate >= 0.0 && rate < 1.0, "drop_edges: expected a rate in [0, 1), got ", rate);
+  TORCH_CHECK(graph.ends.is_cpu(), "drop_edges: edges are left out on the CPU alone");
   const int64_t num_nodes = graph.num_nodes();
   const RandomKey random(key);
   // Compared as integers: the same on every machine.
@@ -334,9 +310,37 @@ torch::Tensor spmm(const UndirectedGraph& graph, const torch::Tensor& x,
   check_vector(options.add_index, "add_index", num_nodes, torch::kInt);
   const bool has_loop =
       x.is_cpu() && (x.scalar_type() == torch::kFloat || x.scalar_type() == torch::kDouble);
-  if (!has_loop) return spmm_aten(graph, x, options);
+  if (!has_loop) return spmm_by_aten(graph, x, options);
   return x.scalar_type() == torch::kFloat ? spmm_cpu<float>(graph, x, options)
                                           : spmm_cpu<double>(graph, x, options);
+}
+
+torch::Tensor spmm_by_aten(const UndirectedGraph& graph, const torch::Tensor& x,
+                           const SpmmOptions& options) {
+  auto from = x;  // [N, D]
+  if (options.x_index.defined()) {
+    const auto index = options.x_index.to(torch::kLong);                      // [N]
+    from = x.index_select(0, index.clamp_min(0)) * index.ge(0).unsqueeze(1);  // [N, D]
+  }
+  const int64_t num_nodes = graph.num_nodes();
+  const auto values = graph.weights.defined()
+                          ? graph.weights.to(x.options())
+                          : torch::ones({graph.ends.size(0)}, x.options());  // [E]
+  const auto matrix =
+      torch::sparse_csr_tensor(graph.offsets, graph.ends.to(torch::kLong), values,
+                               {num_nodes, num_nodes}, x.options().layout(torch::kSparseCsr));
+  auto out = at::matmul(matrix, from);  // [N, D]
+  if (options.row_scale.defined()) out = out * options.row_scale.to(x.options()).unsqueeze(1);
+  if (options.add.defined()) {
+    auto add = options.add;  // [., D]
+    if (options.add_index.defined()) {
+      const auto index = options.add_index.to(torch::kLong);                     // [N]
+      add = add.index_select(0, index.clamp_min(0)) * index.ge(0).unsqueeze(1);  // [N, D]
+    }
+    if (options.add_scale.defined()) add = add * options.add_scale.to(x.options()).unsqueeze(1);
+    out = out + options.add_factor * add;  // [N, D]
+  }
+  return options.rows.defined() ? out.index_select(0, options.rows) : out;  // [R, D]
 }
 
 torch::Tensor normalized_spmm(const UndirectedGraph& graph, const torch::Tensor& x,

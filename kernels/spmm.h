@@ -20,6 +20,7 @@ struct UndirectedGraph {
   torch::Tensor inverse_root_degree;  // [N] float32
 
   int64_t num_nodes() const { return offsets.size(0) - 1; }
+  UndirectedGraph to(const torch::Device& device) const;
 };
 
 /// A graph of edges given one by one, in any order and direction. An edge that is given more than once is
@@ -34,7 +35,7 @@ UndirectedGraph undirected_graph(int64_t num_nodes, const torch::Tensor& first,
 /// The graph without some of its edges, each left out both ways with probability `rate`; degrees are
 /// those of what is left. The choice is a function of `key` and the edge alone.
 ///
-/// Throws   c10::Error when rate is not in [0, 1).
+/// Throws   c10::Error when rate is not in [0, 1), or the graph is not on the CPU.
 UndirectedGraph drop_edges(const UndirectedGraph& graph, double rate, uint64_t key);
 
 /// Where each node stands in `rows`, -1 for those that do not.
@@ -60,6 +61,10 @@ struct SpmmOptions {
 /// Throws   c10::Error on shapes or types that do not fit.
 torch::Tensor spmm(const UndirectedGraph& graph, const torch::Tensor& x,
                    const SpmmOptions& options = {});
+
+/// What spmm() does where it has no loop: other devices and types.   Shapes   as spmm()
+torch::Tensor spmm_by_aten(const UndirectedGraph& graph, const torch::Tensor& x,
+                           const SpmmOptions& options = {});
 
 /// Symmetrically normalised sums, D^(-1/2) A D^(-1/2) x, with the gradient. Only `rows` of the result are
 /// made when that is defined: the product then costs what their edges cost, and the way back scans the

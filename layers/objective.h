@@ -53,6 +53,13 @@ struct ItemNeighbours {
   torch::Tensor weights;  // [I, K], zero there
 };
 
+/// What an objective may want to know of the training interactions before it learns from them.
+struct InteractionStatistics {
+  torch::Tensor user_degrees;  // [U] distinct items of each
+  torch::Tensor item_degrees;  // [I] distinct users of each
+  ItemNeighbours neighbours;   ///< Undefined when none were asked for.
+};
+
 /// Everything an objective may look at: P positions, flattened over users and steps.
 ///
 /// What the objective's needs do not name is undefined.
@@ -111,11 +118,9 @@ class Objective : public torch::nn::Module {
     int64_t width = 0;
     int64_t num_users = 0;
     int64_t num_items = 0;
-    /// How many distinct items and users stand beside each; undefined while only sizes are known.
-    torch::Tensor user_degrees;  // [U] float32
-    torch::Tensor item_degrees;  // [I] float32
-    /// Makes the `count` closest items of each; empty while only sizes are known.
-    std::function<ItemNeighbours(int64_t count)> item_neighbours;
+    /// Counts the training interactions, with the `num_neighbours` closest items of each (0: none); a
+    /// pass over the data. Empty while only sizes are known.
+    std::function<InteractionStatistics(int64_t num_neighbours)> statistics;
   };
   /// Keys that every objective takes beside its own: an entry of the list `objectives`.
   struct Common {

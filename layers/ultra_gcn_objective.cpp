@@ -29,20 +29,21 @@ void UltraGcnObjective::Options::describe(Schema<Options>& schema) {
 }
 
 UltraGcnObjective::UltraGcnObjective(const Options& options, const Deps& deps) : options_(options) {
-  const bool is_known = deps.user_degrees.defined();
+  const int64_t num_neighbours = options.item_weight > 0.0 ? options.neighbours : 0;
   // While only sizes are known: what a user and an item alone with each other would have.
-  const auto users = is_known ? deps.user_degrees : torch::ones({deps.num_users});   // [U]
-  const auto items = is_known ? deps.item_degrees : torch::ones({deps.num_items});   // [I]
+  auto counted = deps.statistics
+                     ? deps.statistics(num_neighbours)
+                     : InteractionStatistics{torch::ones({deps.num_users}),
+                                             torch::ones({deps.num_items}),
+                                             {torch::full({deps.num_items, num_neighbours},
+                                                          kPaddingId, torch::kLong),
+                                              torch::zeros({deps.num_items, num_neighbours})}};
+  const auto& users = counted.user_degrees;                                          // [U]
   of_users_ = register_buffer("of_users", (users + 1).sqrt() / users.clamp_min(1));  // [U]
-  of_items_ = register_buffer("of_items", (items + 1).rsqrt());                      // [I]
-  if (options.item_weight == 0.0) return;
-  auto closest = deps.item_neighbours
-                     ? deps.item_neighbours(options.neighbours)
-                     : ItemNeighbours{torch::full({deps.num_items, options.neighbours}, kPaddingId,
-                                                  torch::kLong),
-                                      torch::zeros({deps.num_items, options.neighbours})};
-  neighbours_ = register_buffer("neighbours", closest.ids);                    // [I, K]
-  neighbour_weights_ = register_buffer("neighbour_weights", closest.weights);  // [I, K]
+  of_items_ = register_buffer("of_items", (counted.item_degrees + 1).rsqrt());       // [I]
+  if (num_neighbours == 0) return;
+  neighbours_ = register_buffer("neighbours", counted.neighbours.ids);                    // [I, K]
+  neighbour_weights_ = register_buffer("neighbour_weights", counted.neighbours.weights);  // [I, K]
 }
 
 ObjectiveNeeds UltraGcnObjective::needs() const {

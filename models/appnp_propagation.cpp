@@ -23,8 +23,7 @@ void AppnpPropagation::Options::describe(Schema<Options>& schema) {
       .at_least(0.0)
       .less_than(1.0)
       .doc("Share of a node's own vector in each step.");
-  schema.field("relations", &Options::relations)
-      .doc("Relations of data.graph along which vectors are mixed; empty: all.");
+  describe_relations(schema);
 }
 
 AppnpPropagation::AppnpPropagation(const Options& options, const Deps& deps)

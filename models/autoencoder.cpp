@@ -5,7 +5,6 @@
 #include "core/ids.h"
 #include "kernels/dropout.h"
 #include "layers/initialize.h"
-#include "models/item_sets.h"
 
 namespace reckon {
 
@@ -65,16 +64,9 @@ Autoencoder::Autoencoder(const Options& options, const Deps& deps) : options_(op
   auto back = layers;
   back.hidden_units = {options.hidden_units.rbegin(), options.hidden_units.rend()};
   decoder_ = register_module("decoder", Mlp(back, options.latent));
-  output_ = register_module("output", make_table(deps.num_items, first, xavier));
-  output_bias_ = register_module("output_bias", make_table(deps.num_items, 1,
-                                                           {EmbeddingInit::Kind::kUniform, 0.0}));
-  if (options.variational)
-    noise_seed_ =
-        register_buffer("noise_seed", torch::randint(int64_t{1} << 62, {1}, torch::kLong));  // [1]
-}
-
-RequestNeeds Autoencoder::request_needs() const {
-  return {.max_length = RequestNeeds::kWholeHistory};
+  register_output(make_table(deps.num_items, first, xavier),
+                  make_table(deps.num_items, 1, {EmbeddingInit::Kind::kUniform, 0.0}),
+                  options.variational);
 }
 
 Autoencoder::Latent Autoencoder::to_latent(const torch::Tensor& ids) {
@@ -92,42 +84,6 @@ Autoencoder::Latent Autoencoder::to_latent(const torch::Tensor& ids) {
 
 torch::Tensor Autoencoder::decode(const torch::Tensor& z) { return decoder_->forward(z); }
 
-State Autoencoder::encode(const Batch& request) {
-  const auto ids = distinct_items(request.at(batch_key::kHistory));  // [B, T]
-  const auto any = ids.ne(kPaddingId).any(1).unsqueeze(-1);          // [B, 1]
-  return {{decode(to_latent(ids).mean) * any}};                      // [B, H]
-}
-
-torch::Tensor Autoencoder::score(const State& state, const torch::Tensor& candidates) {
-  const auto vectors = output_->lookup(candidates);                           // [B, C, H]
-  const auto products = at::matmul(vectors, state.tensors[0].unsqueeze(-1));  // [B, C, 1]
-  return (products + output_bias_->lookup(candidates)).squeeze(-1);           // [B, C]
-}
-
-std::optional<Factors> Autoencoder::factors() {
-  return Factors{.items = output_->all(), .item_bias = output_bias_->all().squeeze(1)};
-}
-
-torch::Tensor Autoencoder::queries(const State& state) {
-  return state.tensors[0].unsqueeze(1);  // [B, 1, H]
-}
-
-Needs Autoencoder::needs() const {
-  Needs needs;
-  needs.examples = Needs::Examples::kSets;
-  needs.max_length = RequestNeeds::kWholeHistory;
-  needs.users = options_.variational;
-  return needs;
-}
-
-Learnable::Represented Autoencoder::represent(const Batch& shard,
-                                              const std::vector<torch::Tensor>&) {
-  // Rows of a shard do not meet, so that all of it is made where the number of the step is known.
-  Represented out;
-  out.fixed = {distinct_items(shard.at(batch_key::kHistory)), shard.find(batch_key::kUsers)};
-  return out;
-}
-
 LossParts Autoencoder::loss(const Represented& rows, const std::vector<torch::Tensor>&,
                             int64_t step_number) {
   const auto& ids = rows.fixed[0];  // [B, T]
@@ -136,19 +92,15 @@ LossParts Autoencoder::loss(const Represented& rows, const std::vector<torch::Te
   torch::Tensor distance;
   double beta = 0.0;
   if (options_.variational) {
-    if (is_training())
-      z = z + at::exp(0.5 * log_variance) *
-                  normal_noise(rows.fixed[1], options_.latent,
-                               static_cast<uint64_t>(noise_seed_.item<int64_t>()), step_number,
-                               z.options());  // [B, latent]
+    z = drawn(mean, log_variance, rows.fixed[1], step_number);  // [B, latent]
     distance = 0.5 * (log_variance.exp() + mean.square() - 1.0 - log_variance).sum();  // []
     beta = options_.anneal_steps == 0
                ? options_.kl_weight
                : options_.kl_weight * std::min(1.0, static_cast<double>(step_number) /
                                                         static_cast<double>(options_.anneal_steps));
   }
-  const auto queries = decode(z);                                                  // [B, H]
-  const auto likelihood = set_cross_entropy(queries, ids, output_, output_bias_);  // []
+  const auto queries = decode(z);                       // [B, H]
+  const auto likelihood = cross_entropy(queries, ids);  // []
   LossParts parts{.sum = likelihood, .weight = static_cast<double>(ids.size(0))};
   if (!options_.variational) return parts;
   parts.sum = parts.sum + beta * distance;  // []

@@ -4,7 +4,7 @@
 
 #include "layers/embedding_table.h"
 #include "layers/mlp.h"
-#include "models/model.h"
+#include "models/item_sets.h"
 
 namespace reckon {
 
@@ -20,7 +20,7 @@ namespace reckon {
 /// folded in, z then being the mean. An item that a history repeats counts once. The input is a sum of
 /// rows and the output a fused softmax, so that no [B, I] is ever made.
 /// Shapes   I items, H first hidden width: two tables [I, H]
-class Autoencoder : public Model, public Learnable {
+class Autoencoder : public ItemSetModel {
  public:
   struct Options {
     std::vector<int64_t> hidden_units = {600};
@@ -35,19 +35,6 @@ class Autoencoder : public Model, public Learnable {
 
   Autoencoder(const Options& options, const Deps& deps);
 
-  RequestNeeds request_needs() const override;
-  Contract contract() const override { return {.new_user_with_history = true}; }
-  int64_t num_items() const override { return output_->num_rows(); }
-  State encode(const Batch& request) override;
-  torch::Tensor score(const State& state, const torch::Tensor& candidates) override;
-  std::optional<Factors> factors() override;
-  torch::Tensor queries(const State& state) override;
-  std::optional<torch::Tensor> item_vectors() override { return output_->all(); }
-  Learnable* learnable() override { return this; }
-
-  Needs needs() const override;
-  Objective::Coupling coupling() const override { return Objective::Coupling::kExample; }
-  Represented represent(const Batch& shard, const std::vector<torch::Tensor>& shared) override;
   LossParts loss(const Represented& rows, const std::vector<torch::Tensor>& shared,
                  int64_t step_number) override;
 
@@ -60,6 +47,7 @@ class Autoencoder : public Model, public Learnable {
   Latent to_latent(const torch::Tensor& ids);
   // Shapes   z [B, latent] -> [B, H]
   torch::Tensor decode(const torch::Tensor& z);
+  torch::Tensor state_of(const torch::Tensor& ids) override { return decode(to_latent(ids).mean); }
 
   Options options_;
   EmbeddingTable input_{nullptr};  // [I, H]
@@ -68,9 +56,6 @@ class Autoencoder : public Model, public Learnable {
   torch::nn::Linear mean_{nullptr};
   torch::nn::Linear log_variance_{nullptr};
   Mlp decoder_{nullptr};
-  EmbeddingTable output_{nullptr};       // [I, H]
-  EmbeddingTable output_bias_{nullptr};  // [I, 1]
-  torch::Tensor noise_seed_;             // [1] int64, a buffer: a resumed run draws on
 };
 
 }  // namespace reckon

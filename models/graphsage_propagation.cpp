@@ -14,8 +14,7 @@ void GraphsagePropagation::Options::describe(Schema<Options>& schema) {
       .doc("Drop probability of each layer's output in training.");
   schema.field("combine", &Options::combine)
       .doc("What becomes of the layers: side by side, the last alone, or their mean.");
-  schema.field("relations", &Options::relations)
-      .doc("Relations of data.graph along which vectors are mixed; empty: all.");
+  describe_relations(schema);
 }
 
 GraphsagePropagation::GraphsagePropagation(const Options& options, const Deps& deps)

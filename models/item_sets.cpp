@@ -9,9 +9,53 @@
 
 namespace reckon {
 
-torch::Tensor set_cross_entropy(const torch::Tensor& queries, const torch::Tensor& ids,
-                                const EmbeddingTable& output, const EmbeddingTable& bias,
-                                bool trains_output) {
+void ItemSetModel::register_output(const EmbeddingTable& output, const EmbeddingTable& bias,
+                                   bool draws_noise) {
+  output_ = register_module("output", output);
+  output_bias_ = register_module("output_bias", bias);
+  if (draws_noise)
+    noise_seed_ =
+        register_buffer("noise_seed", torch::randint(int64_t{1} << 62, {1}, torch::kLong));  // [1]
+}
+
+State ItemSetModel::encode(const Batch& request) {
+  const auto ids = distinct_items(request.at(batch_key::kHistory));  // [B, T]
+  // An empty history has no state; zero leaves the biases, never a NaN.
+  const auto any = ids.ne(kPaddingId).any(1).unsqueeze(-1);  // [B, 1]
+  return {{state_of(ids) * any}};                            // [B, D]
+}
+
+torch::Tensor ItemSetModel::score(const State& state, const torch::Tensor& candidates) {
+  const auto vectors = output_->lookup(candidates);                           // [B, C, D]
+  const auto products = at::matmul(vectors, state.tensors[0].unsqueeze(-1));  // [B, C, 1]
+  return (products + output_bias_->lookup(candidates)).squeeze(-1);           // [B, C]
+}
+
+std::optional<Factors> ItemSetModel::factors() {
+  return Factors{.items = output_->all(), .item_bias = output_bias_->all().squeeze(1)};
+}
+
+torch::Tensor ItemSetModel::queries(const State& state) {
+  return state.tensors[0].unsqueeze(1);  // [B, 1, D]
+}
+
+Needs ItemSetModel::needs() const {
+  Needs needs;
+  needs.examples = Needs::Examples::kSets;
+  needs.max_length = RequestNeeds::kWholeHistory;
+  needs.users = noise_seed_.defined();
+  return needs;
+}
+
+Learnable::Represented ItemSetModel::represent(const Batch& shard,
+                                               const std::vector<torch::Tensor>&) {
+  Represented out;
+  out.fixed = {distinct_items(shard.at(batch_key::kHistory)), shard.find(batch_key::kUsers)};
+  return out;
+}
+
+torch::Tensor ItemSetModel::cross_entropy(const torch::Tensor& queries, const torch::Tensor& ids,
+                                          bool trains_output) const {
   // One softmax serves all items of a user: it is weighted by their number and told one of them as the
   // target; what the others' scores differ by is added.
   const auto counted = ids.ne(kPaddingId).to(queries.scalar_type());  // [B, T]
@@ -21,13 +65,22 @@ torch::Tensor set_cross_entropy(const torch::Tensor& queries, const torch::Tenso
   torch::Tensor items, biases, sums, bias_sums;
   {
     const torch::AutoGradMode grad(trains_output && torch::GradMode::is_enabled());
-    items = output->all();                            // [I, D]
-    biases = bias->all().squeeze(1);                  // [I]
-    sums = output->sum_of_rows(ids, differences);     // [B, D]
-    bias_sums = bias->sum_of_rows(ids, differences);  // [B, 1]
+    items = output_->all();                                   // [I, D]
+    biases = output_bias_->all().squeeze(1);                  // [I]
+    sums = output_->sum_of_rows(ids, differences);            // [B, D]
+    bias_sums = output_bias_->sum_of_rows(ids, differences);  // [B, 1]
   }
   return softmax_cross_entropy(queries, items, biases, ids.select(1, -1).contiguous(), sizes) -
          (queries * sums).sum() - bias_sums.sum();  // []
+}
+
+torch::Tensor ItemSetModel::drawn(const torch::Tensor& mean, const torch::Tensor& log_variance,
+                                  const torch::Tensor& users, int64_t step_number) const {
+  if (!is_training()) return mean;
+  return mean + at::exp(0.5 * log_variance) *
+                    normal_noise(users, mean.size(1),
+                                 static_cast<uint64_t>(noise_seed_.item<int64_t>()), step_number,
+                                 mean.options());  // [B, D]
 }
 
 torch::Tensor normal_noise(const torch::Tensor& users, int64_t width, uint64_t seed,

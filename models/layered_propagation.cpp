@@ -1,7 +1,5 @@
 #include "models/layered_propagation.h"
 
-#include "models/node_graph.h"
-
 namespace reckon {
 
 torch::Tensor rows_or_all(const torch::Tensor& x, const torch::Tensor& rows) {
@@ -10,28 +8,22 @@ torch::Tensor rows_or_all(const torch::Tensor& x, const torch::Tensor& rows) {
 
 LayeredPropagation::LayeredPropagation(int64_t num_layers, Combine combine,
                                        const std::vector<std::string>& relations, const Deps& deps)
-    : width_(deps.width), num_layers_(num_layers), combine_(combine) {
-  graph_ = node_graph(deps, relations);
-  const auto rows = other_nodes(graph_, deps);  // [O, D]
-  if (rows.defined()) others_ = register_parameter("others", rows);
-}
+    : NodePropagation(relations, deps), num_layers_(num_layers), combine_(combine) {}
 
 int64_t LayeredPropagation::output_width() const {
-  return combine_ == Combine::kConcatenate ? (num_layers_ + 1) * width_ : width_;
+  return combine_ == Combine::kConcatenate ? (num_layers_ + 1) * width() : width();
 }
 
 Propagated LayeredPropagation::forward(const torch::Tensor& users, const torch::Tensor& items,
                                        const torch::Tensor& rows,
                                        const std::optional<GraphView>& view) {
-  const auto graph = view ? drop_edges(graph_, view->needs.amount, view->key) : graph_;
-  std::vector<torch::Tensor> tables{users, items};
-  if (others_.defined()) tables.push_back(others_);
-  auto x = at::cat(tables);                     // [N, D]
+  const auto seen = view ? drop_edges(graph(), view->needs.amount, view->key) : graph();
+  auto x = at::cat(tables(users, items));       // [N, D]
   const auto origin = x.index_select(0, rows);  // [R, D]
   std::vector<torch::Tensor> outputs{origin};   // [R, D] each
   for (int64_t k = 0; k < num_layers_; ++k) {
     const bool is_last = k == num_layers_ - 1;
-    x = layer(k, graph, x, is_last ? rows : torch::Tensor());  // [N, D], at last [R, D]
+    x = layer(k, seen, x, is_last ? rows : torch::Tensor());  // [N, D], at last [R, D]
     outputs.push_back(shown(is_last ? x : x.index_select(0, rows)));
   }
   switch (combine_) {

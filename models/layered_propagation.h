@@ -3,16 +3,13 @@
 #include <string>
 #include <vector>
 
-#include "kernels/spmm.h"
-#include "models/propagation.h"
+#include "models/node_propagation.h"
 
 namespace reckon {
 
 /// Propagation by trained layers, each from the vectors of all nodes to those of all nodes, or for the
 /// last one of the rows that are asked for. What a family of graph networks shares.
-///
-/// On a graph of more than users and items the other nodes have trained vectors of their own.
-class LayeredPropagation : public Propagation {
+class LayeredPropagation : public NodePropagation {
  public:
   /// What becomes of the outputs of the layers, the trained vectors being layer 0.
   enum class Combine { kConcatenate, kLast, kMean };
@@ -29,7 +26,6 @@ class LayeredPropagation : public Propagation {
   LayeredPropagation(int64_t num_layers, Combine combine, const std::vector<std::string>& relations,
                      const Deps& deps);
 
-  int64_t width() const { return width_; }
   int64_t num_layers() const { return num_layers_; }
 
   /// Layer k of the network, from 0.
@@ -40,11 +36,8 @@ class LayeredPropagation : public Propagation {
   virtual torch::Tensor shown(const torch::Tensor& output) const { return output; }
 
  private:
-  int64_t width_;
   int64_t num_layers_;
   Combine combine_;
-  UndirectedGraph graph_;
-  torch::Tensor others_;  // [nodes that are neither, D], a parameter; or undefined
 };
 
 template <>

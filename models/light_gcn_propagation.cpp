@@ -16,8 +16,7 @@ void LightGcnPropagation::Options::describe(Schema<Options>& schema) {
   schema.field("layer_weights", &Options::layer_weights)
       .at_least(0.0)
       .doc("Weight of layers 0 to `layers` in the sum; left out, all alike.");
-  schema.field("relations", &Options::relations)
-      .doc("Relations of data.graph along which vectors are mixed; empty: all.");
+  describe_relations(schema);
   schema.invariant("layer_weights", "needs a number for each of layers 0 to `layers`",
                    [](const Options& o) {
                      return o.layer_weights.empty() ||

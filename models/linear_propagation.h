@@ -4,22 +4,20 @@
 #include <vector>
 
 #include "kernels/light_propagation.h"
-#include "models/propagation.h"
+#include "models/node_propagation.h"
 
 namespace reckon {
 
 /// Propagation without transformations: a weighted sum of the layers E_k = D^(-1/2) A D^(-1/2) E_(k-1).
 /// What `lightgcn` and `appnp` are, who differ in the weights alone.
-///
-/// On a graph of more than users and items the other nodes have trained vectors of their own.
-class LinearPropagation : public Propagation {
+class LinearPropagation : public NodePropagation {
  public:
   /// `layer_weights` are those of layers 0 to L.
   /// Throws   std::invalid_argument with a sentence when `relations` names one that the graph has not.
   LinearPropagation(std::vector<double> layer_weights, const std::vector<std::string>& relations,
                     const Deps& deps);
 
-  int64_t output_width() const override { return width_; }
+  int64_t output_width() const override { return width(); }
   bool makes_views(ViewNeeds::Kind kind) const override;
   Propagated forward(const torch::Tensor& users, const torch::Tensor& items,
                      const torch::Tensor& rows, const std::optional<GraphView>& view) override;
@@ -27,13 +25,7 @@ class LinearPropagation : public Propagation {
   torch::Tensor messages(const torch::Tensor& users, const torch::Tensor& items) override;
 
  private:
-  std::vector<torch::Tensor> tables(const torch::Tensor& users, const torch::Tensor& items) const;
-
-  int64_t width_;
-  int64_t num_users_;
   std::vector<double> layer_weights_;  // [L + 1]
-  UndirectedGraph graph_;
-  torch::Tensor others_;  // [nodes that are neither, D], a parameter; or undefined
 };
 
 }  // namespace reckon

@@ -16,8 +16,7 @@ void NgcfPropagation::Options::describe(Schema<Options>& schema) {
       .at_least(0.0)
       .less_than(1.0)
       .doc("Drop probability of each layer's output in training.");
-  schema.field("relations", &Options::relations)
-      .doc("Relations of data.graph along which vectors are mixed; empty: all.");
+  describe_relations(schema);
 }
 
 NgcfPropagation::NgcfPropagation(const Options& options, const Deps& deps)

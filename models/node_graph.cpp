@@ -4,7 +4,6 @@
 #include <stdexcept>
 
 #include "core/diagnostics.h"
-#include "layers/embedding_table.h"
 
 namespace reckon {
 
@@ -17,14 +16,6 @@ torch::Tensor sources_of(const Relation& relation) {
 }
 
 }  // namespace
-
-torch::Tensor other_nodes(const UndirectedGraph& graph, const Propagation::Deps& deps) {
-  const int64_t count = graph.num_nodes() - deps.num_users - deps.num_items;
-  if (count == 0) return {};
-  auto rows = torch::empty({count, deps.width});  // [O, D]
-  draw_rows(rows, {.kind = EmbeddingInit::Kind::kXavierUniform}, count);
-  return rows;
-}
 
 UndirectedGraph node_graph(const Graph& graph, const std::vector<std::string>& relations) {
   std::vector<std::string> names;
@@ -56,13 +47,6 @@ UndirectedGraph node_graph(const Graph& graph, const std::vector<std::string>& r
   }
   return undirected_graph(graph.num_nodes(), torch::cat(first), torch::cat(second),
                           weights.empty() ? torch::Tensor() : torch::cat(weights));
-}
-
-UndirectedGraph node_graph(const Propagation::Deps& deps,
-                           const std::vector<std::string>& relations) {
-  if (deps.graph != nullptr) return node_graph(*deps.graph, relations);
-  const auto none = torch::empty({0}, torch::kLong);  // [0]
-  return undirected_graph(deps.num_users + deps.num_items, none, none);
 }
 
 }  // namespace reckon

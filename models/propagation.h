@@ -61,7 +61,4 @@ class Propagation : public torch::nn::Module {
 /// The graph of what users did in training, for data that declares no other.
 Graph interaction_graph(const Interactions& train);
 
-/// The nodes' tables as propagation numbers them.   Shapes   -> [U + I] int64
-torch::Tensor all_nodes(int64_t num_users, int64_t num_items);
-
 }  // namespace reckon

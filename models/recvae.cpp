@@ -3,7 +3,6 @@
 #include <cmath>
 
 #include "core/ids.h"
-#include "models/item_sets.h"
 
 namespace reckon {
 
@@ -88,13 +87,8 @@ Recvae::Recvae(const Options& options, const Deps& deps) : options_(options) {
     return EmbeddingTable(
         EmbeddingTableImpl::Options{.num_rows = deps.num_items, .width = width, .init = init});
   };
-  output_ = register_module("output", table(options.latent));
-  output_bias_ = register_module("output_bias", table(1));
-  noise_seed_ =
-      register_buffer("noise_seed", torch::randint(int64_t{1} << 62, {1}, torch::kLong));  // [1]
+  register_output(table(options.latent), table(1), /*draws_noise=*/true);
 }
-
-RequestNeeds Recvae::request_needs() const { return {.max_length = RequestNeeds::kWholeHistory}; }
 
 void Recvae::copy_encoder() {
   const torch::NoGradGuard no_grad;
@@ -113,41 +107,6 @@ void Recvae::begin_step(int64_t step_number, int64_t steps_per_epoch) {
   encoder_learns_ = place < turns.encoder * unit;
   decoder_learns_ = !encoder_learns_;
   if (place == turns.encoder * unit) copy_encoder();
-}
-
-State Recvae::encode(const Batch& request) {
-  const auto ids = distinct_items(request.at(batch_key::kHistory));  // [B, T]
-  const auto any = ids.ne(kPaddingId).any(1).unsqueeze(-1);          // [B, 1]
-  return {{encoder_->forward(ids, 0.0).mean * any}};                 // [B, latent]
-}
-
-torch::Tensor Recvae::score(const State& state, const torch::Tensor& candidates) {
-  const auto vectors = output_->lookup(candidates);                           // [B, C, latent]
-  const auto products = at::matmul(vectors, state.tensors[0].unsqueeze(-1));  // [B, C, 1]
-  return (products + output_bias_->lookup(candidates)).squeeze(-1);           // [B, C]
-}
-
-std::optional<Factors> Recvae::factors() {
-  return Factors{.items = output_->all(), .item_bias = output_bias_->all().squeeze(1)};
-}
-
-torch::Tensor Recvae::queries(const State& state) {
-  return state.tensors[0].unsqueeze(1);  // [B, 1, latent]
-}
-
-Needs Recvae::needs() const {
-  Needs needs;
-  needs.examples = Needs::Examples::kSets;
-  needs.max_length = RequestNeeds::kWholeHistory;
-  needs.users = true;
-  return needs;
-}
-
-Learnable::Represented Recvae::represent(const Batch& shard, const std::vector<torch::Tensor>&) {
-  // Rows of a shard do not meet, so that all of it is made where the number of the step is known.
-  Represented out;
-  out.fixed = {distinct_items(shard.at(batch_key::kHistory)), shard.find(batch_key::kUsers)};
-  return out;
 }
 
 torch::Tensor Recvae::log_prior(const torch::Tensor& ids, const torch::Tensor& z) {
@@ -174,18 +133,13 @@ LossParts Recvae::loss(const Represented& rows, const std::vector<torch::Tensor>
     const torch::AutoGradMode grad(encoder_learns_ && torch::GradMode::is_enabled());
     const auto [mean, log_variance] =
         encoder_->forward(ids, encoder_learns_ ? options_.dropout : 0.0);
-    z = mean;  // [B, latent]
-    if (is_training())
-      z = z + at::exp(0.5 * log_variance) *
-                  normal_noise(rows.fixed[1], options_.latent,
-                               static_cast<uint64_t>(noise_seed_.item<int64_t>()), step_number,
-                               z.options());       // [B, latent]
-    const auto sizes = ids.ne(kPaddingId).sum(1);  // [B]
+    z = drawn(mean, log_variance, rows.fixed[1], step_number);  // [B, latent]
+    const auto sizes = ids.ne(kPaddingId).sum(1);               // [B]
     distance =
         (sizes * (log_normal(z, mean, log_variance).sum(-1) - log_prior(ids, z))).sum();  // []
   }
-  const auto likelihood = set_cross_entropy(z, ids, output_, output_bias_, decoder_learns_);  // []
-  LossParts parts{.sum = likelihood + options_.kl_weight * distance,                          // []
+  const auto likelihood = cross_entropy(z, ids, decoder_learns_);     // []
+  LossParts parts{.sum = likelihood + options_.kl_weight * distance,  // []
                   .weight = static_cast<double>(ids.size(0))};
   parts.logged["kl"] = distance.item<double>();
   return parts;

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "layers/dense_set_encoder.h"
-#include "models/model.h"
+#include "models/item_sets.h"
 #include "models/phased.h"
 
 namespace reckon {
@@ -25,7 +25,7 @@ namespace reckon {
 /// Nobody is stored: whoever has a history is folded in, z then being the mean. An item that a history
 /// repeats counts once.
 /// Shapes   I items, H hidden: tables [I, H] twice and [I, latent]
-class Recvae : public Model, public Learnable, public PhasedLearnable {
+class Recvae : public ItemSetModel, public PhasedLearnable {
  public:
   /// The prior's shares, and the logarithm of the variance of its widest part.
   struct Prior {
@@ -56,19 +56,6 @@ class Recvae : public Model, public Learnable, public PhasedLearnable {
 
   Recvae(const Options& options, const Deps& deps);
 
-  RequestNeeds request_needs() const override;
-  Contract contract() const override { return {.new_user_with_history = true}; }
-  int64_t num_items() const override { return output_->num_rows(); }
-  State encode(const Batch& request) override;
-  torch::Tensor score(const State& state, const torch::Tensor& candidates) override;
-  std::optional<Factors> factors() override;
-  torch::Tensor queries(const State& state) override;
-  std::optional<torch::Tensor> item_vectors() override { return output_->all(); }
-  Learnable* learnable() override { return this; }
-
-  Needs needs() const override;
-  Objective::Coupling coupling() const override { return Objective::Coupling::kExample; }
-  Represented represent(const Batch& shard, const std::vector<torch::Tensor>& shared) override;
   LossParts loss(const Represented& rows, const std::vector<torch::Tensor>& shared,
                  int64_t step_number) override;
 
@@ -78,13 +65,13 @@ class Recvae : public Model, public Learnable, public PhasedLearnable {
   // log p(z | S), summed over dimensions.   Shapes   ids [B, T], z [B, latent] -> [B]
   torch::Tensor log_prior(const torch::Tensor& ids, const torch::Tensor& z);
   void copy_encoder();
+  torch::Tensor state_of(const torch::Tensor& ids) override {
+    return encoder_->forward(ids, 0.0).mean;  // [B, latent]
+  }
 
   Options options_;
   DenseSetEncoder encoder_{nullptr};
   DenseSetEncoder old_encoder_{nullptr};  // frozen
-  EmbeddingTable output_{nullptr};        // [I, latent]
-  EmbeddingTable output_bias_{nullptr};   // [I, 1]
-  torch::Tensor noise_seed_;              // [1] int64, a buffer: a resumed run draws on
   // What the present step teaches: both, where nobody says which step it is.
   bool encoder_learns_ = true;
   bool decoder_learns_ = true;

@@ -10,7 +10,7 @@
 #include "layers/bpr_objective.h"
 #include "layers/dot_scorer.h"
 #include "models/interaction_matrix.h"
-#include "models/item_neighbours.h"
+#include "models/interaction_statistics.h"
 #include "models/known_users.h"
 
 namespace reckon {
@@ -89,14 +89,10 @@ EmbeddingTable make_table(const IdOptions& options, int64_t num_rows, int64_t wi
 
 Objective::Deps deps_of_objectives(const Model::Deps& deps, int64_t width) {
   Objective::Deps out{.width = width, .num_users = deps.num_users, .num_items = deps.num_items};
-  if (deps.train == nullptr) return out;
-  const auto matrix = std::make_shared<SparseRows>(interaction_matrix(*deps.train));
-  out.user_degrees =
-      (matrix->offsets.slice(0, 1) - matrix->offsets.slice(0, 0, -1)).to(torch::kFloat);      // [U]
-  out.item_degrees = torch::bincount(matrix->columns, {}, deps.num_items).to(torch::kFloat);  // [I]
-  out.item_neighbours = [matrix, num_items = deps.num_items](int64_t count) {
-    return item_neighbours(*matrix, num_items, count);
-  };
+  if (deps.train != nullptr)
+    out.statistics = [train = deps.train](int64_t num_neighbours) {
+      return interaction_statistics(*train, num_neighbours);
+    };
   return out;
 }
 

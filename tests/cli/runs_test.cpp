@@ -155,7 +155,7 @@ TEST_F(Runs, ResultsOfOtherListsAreNotReplacedSilentlyButCompared) {
   const auto said = reckon(other);
   EXPECT_EQ(said.code, 1);
   EXPECT_THAT(said.err, AllOf(HasSubstr("not replaced: it holds results of lists as the model "
-                                        "ranks, these are of lists re-ranked (type: mmr, "),
+                                        "ranks, these are of lists re-ranked by {type: mmr, "),
                               HasSubstr("candidates: 12"), HasSubstr("--output FOLDER")));
   EXPECT_EQ(read_file(shop_.file("run/test-result.json")), before);
 

@@ -60,6 +60,7 @@ TEST(Spmm, DoesOnItsWayWhatTheOptionsSay) {
                                 .index_select(0, wanted);  // [R', D]
       EXPECT_TRUE(torch::allclose(spmm(graph, few, options), expected, 1e-4, 1e-5))
           << simd_name(simd);
+      EXPECT_TRUE(torch::allclose(spmm_by_aten(graph, few, options), expected, 1e-4, 1e-5));
     }
   }
 }

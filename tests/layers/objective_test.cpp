@@ -399,13 +399,15 @@ TEST(WarpObjective, AsksNothingOfATargetThatNoNegativeComesNear) {
 // Degrees of the five users and eleven items, and three neighbours of each item but the last.
 Objective::Deps deps_of_graph() {
   Objective::Deps deps{.width = kWidth, .num_users = 5, .num_items = kItems};
-  deps.user_degrees = torch::arange(1, 6).to(torch::kDouble);        // [U]
-  deps.item_degrees = torch::arange(kItems).to(torch::kDouble) * 2;  // [I]
-  deps.item_neighbours = [](int64_t count) {
-    auto ids = (torch::arange(kItems).unsqueeze(1) + torch::arange(1, count + 1)) % kItems;
+  deps.statistics = [](int64_t count) {
+    auto ids =
+        (torch::arange(kItems).unsqueeze(1) + torch::arange(1, count + 1)) % kItems;  // [I, K]
     ids[kItems - 1].fill_(kPaddingId);
-    const auto weights = torch::where(ids.ge(0), 0.1 * ids.to(torch::kDouble) + 0.5, 0.0);
-    return ItemNeighbours{ids, weights};  // [I, K], [I, K]
+    const auto weights =
+        torch::where(ids.ge(0), 0.1 * ids.to(torch::kDouble) + 0.5, 0.0);  // [I, K]
+    return InteractionStatistics{torch::arange(1, 6).to(torch::kDouble),
+                                 torch::arange(kItems).to(torch::kDouble) * 2,
+                                 {ids, weights}};
   };
   return deps;
 }

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 #include <torch/autograd.h>
 
-#include <fstream>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -22,36 +21,17 @@
 #include "layers/squared_error_objective.h"
 #include "layers/transformer_encoder.h"
 #include "layers/warp_objective.h"
+#include "tests/support/reference.h"
 
 namespace reckon {
 namespace {
 
-constexpr double kTolerance = 1e-9;
 constexpr double kLearningRate = 0.05;
 constexpr int64_t kBatch = 2, kSteps = 3, kWidth = 4, kHidden = 6;
 
 const nlohmann::json& reference() {
-  static const auto values = [] {
-    std::ifstream file(std::string(RECKON_SOURCE_DIR) + "/tests/references/layers_reference.json");
-    return nlohmann::json::parse(file);
-  }();
+  static const auto values = read_reference("layers");
   return values;
-}
-
-// The rule of the generator: sixteenths, exact in binary.
-torch::Tensor fill(at::IntArrayRef shape, int64_t salt) {
-  const auto index = torch::arange(c10::multiply_integers(shape), torch::kLong);
-  return (((index * 7 + salt * 5).remainder(17) - 8).to(torch::kDouble) / 16.0).reshape(shape);
-}
-
-void expect_numbers(const torch::Tensor& got, const nlohmann::json& expected,
-                    const std::string& what) {
-  const auto values = expected.get<std::vector<double>>();
-  const auto flat = got.detach().contiguous().view(-1);
-  ASSERT_EQ(flat.numel(), static_cast<int64_t>(values.size())) << what;
-  for (int64_t i = 0; i < flat.numel(); ++i)
-    EXPECT_NEAR(flat[i].item<double>(), values[i], kTolerance * std::max(1.0, std::abs(values[i])))
-        << what << "[" << i << "]";
 }
 
 void expect_reference(const std::string& name, SequenceEncoder& encoder) {
@@ -183,7 +163,7 @@ TEST(Objectives, EqualTorchsFunctions) {
   for (const auto& [name, objective] : objectives) {
     const auto& expected = reference()["objectives"][name];
     const auto sum = objective->forward(input).sum;
-    EXPECT_NEAR(sum.item<double>(), expected["sum"].get<double>(), kTolerance) << name;
+    EXPECT_NEAR(sum.item<double>(), expected["sum"].get<double>(), kReferenceTolerance) << name;
     const auto gradients = torch::autograd::grad({sum}, {users, items}, {}, /*retain_graph=*/true);
     expect_numbers(gradients[0], expected["user_gradient"], name + " user gradient");
     expect_numbers(gradients[1], expected["item_gradient"], name + " item gradient");

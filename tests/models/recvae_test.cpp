@@ -8,26 +8,16 @@
 
 #include "core/ids.h"
 #include "models/item_sets.h"
+#include "tests/models/item_set_checks.h"
 #include "tests/support/gradients.h"
 
 namespace reckon {
 namespace {
 
-constexpr int64_t kItems = 9;
-constexpr int64_t kPad = kPaddingId;
-
 std::shared_ptr<Recvae> make(const Recvae::Options& options, bool training = false) {
   torch::manual_seed(1);
   auto model = std::make_shared<Recvae>(options, Model::Deps{.num_users = 5, .num_items = kItems});
-  {
-    // So that the old encoder is another one than the encoder.
-    const torch::NoGradGuard no_grad;
-    for (auto& item : model->named_parameters()) {
-      item.value().add_(torch::randn_like(item.value()) * 0.3);
-      if (item.key().ends_with(".weight") && item.value().size(0) == kItems + 2)
-        item.value()[0].zero_();  // padding
-    }
-  }
+  shake(*model);  // so that the old encoder is another one than the encoder
   model->train(training);
   return model;
 }
@@ -41,15 +31,6 @@ std::vector<Recvae::Options> every_kind() {
            .dropout = 0.0,
            .kl_weight = 0.2,
            .prior = {.standard = 0.5, .old = 0.3, .wide = 0.2, .wide_log_variance = 2.0}}};
-}
-
-Batch batch_of(const std::vector<std::vector<int64_t>>& sets) {
-  Batch batch(static_cast<int64_t>(sets.size()));
-  std::vector<torch::Tensor> rows;
-  for (const auto& set : sets) rows.push_back(torch::tensor(set, torch::kLong));
-  batch.set(batch_key::kHistory, torch::stack(rows));
-  batch.set(batch_key::kUsers, torch::arange(static_cast<int64_t>(sets.size()), torch::kLong));
-  return batch;
 }
 
 const std::vector<std::vector<int64_t>> kPadded = {{kPad, kPad, 4}, {1, 8, 3}, {kPad, 0, 7}};
@@ -179,33 +160,11 @@ TEST(Recvae, GradientsAreThoseOfTheFunction) {
 }
 
 TEST(Recvae, NeitherOrderNorRepetitionNorUnknownItemsChangeAScore) {
-  for (const auto& options : every_kind()) {
-    const auto model = make(options);
-    const torch::NoGradGuard no_grad;
-    const auto all = torch::arange(kItems).expand({1, kItems});
-    const auto scores_of = [&](const std::vector<int64_t>& history) {
-      return model->score(model->encode(batch_of({history})), all);
-    };
-    const auto expected = scores_of({2, 5});
-    for (const auto& history : std::vector<std::vector<int64_t>>{
-             {5, 2}, {kPad, 2, 5, 2, 2}, {kPad, kPad, kUnknownId, 5, 2}})
-      EXPECT_TRUE(torch::allclose(scores_of(history), expected, 1e-5, 1e-6));
-    EXPECT_FALSE(torch::allclose(scores_of({2, 6}), expected, 1e-2, 1e-3));
-    EXPECT_TRUE(scores_of({kPad}).isfinite().all().item<bool>());
-  }
+  for (const auto& options : every_kind()) expect_scores_of_a_set(*make(options));
 }
 
 TEST(Recvae, NoiseIsThatOfUserAndStepHoweverAStepIsCut) {
-  const auto model = make(every_kind()[2], /*training=*/true);
-  const torch::NoGradGuard no_grad;
-  const auto loss = [&](const Batch& batch, int64_t step) {
-    return model->loss(model->represent(batch, {}), {}, step).sum.item<double>();
-  };
-  const auto whole = batch_of({{kPad, 4}, {1, 8}});
-  auto first = batch_of({{kPad, 4}}), second = batch_of({{1, 8}});
-  second.set(batch_key::kUsers, torch::tensor({1}, torch::kLong));
-  EXPECT_NEAR(loss(whole, 7), loss(first, 7) + loss(second, 7), 1e-4);
-  EXPECT_GT(std::abs(loss(whole, 7) - loss(whole, 8)), 1e-3);
+  expect_noise_of_user_and_step(*make(every_kind()[2], /*training=*/true));
 }
 
 // What learns at each step of 3 an epoch, `E` the encoder, `D` the decoder, with `*` in front where the

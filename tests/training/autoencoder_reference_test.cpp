@@ -3,13 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 
 #include "core/ids.h"
 #include "models/autoencoder.h"
 #include "models/recvae.h"
+#include "tests/support/reference.h"
 #include "training/adam.h"
 #include "training/learning_step.h"
 
@@ -17,23 +17,6 @@ namespace reckon {
 namespace {
 
 constexpr int64_t kItems = 7;
-constexpr double kTolerance = 1e-9;
-
-// The rule of the generator: sixteenths, exact in binary.
-torch::Tensor fill(at::IntArrayRef shape, int64_t salt) {
-  const auto index = torch::arange(c10::multiply_integers(shape), torch::kLong);
-  return (((index * 7 + salt * 5).remainder(17) - 8).to(torch::kDouble) / 16.0).reshape(shape);
-}
-
-void expect_numbers(const torch::Tensor& got, const nlohmann::json& expected,
-                    const std::string& what) {
-  const auto values = expected.get<std::vector<double>>();
-  const auto flat = got.detach().contiguous().view(-1);
-  ASSERT_EQ(flat.numel(), static_cast<int64_t>(values.size())) << what;
-  for (int64_t i = 0; i < flat.numel(); ++i)
-    EXPECT_NEAR(flat[i].item<double>(), values[i], kTolerance * std::max(1.0, std::abs(values[i])))
-        << what << "[" << i << "]";
-}
 
 // Rows of padding and unknown items stand in front of the tables; the reference has none.
 torch::Tensor of_items(const torch::Tensor& tensor) {
@@ -78,9 +61,7 @@ std::shared_ptr<Model> make(const std::string& name) {
 class AutoencoderReference : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(AutoencoderReference, ScoresGradientsAndLossesUnderAdamAreThoseOfPythonTorch) {
-  std::ifstream file(std::string(RECKON_SOURCE_DIR) +
-                     "/tests/references/autoencoder_reference.json");
-  const auto reference = nlohmann::json::parse(file)["models"][GetParam()];
+  const auto reference = read_reference("autoencoder")["models"][GetParam()];
   const auto model = make(GetParam());
   model->eval();  // no noise, and no item is left out
   std::map<std::string, torch::Tensor> all;
@@ -115,7 +96,7 @@ TEST_P(AutoencoderReference, ScoresGradientsAndLossesUnderAdamAreThoseOfPythonTo
   // Before anybody says which step it is, all of the model learns; after so many steps all of the loss
   // counts.
   const auto whole = learning.run(std::span(&step, 1), 0, 6);
-  EXPECT_NEAR(whole.loss(), reference["loss"].get<double>(), kTolerance);
+  EXPECT_NEAR(whole.loss(), reference["loss"].get<double>(), kReferenceTolerance);
   ASSERT_EQ(parameters.size(), reference["gradients"].size());
   for (size_t p = 0; p < parameters.size(); ++p)
     expect_numbers(of_items(dense(whole.gradients[p], parameters[p].tensor)),
@@ -130,7 +111,7 @@ TEST_P(AutoencoderReference, ScoresGradientsAndLossesUnderAdamAreThoseOfPythonTo
     const auto number = static_cast<int64_t>(i);
     if (phased != nullptr) phased->begin_step(number, /*steps_per_epoch=*/1000);
     const auto result = learning.run(std::span(&step, 1), number, number);
-    EXPECT_NEAR(result.loss(), losses[i].get<double>(), kTolerance) << "step " << i;
+    EXPECT_NEAR(result.loss(), losses[i].get<double>(), kReferenceTolerance) << "step " << i;
     optimizer->step(result.gradients, 1.0, workers);
   }
   expect_numbers(scores(), reference["scores_after"], "scores after training");

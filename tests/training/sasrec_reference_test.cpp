@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "core/experiment_tree.h"
@@ -11,36 +10,16 @@
 #include "layers/catalog.h"
 #include "models/catalog.h"
 #include "models/presets.h"
+#include "tests/support/reference.h"
 #include "training/adam.h"
 #include "training/learning_step.h"
 
 namespace reckon {
 namespace {
 
-constexpr double kTolerance = 1e-9;
-
 const nlohmann::json& reference() {
-  static const auto values = [] {
-    std::ifstream file(std::string(RECKON_SOURCE_DIR) + "/tests/references/sasrec_reference.json");
-    return nlohmann::json::parse(file);
-  }();
+  static const auto values = read_reference("sasrec");
   return values;
-}
-
-// The rule of the generator: sixteenths, exact in binary.
-torch::Tensor fill(at::IntArrayRef shape, int64_t salt) {
-  const auto index = torch::arange(c10::multiply_integers(shape), torch::kLong);
-  return (((index * 7 + salt * 5).remainder(17) - 8).to(torch::kDouble) / 16.0).reshape(shape);
-}
-
-void expect_numbers(const torch::Tensor& got, const nlohmann::json& expected,
-                    const std::string& what) {
-  const auto values = expected.get<std::vector<double>>();
-  const auto flat = got.detach().contiguous().view(-1);
-  ASSERT_EQ(flat.numel(), static_cast<int64_t>(values.size())) << what;
-  for (int64_t i = 0; i < flat.numel(); ++i)
-    EXPECT_NEAR(flat[i].item<double>(), values[i], kTolerance * std::max(1.0, std::abs(values[i])))
-        << what << "[" << i << "]";
 }
 
 struct Slot {
@@ -145,7 +124,7 @@ TEST_P(SasrecReference, ScoresGradientsAndLossesUnderAdamAreThoseOfPythonTorch) 
   for (size_t i = 0; i < losses.size(); ++i) {
     const auto result =
         learning.run(std::span(&step, 1), static_cast<int64_t>(i), static_cast<int64_t>(i));
-    EXPECT_NEAR(result.loss(), losses[i].get<double>(), kTolerance) << "step " << i;
+    EXPECT_NEAR(result.loss(), losses[i].get<double>(), kReferenceTolerance) << "step " << i;
     if (i == 0) {
       ASSERT_EQ(parameters_.size(), expected["gradients"].size());
       for (size_t p = 0; p < parameters_.size(); ++p) {

@@ -1,4 +1,4 @@
-#include "models/item_neighbours.h"
+#include "models/interaction_statistics.h"
 
 #include <algorithm>
 #include <cmath>
@@ -6,11 +6,20 @@
 
 #include "core/ids.h"
 #include "kernels/row_pairs.h"
+#include "models/interaction_matrix.h"
 
 namespace reckon {
 
-ItemNeighbours item_neighbours(const SparseRows& users, int64_t num_items, int64_t count) {
-  const auto items = transpose(users, num_items);
+namespace {
+
+// The elements of each row.   Shapes   -> [R] float32
+torch::Tensor lengths_of(const SparseRows& rows) {
+  return (rows.offsets.slice(0, 1) - rows.offsets.slice(0, 0, -1)).to(torch::kFloat);
+}
+
+// `users` are users by items, `items` the same by columns.
+ItemNeighbours closest_items(const SparseRows& users, const SparseRows& items, int64_t count) {
+  const int64_t num_items = items.num_rows();
   const auto* offset = items.offsets.const_data_ptr<int64_t>();
   const auto* user = items.columns.const_data_ptr<int32_t>();
   const auto* of_user = users.offsets.const_data_ptr<int64_t>();
@@ -43,6 +52,16 @@ ItemNeighbours item_neighbours(const SparseRows& users, int64_t num_items, int64
       weights[i * count + static_cast<int64_t>(k)] = value[order[k]];
     }
   }
+  return out;
+}
+
+}  // namespace
+
+InteractionStatistics interaction_statistics(const Interactions& train, int64_t num_neighbours) {
+  const auto users = interaction_matrix(train);
+  const auto items = transpose(users, train.num_items);
+  InteractionStatistics out{lengths_of(users), lengths_of(items), {}};
+  if (num_neighbours > 0) out.neighbours = closest_items(users, items, num_neighbours);
   return out;
 }
 

@@ -1,4 +1,4 @@
-#include "models/item_neighbours.h"
+#include "models/interaction_statistics.h"
 
 #include <gtest/gtest.h>
 
@@ -9,23 +9,42 @@
 namespace reckon {
 namespace {
 
-// Rows of a dense 0-1 matrix as a sparse one.
-SparseRows sparse(const torch::Tensor& dense) {
-  SparseRows out{torch::zeros({dense.size(0) + 1}, torch::kLong), {}, {}};
-  out.offsets.slice(0, 1).copy_(dense.sum(1).cumsum(0));
-  out.columns = dense.nonzero().select(1, 1).to(torch::kInt);  // [E]
-  out.values = torch::ones({out.columns.size(0)});             // [E]
-  return out;
+// Interactions of a dense matrix of zeros and ones, the first of each user twice.
+Interactions interactions_of(const torch::Tensor& dense) {
+  Interactions train;
+  train.num_users = dense.size(0);
+  train.num_items = dense.size(1);
+  std::vector<int64_t> offsets{0};
+  std::vector<int32_t> items;
+  for (int64_t u = 0; u < train.num_users; ++u) {
+    for (int32_t i = 0; i < train.num_items; ++i)
+      if (dense[u][i].item<float>() > 0) items.push_back(i);
+    if (static_cast<int64_t>(items.size()) > offsets.back())
+      items.push_back(items[offsets.back()]);
+    offsets.push_back(static_cast<int64_t>(items.size()));
+  }
+  train.user_offsets = torch::tensor(offsets, torch::kLong);  // [U + 1]
+  train.items = torch::tensor(items, torch::kInt);            // [E]
+  return train;
 }
 
-TEST(ItemNeighbours, AreTheLargestWeightsOfThePapersFormula) {
+TEST(InteractionStatistics, CountWhatIsDistinctAndSeekNoNeighboursUnasked) {
+  torch::manual_seed(2);
+  const auto dense = torch::rand({20, 12}).lt(0.3).to(torch::kFloat);  // [U, I]
+  const auto got = interaction_statistics(interactions_of(dense), 0);
+  EXPECT_TRUE(torch::equal(got.user_degrees, dense.sum(1)));
+  EXPECT_TRUE(torch::equal(got.item_degrees, dense.sum(0)));
+  EXPECT_FALSE(got.neighbours.ids.defined());
+}
+
+TEST(InteractionStatistics, NeighboursAreTheLargestWeightsOfThePapersFormula) {
   torch::manual_seed(1);
   const int64_t users = 20, items = 12, count = 4;
   auto dense = torch::rand({users, items}).lt(0.3).to(torch::kFloat);  // [U, I]
   dense.select(1, 11).zero_();                                         // chosen by nobody
   const auto common = dense.t().matmul(dense);                         // [I, I]
   const auto sums = common.sum(1);                                     // [I]
-  const auto got = item_neighbours(sparse(dense), items, count);
+  const auto got = interaction_statistics(interactions_of(dense), count).neighbours;
   for (int64_t i = 0; i < items; ++i) {
     std::vector<std::pair<double, int64_t>> expected;
     for (int64_t j = 0; j < items; ++j) {
