@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "datasets/graph_builder.h"
 #include "datasets/splitter.h"
 #include "evaluation/evaluator.h"
 #include "evaluation/reranker.h"
@@ -99,9 +100,11 @@ void check_categories_and_reranking(const ConfigNode& tree, const EvaluationOpti
 
 void check_combinations(const ConfigNode& tree, const Experiment& experiment,
                         std::optional<bool> has_validation, Problems& problems) {
+  const auto graph = declared_graph(experiment.data, kTinySize, kTinySize);
   std::shared_ptr<Model> model;
   try {
-    model = experiment.model.build({.num_users = kTinySize, .num_items = kTinySize});
+    model =
+        experiment.model.build({.num_users = kTinySize, .num_items = kTinySize, .graph = &graph});
   } catch (const ConfigError& error) {
     problems.add(error);
     return;

@@ -12,6 +12,7 @@
 #include "core/files.h"
 #include "core/format.h"
 #include "datasets/data_schema.h"
+#include "datasets/graph_builder.h"
 #include "datasets/prepare.h"
 
 namespace reckon {
@@ -38,6 +39,8 @@ int check(const ExperimentSource& source, const std::string& sizes_text, const C
   print_lines("schema   ok");
   std::optional<DataSizes> sizes;
   if (!sizes_text.empty()) sizes = parse_sizes(sizes_text);
+  std::shared_ptr<const Graph> graph;
+  std::string graph_text;
   if (files_exist(experiment.data)) {
     Problems problems;
     const auto schema = check_columns(experiment.data, *tree.find("data"), problems);
@@ -56,7 +59,11 @@ int check(const ExperimentSource& source, const std::string& sizes_text, const C
             ? experiment
             : read_experiment(experiment_tree(of_fold(source, 1), catalog), catalog);
     const auto prepared = sizes ? std::nullopt : prepared_sizes(of_data.data);
-    if (prepared) sizes = DataSizes{prepared->num_users, prepared->num_items};
+    if (prepared) {
+      sizes = DataSizes{prepared->num_users, prepared->num_items};
+      graph = prepared->graph;
+      graph_text = format_graph(prepared->report);
+    }
   } else {
     print_lines("columns  not checked: the data files are not there");
   }
@@ -65,8 +72,14 @@ int check(const ExperimentSource& source, const std::string& sizes_text, const C
                 format_count(sizes->num_items) + " items");
   else
     print_lines("sizes    not known");
+  if (experiment.data.graph && !graph) {
+    graph = std::make_shared<const Graph>(declared_graph(experiment.data, 1, 1));
+    print_lines(
+        "graph    not known before the data is prepared: what it adds to the model is not counted");
+  }
   print_lines("");
-  print_lines(summarize_model(experiment.model, sizes));
+  if (!graph_text.empty()) print_lines(graph_text);
+  print_lines(summarize_model(experiment.model, sizes, graph.get()));
   return 0;
 }
 

@@ -19,8 +19,10 @@ namespace fs = std::filesystem;
 std::shared_ptr<Model> build_model(const Experiment& experiment, const Dataset& dataset,
                                    const Interactions& train, int64_t seed) {
   torch::manual_seed(static_cast<uint64_t>(seed));
-  auto model = experiment.model.build(
-      {.num_users = dataset.num_users(), .num_items = dataset.num_items(), .train = &train});
+  auto model = experiment.model.build({.num_users = dataset.num_users(),
+                                       .num_items = dataset.num_items(),
+                                       .train = &train,
+                                       .graph = dataset.graph()});
   for (const auto& request : model->pretrained()) {
     const auto path = experiment.data.resolve(request.path);
     const auto& ids = request.items ? dataset.items() : dataset.users();
@@ -99,7 +101,8 @@ LoadedRun load_run(const std::string& directory, const std::vector<std::string>&
   run.train = run.dataset.part(Split::kTrain);
   run.model = run.experiment.model.build({.num_users = run.dataset.num_users(),
                                           .num_items = run.dataset.num_items(),
-                                          .train = &run.train});
+                                          .train = &run.train,
+                                          .graph = run.dataset.graph()});
   load_model(*run.model, checkpoint.model, run.checkpoint);
   run.model->eval();
   return run;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/format.h"
+#include "datasets/graph_builder.h"
 
 namespace reckon {
 namespace {
@@ -50,13 +51,17 @@ std::string ParameterFormula::to_string() const {
   return out;
 }
 
-std::string summarize_model(const Component<Model>& model, const std::optional<DataSizes>& sizes) {
+std::string summarize_model(const Component<Model>& model, const std::optional<DataSizes>& sizes,
+                            const Graph* graph) {
   constexpr int64_t kBase = 8;
   const std::vector<DataSizes> probes = {{kBase, kBase}, {kBase + 1, kBase}, {kBase, kBase + 1}};
   std::vector<Part> parts;
   for (size_t probe = 0; probe < probes.size(); ++probe) {
-    const auto built =
-        model.build({.num_users = probes[probe].num_users, .num_items = probes[probe].num_items});
+    const auto [num_users, num_items] = probes[probe];
+    const auto around = graph != nullptr ? resized_graph(*graph, num_users, num_items) : Graph();
+    const auto built = model.build({.num_users = num_users,
+                                    .num_items = num_items,
+                                    .graph = graph != nullptr ? &around : nullptr});
     size_t index = 0;
     collect(*built, "model", 0, probe, parts, index);
   }

@@ -29,9 +29,12 @@ struct DataSizes {
 
 /// The component tree of a model with the parameters of each part, and what memory they take.
 ///
-/// The model is built at three tiny sizes and the formula solved from them; nothing is trained.
+/// The model is built at three tiny sizes and the formula solved from them; nothing is trained. `graph`
+/// is what the data declares, null when it declares none: its nodes that are neither users nor items
+/// and its relations count in the constant.
 /// Throws   ConfigError when slots do not fit each other.
-std::string summarize_model(const Component<Model>& model, const std::optional<DataSizes>& sizes);
+std::string summarize_model(const Component<Model>& model, const std::optional<DataSizes>& sizes,
+                            const Graph* graph = nullptr);
 
 /// Reads `users=100,items=200`. Throws ConfigError.
 DataSizes parse_sizes(const std::string& text);

@@ -1,5 +1,6 @@
 #include "datasets/catalog.h"
 
+#include "datasets/edge_source.h"
 #include "datasets/splitter.h"
 
 namespace reckon {
@@ -12,6 +13,13 @@ void add_datasets(Catalog& catalog) {
   catalog.add<FilesSplit>("files", "Validation and test are files of their own.");
   catalog.add<KFoldSplit>("k_fold", "Cross-validation: each part is the test once.");
   catalog.add<NoSplit>("none", "Everything is training.");
+
+  catalog.add<InteractionEdges>("interactions", "Users and the items of their training part.");
+  catalog.add<TripleEdges>("triples",
+                           "Facts about items and other entities, a relation for each kind.");
+  catalog.add<AttributeEdges>("attribute",
+                              "Items (or users) and the values of one column of their table.");
+  catalog.add<FriendEdges>("friends", "Users and the users they know.");
 }
 
 }  // namespace reckon

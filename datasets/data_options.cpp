@@ -63,6 +63,47 @@ std::string names_of(const std::vector<FileFormat>& formats) {
 
 constexpr const char* kNumberOrDate = "a number or an ISO date";
 
+// Edges and the files that they are made of need each other.
+void describe_graph_files(Schema<DataOptions>& s) {
+  const auto has = [](const DataOptions& o, EdgeKind kind) {
+    if (!o.graph) return false;
+    for (const auto& edges : o.graph->edges)
+      if (edges && edges.build()->kind() == kind) return true;
+    return false;
+  };
+  s.invariant("files", "'triples' are read only for a 'graph' with edges of type 'triples'",
+              [has](const DataOptions& o) {
+                return o.files.triples.empty() || has(o, EdgeKind::kTriples);
+              });
+  s.invariant("files", "'links' say which entities of 'triples' items are, and there are none",
+              [](const DataOptions& o) {
+                return o.files.links.empty() || !o.files.triples.empty();
+              });
+  s.invariant("files", "'friends' are read only for a 'graph' with edges of type 'friends'",
+              [has](const DataOptions& o) {
+                return o.files.friends.empty() || has(o, EdgeKind::kFriends);
+              });
+  s.invariant("graph", "edges of type 'triples' need a file 'triples'",
+              [has](const DataOptions& o) {
+                return !has(o, EdgeKind::kTriples) || !o.files.triples.empty();
+              });
+  s.invariant("graph", "edges of type 'friends' need a file 'friends'",
+              [has](const DataOptions& o) {
+                return !has(o, EdgeKind::kFriends) || !o.files.friends.empty();
+              });
+  s.invariant("graph", "edges of type 'attribute' need a table of those that have it",
+              [](const DataOptions& o) {
+                if (!o.graph) return true;
+                for (const auto& edges : o.graph->edges) {
+                  const auto* attribute = edges.options_as<AttributeEdges::Options>();
+                  if (attribute == nullptr) continue;
+                  const bool of_items = attribute->of == AttributeEdges::Options::Of::kItem;
+                  if ((of_items ? o.files.items : o.files.users).empty()) return false;
+                }
+                return true;
+              });
+}
+
 }  // namespace
 
 void Codec<FileList>::read(const Cursor& at, FileList& list) {
@@ -77,7 +118,8 @@ ConfigNode Codec<FileList>::emit(const FileList& list, const Catalog* catalog) {
 }
 
 bool RoleOptions::names_any() const {
-  for (const auto* name : {&user, &item, &rating, &timestamp, &event, &weight})
+  for (const auto* name : {&user, &item, &rating, &timestamp, &event, &weight, &head, &relation,
+                           &tail, &entity, &friend_of})
     if (!name->empty()) return true;
   return false;
 }
@@ -103,6 +145,20 @@ void RoleOptions::describe(Schema<RoleOptions>& s) {
       .doc("Column of the kind of event. Left out: event, event_type or behavior, if there.");
   s.field("weight", &RoleOptions::weight)
       .doc("Column of the weight of each interaction. Left out: weight, if there.");
+  s.field("head", &RoleOptions::head)
+      .doc(
+          "Of triples: column of the entity that something is said of. Left out: head, head_id or "
+          "subject.");
+  s.field("relation", &RoleOptions::relation)
+      .doc("Of triples: column of what is said. Left out: relation, relation_id or predicate.");
+  s.field("tail", &RoleOptions::tail)
+      .doc(
+          "Of triples: column of the entity that is said of it. Left out: tail, tail_id or "
+          "object.");
+  s.field("entity", &RoleOptions::entity)
+      .doc("Of links: column of the entity that an item is. Left out: entity or entity_id.");
+  s.field("friend", &RoleOptions::friend_of)
+      .doc("Of friends: column of the other user. Left out: friend or friend_id.");
 }
 
 void FileOptions::describe(Schema<FileOptions>& s) {
@@ -174,8 +230,16 @@ void FilesOptions::describe(Schema<FilesOptions>& s) {
   s.field("validation", &FilesOptions::validation)
       .doc("Held-out interactions, with 'split: {type: files}'.");
   s.field("test", &FilesOptions::test).doc("Held-out interactions, with 'split: {type: files}'.");
-  s.field("items", &FilesOptions::items).doc("Tables of items, for display.");
-  s.field("users", &FilesOptions::users).doc("Tables of users, for display.");
+  s.field("items", &FilesOptions::items).doc("Tables of items, for display and for attributes.");
+  s.field("users", &FilesOptions::users).doc("Tables of users, for display and for attributes.");
+  s.field("triples", &FilesOptions::triples)
+      .doc("Facts (head, relation, tail) about items and other entities, with `graph`.");
+  s.field("links", &FilesOptions::links)
+      .doc(
+          "Which entity of the triples each item is. Left out, an entity is the item that has its "
+          "id.");
+  s.field("friends", &FilesOptions::friends)
+      .doc("Pairs of users who know each other, with `graph`.");
 }
 
 void ValueFilter::describe(Schema<ValueFilter>& s) {
@@ -269,6 +333,10 @@ void DataOptions::describe(Schema<DataOptions>& s) {
   s.field("split", &DataOptions::split)
       .default_type("leave_one_out")
       .doc("How interactions are divided into training, validation and test.");
+  s.field("graph", &DataOptions::graph)
+      .doc(
+          "What becomes edges between users, items and other things, for models that learn from a "
+          "graph; of the interactions only those of training do. Left out: no graph is made.");
   s.field("ids_from", &DataOptions::ids_from)
       .doc(
           "Folder of prepared data, as `reckon prepare` names it, whose users and items keep their "
@@ -294,6 +362,7 @@ void DataOptions::describe(Schema<DataOptions>& s) {
                 return o.files.validation.empty() || !o.split ||
                        !o.split.build()->draws_validation();
               });
+  describe_graph_files(s);
 }
 
 std::string DataOptions::resolve(const std::string& path) const {

@@ -8,6 +8,7 @@
 
 #include "core/catalog.h"
 #include "datasets/file_options.h"
+#include "datasets/edge_source.h"
 #include "datasets/splitter.h"
 
 namespace reckon {
@@ -19,6 +20,9 @@ struct FilesOptions {
   FileList test;
   FileList items;
   FileList users;
+  FileList triples;
+  FileList links;
+  FileList friends;
 
   static void describe(Schema<FilesOptions>& schema);
 };
@@ -119,6 +123,7 @@ struct DataOptions {
   FilesOptions files;
   CleaningOptions cleaning;
   Component<Splitter> split;
+  std::optional<GraphOptions> graph;
   std::string ids_from;
   std::string cache = ".reckon/cache";
 

@@ -145,15 +145,58 @@ class ColumnChecker {
   }
 
   void check_table(const FileOptions& file, const std::string& key, const std::string& role,
-                   std::vector<std::string>& display) {
+                   std::vector<std::string>& display,
+                   std::vector<TableReader::Column>& all_columns) {
     const auto path = options_.resolve(file.path);
     const auto table = open_table(file, path, 1);
     const auto& columns = table->columns();
+    all_columns.insert(all_columns.end(), columns.begin(), columns.end());
     check(key + ".roles." + role, [&] { resolve_id(columns, file.roles, role, path); });
     check(key + ".display", [&] {
       for (const auto column : resolve_display(columns, file, path))
         display.push_back(columns[column].name);
     });
+  }
+
+  // A table whose columns all play the given parts.
+  void check_parts(const FileOptions& file, const std::string& key,
+                   const std::vector<std::string>& roles) {
+    const auto path = options_.resolve(file.path);
+    if (!file.display.empty())
+      add(key + ".display", path + ": 'display' is for item and user tables");
+    const auto table = open_table(file, path, 1);
+    for (const auto& role : roles)
+      check(key + ".roles." + role, [&] { resolve_id(table->columns(), file.roles, role, path); });
+  }
+
+  void check_edges(const DataSchema& schema, const std::vector<TableReader::Column>& of_items,
+                   const std::vector<TableReader::Column>& of_users) {
+    if (!options_.graph) return;
+    const auto& edges = options_.graph->edges;
+    const auto need = [&](bool has, const std::string& key, const std::string& what) {
+      const auto& path = options_.files.interactions.files.front().path;
+      if (!has)
+        add(key, "needs a " + what + " column, which " + options_.resolve(path) + " does not have");
+    };
+    for (size_t i = 0; i < edges.size(); ++i) {
+      const auto key = "graph.edges[" + std::to_string(i) + "]";
+      if (const auto* options = edges[i].options_as<InteractionEdges::Options>()) {
+        using Weights = InteractionEdges::Options::Weights;
+        need(options->weights != Weights::kRating || schema.has_ratings, key + ".weights",
+             "rating");
+        need(options->weights != Weights::kWeight || schema.has_weights, key + ".weights",
+             "weight");
+      }
+      const auto* attribute = edges[i].options_as<AttributeEdges::Options>();
+      if (attribute == nullptr) continue;
+      const bool is_of_items = attribute->of == AttributeEdges::Options::Of::kItem;
+      const auto& files = is_of_items ? options_.files.items : options_.files.users;
+      const auto& columns = is_of_items ? of_items : of_users;
+      if (columns.empty()) continue;  // the file itself is a problem already
+      check(key + ".column", [&] {
+        require_column(columns, attribute->column, options_.resolve(files.files.front().path));
+      });
+    }
   }
 
  private:
@@ -180,6 +223,11 @@ const std::vector<std::string>& customary_names(const std::string& role) {
       {"timestamp", {"timestamp", "time", "date", "datetime", "unixreviewtime"}},
       {"event", {"event", "eventtype", "behavior", "behaviour"}},
       {"weight", {"weight"}},
+      {"head", {"head", "headid", "subject"}},
+      {"relation", {"relation", "relationid", "predicate"}},
+      {"tail", {"tail", "tailid", "object"}},
+      {"entity", {"entity", "entityid"}},
+      {"friend", {"friend", "friendid"}},
   };
   return names.at(role);
 }
@@ -206,7 +254,11 @@ Roles resolve_roles(const std::vector<TableReader::Column>& columns, const RoleO
 
 size_t resolve_id(const std::vector<TableReader::Column>& columns, const RoleOptions& options,
                   const std::string& role, const std::string& path) {
-  return need_role(columns, role == "item" ? options.item : options.user, role, path);
+  const std::map<std::string, const std::string*> named = {
+      {"item", &options.item},         {"user", &options.user}, {"head", &options.head},
+      {"relation", &options.relation}, {"tail", &options.tail}, {"entity", &options.entity},
+      {"friend", &options.friend_of}};
+  return need_role(columns, *named.at(role), role, path);
 }
 
 std::vector<size_t> resolve_display(const std::vector<TableReader::Column>& columns,
@@ -240,12 +292,23 @@ DataSchema check_columns(const DataOptions& options, const ConfigNode& section,
   each(files.interactions, "interactions", interactions);
   each(files.validation, "validation", interactions);
   each(files.test, "test", interactions);
+  std::vector<TableReader::Column> of_items, of_users;
   each(files.items, "items", [&](const FileOptions& file, const std::string& key) {
-    checker.check_table(file, key, "item", schema.item_columns);
+    checker.check_table(file, key, "item", schema.item_columns, of_items);
   });
   each(files.users, "users", [&](const FileOptions& file, const std::string& key) {
-    checker.check_table(file, key, "user", schema.user_columns);
+    checker.check_table(file, key, "user", schema.user_columns, of_users);
   });
+  const auto parts = [&](const FileList& list, const std::string& role,
+                         const std::vector<std::string>& roles) {
+    each(list, role, [&](const FileOptions& file, const std::string& key) {
+      checker.check_parts(file, key, roles);
+    });
+  };
+  parts(files.triples, "triples", {"head", "relation", "tail"});
+  parts(files.links, "links", {"item", "entity"});
+  parts(files.friends, "friends", {"user", "friend"});
+  checker.check_edges(schema, of_items, of_users);
   return schema;
 }
 

@@ -27,7 +27,8 @@ const std::vector<std::string>& customary_names(const std::string& role);
 Roles resolve_roles(const std::vector<TableReader::Column>& columns, const RoleOptions& options,
                     const std::string& path);
 
-/// Finds the id column of an item table (`role` "item") or a user table ("user").
+/// Finds the column of one role that a table must have: the ids of an item table ("item") or a user
+/// table ("user"), or one of "head", "relation", "tail", "entity", "friend".
 size_t resolve_id(const std::vector<TableReader::Column>& columns, const RoleOptions& options,
                   const std::string& role, const std::string& path);
 

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "datasets/graph.h"
 #include "datasets/id_map.h"
 #include "datasets/interactions.h"
 #include "datasets/table_column.h"
@@ -50,6 +51,9 @@ class Dataset {
   const std::vector<TableColumn>& user_columns() const { return user_columns_; }
   const std::vector<std::string>& event_names() const { return event_names_; }
 
+  /// What `data.graph` declares, of the training part alone; null when it declares nothing.
+  const Graph* graph() const { return graph_.get(); }
+
   /// Hex digest of the source files and the options that made this data set.
   const std::string& fingerprint() const { return fingerprint_; }
 
@@ -65,6 +69,7 @@ class Dataset {
   torch::Tensor split_of_;
   std::vector<TableColumn> item_columns_, user_columns_;
   std::vector<std::string> event_names_;
+  std::shared_ptr<const Graph> graph_;
   std::string fingerprint_, report_;
 };
 

@@ -1,5 +1,7 @@
 #include "datasets/dataset_builder.h"
 
+#include "datasets/graph_builder.h"
+
 namespace reckon {
 namespace {
 
@@ -53,6 +55,8 @@ Dataset DatasetBuilder::build(DatasetParts parts) {
   check_table(parts.item_columns, data.num_items, "item");
   check_table(parts.user_columns, data.num_users, "user");
 
+  if (parts.graph) check_graph(*parts.graph, data.num_users, data.num_items);
+
   Dataset dataset;
   dataset.users_ = std::make_shared<const IdMap>(std::move(parts.users));
   dataset.items_ = std::make_shared<const IdMap>(std::move(parts.items));
@@ -62,6 +66,7 @@ Dataset DatasetBuilder::build(DatasetParts parts) {
   dataset.item_columns_ = std::move(parts.item_columns);
   dataset.user_columns_ = std::move(parts.user_columns);
   dataset.event_names_ = std::move(parts.event_names);
+  dataset.graph_ = std::move(parts.graph);
   dataset.fingerprint_ = std::move(parts.fingerprint);
   dataset.report_ = std::move(parts.report);
   return dataset;

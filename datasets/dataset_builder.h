@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@ struct DatasetParts {
   torch::Tensor split_of;      // [E] uint8
   std::vector<TableColumn> item_columns, user_columns;
   std::vector<std::string> event_names;
+  std::shared_ptr<const Graph> graph;
   std::string fingerprint, report;
 };
 

@@ -4,6 +4,7 @@
 
 #include "core/diagnostics.h"
 #include "datasets/cache_file.h"
+#include "datasets/graph_builder.h"
 
 namespace reckon {
 namespace {
@@ -80,6 +81,81 @@ std::vector<TableColumn> columns_of(const SectionReader& reader, const std::stri
   return columns;
 }
 
+Json json_of(NodeRange range) { return Json::array({range.first, range.count}); }
+
+NodeRange range_of(const Json& json) {
+  return {json.at(0).get<int64_t>(), json.at(1).get<int64_t>()};
+}
+
+// Everything of a graph but its arrays.
+Json json_of(const Graph* graph) {
+  if (graph == nullptr) return nullptr;
+  Json json = {{"types", Json::array()}, {"relations", Json::array()}};
+  for (const auto& type : graph->node_types)
+    json["types"].push_back({{"name", type.name}, {"nodes", json_of(type.nodes)}});
+  for (const auto& relation : graph->relations)
+    json["relations"].push_back({{"name", relation.name},
+                                 {"sources", json_of(relation.sources)},
+                                 {"targets", json_of(relation.targets)},
+                                 {"edges", relation.num_edges()},
+                                 {"is_weighted", relation.weights.defined()},
+                                 {"reverse_of", relation.reverse_of},
+                                 {"kind", static_cast<int>(relation.kind)}});
+  return json;
+}
+
+constexpr const char* kGraphOffsets = "graph.offsets";
+constexpr const char* kGraphEnds = "graph.ends";
+constexpr const char* kGraphWeights = "graph.weights";
+
+// The arrays of all relations behind one another: a knowledge graph has many small ones.
+void add_graph(SectionWriter& writer, const Graph& graph) {
+  std::vector<torch::Tensor> offsets, ends, weights;
+  for (const auto& relation : graph.relations) {
+    offsets.push_back(relation.offsets);
+    ends.push_back(relation.ends);
+    if (relation.weights.defined()) weights.push_back(relation.weights);
+  }
+  add_tensor(writer, kGraphOffsets, torch::cat(offsets));
+  add_tensor(writer, kGraphEnds, torch::cat(ends));
+  if (!weights.empty()) add_tensor(writer, kGraphWeights, torch::cat(weights));
+}
+
+// Without `reader`, relations have no edges.
+std::shared_ptr<const Graph> graph_of(const Json& json, const SectionReader* reader) {
+  if (json.is_null()) return nullptr;
+  auto graph = std::make_shared<Graph>();
+  for (const auto& type : json.at("types"))
+    graph->node_types.push_back({type.at("name").get<std::string>(), range_of(type.at("nodes"))});
+  torch::Tensor offsets, ends, weights;
+  if (reader != nullptr) {
+    offsets = tensor_of(*reader, kGraphOffsets, torch::kLong);  // [sum of S + 1]
+    ends = tensor_of(*reader, kGraphEnds, torch::kInt);         // [sum of E]
+    weights = tensor_of(*reader, kGraphWeights, torch::kFloat);
+  }
+  int64_t offset = 0, edge = 0, weight = 0;
+  const auto next = [](const torch::Tensor& all, int64_t& place, int64_t count) {
+    place += count;
+    return all.slice(0, place - count, place);  // [count]
+  };
+  for (const auto& from : json.at("relations")) {
+    Relation relation;
+    relation.name = from.at("name").get<std::string>();
+    relation.sources = range_of(from.at("sources"));
+    relation.targets = range_of(from.at("targets"));
+    relation.reverse_of = from.at("reverse_of").get<int64_t>();
+    relation.kind = static_cast<EdgeKind>(from.at("kind").get<int>());
+    if (reader != nullptr) {
+      const auto num_edges = from.at("edges").get<int64_t>();
+      relation.offsets = next(offsets, offset, relation.sources.count + 1);
+      relation.ends = next(ends, edge, num_edges);
+      if (from.at("is_weighted").get<bool>()) relation.weights = next(weights, weight, num_edges);
+    }
+    graph->relations.push_back(std::move(relation));
+  }
+  return graph;
+}
+
 }  // namespace
 
 void write_dataset(const std::string& path, const Dataset& dataset) {
@@ -91,6 +167,7 @@ void write_dataset(const std::string& path, const Dataset& dataset) {
                        {"users", dataset.num_users()},
                        {"items", dataset.num_items()},
                        {"time_scale", dataset.interactions().time_scale},
+                       {"graph", json_of(dataset.graph())},
                        {"fingerprint", dataset.fingerprint()}};
     writer.add("head", head.dump());
     writer.add("report", dataset.report());
@@ -110,6 +187,7 @@ void write_dataset(const std::string& path, const Dataset& dataset) {
     add_tensor(writer, "by_item.rows", by_item.rows);
     add_columns(writer, "item_columns", dataset.item_columns());
     add_columns(writer, "user_columns", dataset.user_columns());
+    if (dataset.graph() != nullptr) add_graph(writer, *dataset.graph());
     writer.finish();
   });
 }
@@ -119,7 +197,8 @@ DatasetHead read_dataset_head(const std::string& path) {
   try {
     const auto head = Json::parse(reader.at("head"));
     return {head.at("fingerprint").get<std::string>(), head.at("users").get<int64_t>(),
-            head.at("items").get<int64_t>()};
+            head.at("items").get<int64_t>(), graph_of(head.value("graph", Json()), nullptr),
+            std::string(reader.at("report"))};
   } catch (const Json::exception& error) {
     throw DataError(path, 0, std::string("has a damaged head: ") + error.what());
   }
@@ -160,6 +239,7 @@ Dataset read_dataset(const std::string& path) {
     parts.by_item = {tensor_of(reader, "by_item.offsets", torch::kLong),
                      tensor_of(reader, "by_item.users", torch::kInt),
                      tensor_of(reader, "by_item.rows", torch::kLong)};
+    parts.graph = graph_of(head.value("graph", Json()), &reader);
     return DatasetBuilder::build(std::move(parts));
   } catch (const DataError&) {
     throw;

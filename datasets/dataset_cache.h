@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "datasets/dataset_builder.h"
@@ -15,6 +16,8 @@ struct DatasetHead {
   std::string fingerprint;
   int64_t num_users = 0;
   int64_t num_items = 0;
+  std::shared_ptr<const Graph> graph;  ///< Without edges; null when there is none.
+  std::string report;
 };
 
 /// Throws DataError when the file is not one, or its head is damaged.

@@ -66,6 +66,11 @@ struct RoleOptions {
   std::string timestamp;
   std::string event;
   std::string weight;
+  std::string head;
+  std::string relation;
+  std::string tail;
+  std::string entity;
+  std::string friend_of;  ///< The key is `friend`.
 
   bool names_any() const;
   static void describe(Schema<RoleOptions>& schema);

@@ -16,12 +16,15 @@ struct NodeRange {
   bool operator==(const NodeRange&) const = default;
 };
 
-/// Nodes of one kind. Users are nodes [0, U), items [U, U + I); what triples and columns bring in
-/// follows, type by type.
+/// Nodes of one kind. Users are nodes [0, U), items [U, U + I); behind them stand the entities of
+/// triples that are no items, if there are triples, then the values of each column.
 struct NodeType {
   std::string name;  ///< "user", "item", or what the config calls it.
   NodeRange nodes;
 };
+
+/// What edges were made of.
+enum class EdgeKind : uint8_t { kInteractions, kTriples, kAttribute, kFriends };
 
 /// Edges of one kind, ordered by source, then target: those of source s are the edges
 /// offsets[s] <= e < offsets[s + 1].
@@ -32,12 +35,13 @@ struct Relation {
   torch::Tensor ends;          // [E] int32, targets less targets.first
   torch::Tensor weights;       // [E] float32, undefined when every edge counts the same
   int64_t reverse_of = -1;     ///< The relation that this one is the other way round; -1: none.
+  EdgeKind kind = EdgeKind::kInteractions;
 
   int64_t num_edges() const { return ends.defined() ? ends.size(0) : 0; }
 };
 
 /// What training knows of how users, items and other things hang together. Of the interactions only
-/// those of the training part are edges.
+/// those of the training part are edges. A relation without edges has offsets of zeros and no ends.
 struct Graph {
   std::vector<NodeType> node_types;  ///< Begins with users and items.
   std::vector<Relation> relations;   ///< Begins with interactions, users to items.

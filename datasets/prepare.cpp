@@ -13,6 +13,7 @@
 #include "datasets/cleaning.h"
 #include "datasets/data_schema.h"
 #include "datasets/dataset_cache.h"
+#include "datasets/graph_builder.h"
 #include "datasets/hash.h"
 #include "datasets/report.h"
 #include "datasets/rows.h"
@@ -32,8 +33,8 @@ std::string hex(uint64_t value) {
 std::vector<const FileOptions*> files_of(const DataOptions& options) {
   std::vector<const FileOptions*> files;
   const auto& roles = options.files;
-  for (const auto* role :
-       {&roles.interactions, &roles.validation, &roles.test, &roles.items, &roles.users})
+  for (const auto* role : {&roles.interactions, &roles.validation, &roles.test, &roles.items,
+                           &roles.users, &roles.triples, &roles.links, &roles.friends})
     for (const auto& file : *role) files.push_back(&file);
   return files;
 }
@@ -335,6 +336,11 @@ Dataset build_dataset(const DataOptions& options, const std::string& fingerprint
       TableLoader(options, parts.items, "item", facts.warnings).load(options.files.items);
   parts.user_columns =
       TableLoader(options, parts.users, "user", facts.warnings).load(options.files.users);
+  if (options.graph) {
+    auto built = build_graph(options, parts.users, parts.items, data, parts.split_of);
+    parts.graph = std::make_shared<const Graph>(std::move(built.graph));
+    facts.edges = std::move(built.counts);
+  }
   parts.report = make_report(parts, facts);
   return DatasetBuilder::build(std::move(parts));
 }
@@ -373,7 +379,7 @@ std::optional<PreparedSizes> prepared_sizes(const DataOptions& options) {
   try {
     const auto head = read_dataset_head(path.string());
     if (head.fingerprint != fingerprint) return std::nullopt;
-    return PreparedSizes{head.num_users, head.num_items};
+    return PreparedSizes{head.num_users, head.num_items, head.graph, head.report};
   } catch (const DataError&) {
     return std::nullopt;  // prepare_dataset() says what is wrong with it, and makes it anew
   }

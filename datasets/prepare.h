@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -36,6 +37,8 @@ std::string dataset_fingerprint(const DataOptions& options, int version = kPrepa
 struct PreparedSizes {
   int64_t num_users = 0;
   int64_t num_items = 0;
+  std::shared_ptr<const Graph> graph;  ///< Without edges; null when the data declares none.
+  std::string report;                  ///< The content of report.json.
 };
 
 /// The sizes of what prepare_dataset() would find prepared; nothing where it would build. Looks at the
@@ -44,6 +47,10 @@ std::optional<PreparedSizes> prepared_sizes(const DataOptions& options);
 
 /// Whether prepare_dataset() would find these options prepared.
 bool is_prepared(const DataOptions& options);
+
+/// What a report (the content of report.json) says of the graph, as text for a terminal; empty when there
+/// is none.
+std::string format_graph(const std::string& report);
 
 /// The report of a data set as text for a terminal.
 std::string format_report(const Dataset& dataset);

@@ -4,6 +4,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "core/diagnostics.h"
 #include "core/format.h"
 #include "datasets/prepare.h"
 
@@ -44,6 +45,95 @@ std::vector<int64_t> lengths_of(const Interactions& data) {
   for (int64_t user = 0; user < data.num_users; ++user)
     lengths[static_cast<size_t>(user)] = offsets[user + 1] - offsets[user];
   return lengths;
+}
+
+// The nodes that a relation goes from or to, by the types that they are of.
+std::string types_of(const Graph& graph, NodeRange range) {
+  std::vector<std::string> names;
+  for (const auto& type : graph.node_types)
+    if (type.nodes.count > 0 && type.nodes.first >= range.first &&
+        type.nodes.first + type.nodes.count <= range.first + range.count)
+      names.push_back(type.name);
+  return join(names, " or ");
+}
+
+OrderedJson graph_json(const Graph& graph, const std::vector<EdgeCounts>& edges) {
+  OrderedJson json;
+  const auto isolated = isolated_nodes(graph);
+  json["nodes"] = OrderedJson::array();
+  for (size_t i = 0; i < graph.node_types.size(); ++i)
+    json["nodes"].push_back({{"type", graph.node_types[i].name},
+                             {"count", graph.node_types[i].nodes.count},
+                             {"isolated", isolated[i]}});
+  json["relations"] = OrderedJson::array();
+  for (const auto& relation : graph.relations) {
+    OrderedJson entry = {{"name", relation.name},
+                         {"from", types_of(graph, relation.sources)},
+                         {"to", types_of(graph, relation.targets)},
+                         {"edges", relation.num_edges()},
+                         {"weighted", relation.weights.defined()}};
+    if (relation.reverse_of >= 0)
+      entry["reverse_of"] = graph.relations[static_cast<size_t>(relation.reverse_of)].name;
+    json["relations"].push_back(std::move(entry));
+  }
+  json["made_of"] = OrderedJson::array();
+  for (const auto& source : edges) {
+    OrderedJson entry = {{"edges", source.type}};
+    if (!source.path.empty()) entry["file"] = source.path;
+    for (const auto& [name, count] : source.counts) entry["counts"][name] = count;
+    json["made_of"].push_back(std::move(entry));
+  }
+  return json;
+}
+
+// Of many relations a person wants the largest.
+constexpr size_t kShownRelations = 12;
+
+std::string graph_text(const OrderedJson& json) {
+  using Align = TextTable::Align;
+  const auto count = [](const OrderedJson& value) { return format_count(value.get<int64_t>()); };
+  TextTable nodes({"nodes", "number", "without an edge"},
+                  {Align::kLeft, Align::kRight, Align::kRight});
+  for (const auto& type : json.at("nodes"))
+    nodes.add_row(
+        {type.at("type").get<std::string>(), count(type.at("count")), count(type.at("isolated"))});
+  std::vector<OrderedJson> relations = json.at("relations");
+  std::stable_sort(relations.begin(), relations.end(), [](const auto& a, const auto& b) {
+    return a.at("edges").template get<int64_t>() > b.at("edges").template get<int64_t>();
+  });
+  TextTable edges({"relation", "from", "to", "edges"},
+                  {Align::kLeft, Align::kLeft, Align::kLeft, Align::kRight});
+  int64_t num_more = 0, num_reversed = 0;
+  size_t num_shown = 0, num_hidden = 0;
+  for (const auto& relation : relations) {
+    if (relation.contains("reverse_of")) {
+      ++num_reversed;
+    } else if (num_shown == kShownRelations) {
+      ++num_hidden;
+      num_more += relation.at("edges").get<int64_t>();
+    } else {
+      ++num_shown;
+      edges.add_row({relation.at("name").get<std::string>(), relation.at("from").get<std::string>(),
+                     relation.at("to").get<std::string>(), count(relation.at("edges"))});
+    }
+  }
+  auto text = nodes.to_string() + "\n" + edges.to_string();
+  if (num_hidden > 0)
+    text += "and " + format_count(static_cast<int64_t>(num_hidden)) + " relations more with " +
+            format_count(num_more) + " edges\n";
+  if (num_reversed > 0)
+    text += format_count(num_reversed) + " of " +
+            format_count(static_cast<int64_t>(relations.size())) +
+            " relations are others the other way round\n";
+  for (const auto& source : json.at("made_of")) {
+    std::vector<std::string> counts;
+    for (const auto& [name, value] : source.at("counts").items())
+      counts.push_back(name + " " + count(value));
+    text += source.at("edges").get<std::string>() +
+            (source.contains("file") ? " of " + source.at("file").get<std::string>() : "") + ": " +
+            join(counts) + "\n";
+  }
+  return text;
 }
 
 }  // namespace
@@ -133,6 +223,7 @@ std::string make_report(const DatasetParts& parts, const PreparationFacts& facts
     json["splits"][kSplitNames[split]] = {
         {"interactions", std::count(splits, splits + num_rows, split)}, {"users", users}};
   }
+  if (parts.graph) json["graph"] = graph_json(*parts.graph, facts.edges);
   json["read"] = facts.num_read;
   json["steps"] = OrderedJson::array();
   for (const auto& step : facts.steps) {
@@ -144,6 +235,11 @@ std::string make_report(const DatasetParts& parts, const PreparationFacts& facts
   json["notes"] = facts.notes;
   json["fingerprint"] = parts.fingerprint;
   return json.dump(2) + "\n";
+}
+
+std::string format_graph(const std::string& report) {
+  const auto json = OrderedJson::parse(report);
+  return json.contains("graph") ? graph_text(json.at("graph")) : "";
 }
 
 std::string format_report(const Dataset& dataset) {
@@ -188,6 +284,8 @@ std::string format_report(const Dataset& dataset) {
     splits.add_row({name, count(split.at("interactions")), count(split.at("users"))});
   }
   text += "\n" + splits.to_string();
+  const auto graph = format_graph(dataset.report());
+  if (!graph.empty()) text += "\n" + graph;
   for (const auto& warning : json.at("warnings"))
     text += "warning: " + warning.get<std::string>() + "\n";
   for (const auto& note : json.at("notes")) text += "note: " + note.get<std::string>() + "\n";

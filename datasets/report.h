@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "datasets/dataset_builder.h"
+#include "datasets/graph_builder.h"
 #include "datasets/rows.h"
 
 namespace reckon {
@@ -14,6 +15,7 @@ struct PreparationFacts {
   std::vector<CleaningStep> steps;
   std::vector<std::string> warnings;
   std::vector<std::string> notes;  ///< What is in order, but worth knowing.
+  std::vector<EdgeCounts> edges;   ///< Of the graph, if there is one.
 };
 
 /// Sentences about a split that gives training what it should not know, and about held-out rows
