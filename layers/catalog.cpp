@@ -4,6 +4,7 @@
 #include "layers/bpr_objective.h"
 #include "layers/cosine_contrastive_objective.h"
 #include "layers/direct_au_objective.h"
+#include "layers/distmult_scorer.h"
 #include "layers/dot_scorer.h"
 #include "layers/gmf_scorer.h"
 #include "layers/graph_contrastive_objective.h"
@@ -14,12 +15,16 @@
 #include "layers/neumf_scorer.h"
 #include "layers/no_position.h"
 #include "layers/recurrent_encoder.h"
+#include "layers/rotate_scorer.h"
 #include "layers/sampled_softmax_objective.h"
 #include "layers/set_pooling_encoder.h"
 #include "layers/sinusoidal_position.h"
 #include "layers/softmax_objective.h"
 #include "layers/squared_error_objective.h"
+#include "layers/transe_scorer.h"
 #include "layers/transformer_encoder.h"
+#include "layers/transr_scorer.h"
+#include "layers/triples_objective.h"
 #include "layers/ultra_gcn_objective.h"
 #include "layers/warp_objective.h"
 
@@ -62,6 +67,13 @@ void add_layers(Catalog& catalog) {
   catalog.add<WarpObjective>(
       "warp", "Each target above the first violating negative, weighted by its rank.");
   catalog.add<SquaredErrorObjective>("squared_error", "Squared error of ratings, with L2.");
+  catalog.add<TriplesObjective>(
+      "triples", "Facts about items above corrupted ones; beside an objective that ranks.");
+
+  catalog.add<TranseScorer>("transe", "A relation moves the head to the tail.");
+  catalog.add<TransrScorer>("transr", "The same in a space of each relation's own.");
+  catalog.add<DistmultScorer>("distmult", "A relation weighs the factors of an inner product.");
+  catalog.add<RotateScorer>("rotate", "A relation turns the head in the complex plane.");
 }
 
 }  // namespace reckon

@@ -4,12 +4,14 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "core/schema.h"
 #include "layers/scorer.h"
+#include "layers/triples.h"
 
 namespace reckon {
 
@@ -78,6 +80,8 @@ struct ObjectiveInput {
   std::function<ScorerSide()> all_items;  ///< vectors [I, D], ids [I]; asked for only when needed.
   /// Vectors [..., D] of any items [...]; only when `any_items` is needed.
   std::function<ScorerSide(const torch::Tensor&)> items;
+  /// Rows [..., D] of the items' own table, before dropout and propagation.
+  std::function<torch::Tensor(const torch::Tensor& ids)> item_table;
   bool items_are_sparse = false;  ///< Gradients of items are to name only the rows touched.
   Scorer* scorer = nullptr;
   /// The graph itself as a view, then those that were asked for; empty when none were.
@@ -97,6 +101,7 @@ struct ObjectiveNeeds {
   bool user_ids = false;       ///< ScorerSide::ids of users is looked at.
   bool any_items = false;      ///< ObjectiveInput::items is asked for.
   bool origins = false;        ///< ScorerSide::origin is looked at.
+  bool triples = false;        ///< Facts about items, Deps::triples.
   ViewNeeds views;
 };
 
@@ -115,12 +120,16 @@ class Objective : public torch::nn::Module {
   using Kind = Objective;
   static constexpr const char* kKind = "objective";
   struct Deps {
-    int64_t width = 0;
+    int64_t width = 0;        ///< Of the vectors that scorers see.
+    int64_t table_width = 0;  ///< Of the rows of the items' own table.
     int64_t num_users = 0;
     int64_t num_items = 0;
     /// Counts the training interactions, with the `num_neighbours` closest items of each (0: none); a
     /// pass over the data. Empty while only sizes are known.
     std::function<InteractionStatistics(int64_t num_neighbours)> statistics;
+    /// What the data says of items beside the interactions; null when it says nothing, or while only
+    /// sizes are known.
+    std::shared_ptr<const Triples> triples;
   };
   /// Keys that every objective takes beside its own: an entry of the list `objectives`.
   struct Common {

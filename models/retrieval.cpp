@@ -12,6 +12,7 @@
 #include "models/interaction_matrix.h"
 #include "models/interaction_statistics.h"
 #include "models/known_users.h"
+#include "models/triples_of.h"
 
 namespace reckon {
 
@@ -87,8 +88,12 @@ EmbeddingTable make_table(const IdOptions& options, int64_t num_rows, int64_t wi
   return table;
 }
 
-Objective::Deps deps_of_objectives(const Model::Deps& deps, int64_t width) {
-  Objective::Deps out{.width = width, .num_users = deps.num_users, .num_items = deps.num_items};
+Objective::Deps deps_of_objectives(const Model::Deps& deps, int64_t width, int64_t table_width) {
+  Objective::Deps out{.width = width,
+                      .table_width = table_width,
+                      .num_users = deps.num_users,
+                      .num_items = deps.num_items};
+  out.triples = triples_of(deps.graph);
   if (deps.train != nullptr)
     out.statistics = [train = deps.train](int64_t num_neighbours) {
       return interaction_statistics(*train, num_neighbours);
@@ -250,7 +255,7 @@ Retrieval::Retrieval(const Options& options, const Deps& deps)
                                                     .num_items = deps.num_items,
                                                     .has_user_ids = options.user.id.has_value()},
                                        "model.scorer"));
-  const auto objective_deps = deps_of_objectives(deps, width);
+  const auto objective_deps = deps_of_objectives(deps, width, dim);
   for (size_t i = 0; i < options.objectives.size(); ++i) {
     const auto path = "model.objectives[" + std::to_string(i) + "]";
     auto objective = build_slot(options.objectives[i], objective_deps, path);
@@ -266,6 +271,12 @@ Retrieval::Retrieval(const Options& options, const Deps& deps)
                               options.propagation->location().to_string() +
                               " makes vectors of those of the step alone",
                           "leave one of the two out"}});
+    // Without data and graph nobody knows yet what will be there.
+    if (needs.triples && !objective_deps.triples && (deps.graph != nullptr || deps.train != nullptr))
+      throw ConfigError(
+          {{options.objectives[i].location(), path + ": learns triples, and the data declares none",
+            "name what says something of items in data.graph: edges of type triples, "
+            "or of an attribute of items"}});
     if (needs.labels && !deps.has_ratings)
       throw ConfigError(
           {{options.objectives[i].location(), path + ": learns ratings, and the data has none",
@@ -640,6 +651,7 @@ LossParts Retrieval::loss(const Represented& rows, const std::vector<torch::Tens
   // Of what is propagated only the rows of the step are there.
   input.items_are_sparse = shared.empty() ? options_.item.id.sparse : !wants_all_items_;
   if (!shared.empty()) input.views = views(shared);
+  input.item_table = [&](const torch::Tensor& ids) { return items_->lookup(ids); };
   input.scorer = scorer_.get();
   // What an objective sees beside that: the negatives that it asked for.
   const auto input_of = [&](size_t objective) {

@@ -25,9 +25,11 @@ using ::testing::Not;
 class BadInput : public ::testing::Test {
  protected:
   Said train(const std::string& sections, const std::string& data = "",
-             const std::string& run = "run") const {
-    return reckon(
-        {"train", shop_.experiment("e.yaml", sections, data), "--force", "--run", shop_.file(run)});
+             const std::string& run = "run", const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> words = {"train", shop_.experiment("e.yaml", sections, data),
+                                      "--force", "--run", shop_.file(run)};
+    words.insert(words.end(), more.begin(), more.end());
+    return reckon(words);
   }
   nlohmann::json result(const std::string& run = "run") const {
     return nlohmann::json::parse(read_file(shop_.file(run + "/test-result.json")));
@@ -105,11 +107,19 @@ TEST_F(BadInput, ACatalogueOfOneItemRunsThroughEveryPreset) {
                                                  "ease",       "edlae",  "pure_svd", "gf_cf",
                                                  "slim",       "ials"};
     const bool is_fitted = fitted.contains(name);
+    // What learns facts needs one about the one item.
+    shop_.write("items.csv", "item,kind\nonly,thing\n");
+    std::vector<std::string> graph;
+    if (name == "cke")
+      graph = {"--set", "data.files.items={path: items.csv}", "--set",
+               "data.graph={edges: [interactions, {type: attribute, column: kind}]}"};
     const auto said = train(
         "model: {preset: " + name + "}\n" +
-        (is_fitted ? "training: {type: fit}\n"
-                   : "training: {epochs: 1, batch_size: 4, threads: 1, early_stopping: null}\n") +
-        "evaluation: {metrics: [ndcg@10, recall@10], mask_seen: false}\n");
+            (is_fitted
+                 ? "training: {type: fit}\n"
+                 : "training: {epochs: 1, batch_size: 4, threads: 1, early_stopping: null}\n") +
+            "evaluation: {metrics: [ndcg@10, recall@10], mask_seen: false}\n",
+        "", "run", graph);
     ASSERT_EQ(said.code, 0) << name << "\n" << said.err;
     EXPECT_EQ(result()["metrics"]["recall@10"]["mean"], 1.0) << name;
     EXPECT_THAT(said.out, HasSubstr("the catalogue has 1 items: larger cut-offs see all of them"))

@@ -72,6 +72,18 @@ TEST_F(Impossible, EarlyStoppingWithoutAValidationPart) {
         << split;
 }
 
+TEST_F(Impossible, FactsWhereTheDataDeclaresNone) {
+  const std::string model =
+      "model: {family: retrieval, dim: 8, user: {id: {}}, objectives: [{type: bpr}, {type: "
+      "triples}]}\n";
+  const std::string expected =
+      "error: model.objectives[1]: learns triples, and the data declares none\n"
+      "    hint: name what says something of items in data.graph: edges of type triples, or of an "
+      "attribute of items\n";
+  EXPECT_EQ(message(model), "e.yaml:5:78: " + expected);
+  EXPECT_EQ(message(model, "  graph: {edges: [interactions]}\n"), "e.yaml:6:78: " + expected);
+}
+
 TEST_F(Impossible, AFileOfVectorsThatIsNotThere) {
   EXPECT_THAT(message("model: {preset: mf, item: {id: {pretrained: vectors.tsv}}, user: {id: "
                       "{pretrained: also.npy}}}\n"),

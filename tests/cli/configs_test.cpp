@@ -79,9 +79,10 @@ TEST(Presets, EachBuildsFromItsOwnFileAlone) {
 // other without.
 constexpr std::array kWhole = {R"(
 data:
-  files: {interactions: {path: a.csv}, validation: {path: b.csv}, test: {path: c.csv}, items: {path: d.csv}, users: {path: e.csv}}
+  files: {interactions: {path: a.csv}, validation: {path: b.csv}, test: {path: c.csv}, items: {path: d.csv}, users: {path: e.csv}, triples: {path: f.csv}, links: {path: g.csv}, friends: {path: h.csv}}
   cleaning: {filters: [{column: price, at_least: 3}]}
   split: files
+  graph: {edges: [interactions, triples, friends, {type: attribute, column: genre}]}
 model: {family: retrieval, user: {id: {}, history: {encoder: transformer}}, objectives: [bce]}
 training: {type: supervised, early_stopping: {}, optimizer: {type: adam, groups: [{parameters: ["*"]}]}}
 evaluation: {protocol: sampled, negatives: {}, categories: {column: genres}, reranking: mmr}
@@ -91,7 +92,7 @@ tune: {search: halving, trials: 2, min_epochs: 1, reduction: 2, parameters: {mod
 data:
   files: {interactions: {path: a.csv}}
   split: leave_one_out
-model: {family: retrieval, user: {id: {}, history: {encoder: gru}}, objectives: [bce]}
+model: {family: retrieval, user: {id: {}, history: {encoder: gru}}, objectives: [bce, triples]}
 training: {type: supervised, early_stopping: {}, optimizer: {type: adam, groups: [{parameters: ["*"]}]}}
 )"};
 
@@ -100,6 +101,7 @@ const std::map<std::string, std::string> kRequired = {
     {"model retrieval", "{user: {history: {encoder: gru}}, objectives: [bpr]}"},
     {"split time", "{test_from: 10}"},
     {"model recvae", "{alternate: {}}"},
+    {"edges attribute", "{column: genre}"},
 };
 
 const SchemaBase& schema() { return Schema<Experiment>::instance(); }

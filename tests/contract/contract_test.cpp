@@ -22,6 +22,7 @@
 #include "export/exporter.h"
 #include "layers/position.h"
 #include "layers/sequence_encoder.h"
+#include "layers/triple_scorer.h"
 #include "models/propagation.h"
 #include "tests/support/gradients.h"
 #include "training/checkpoint.h"
@@ -87,10 +88,15 @@ std::vector<Case> every_model() {
                                     "{type: dot}", "{type: softmax}")});
   for (const auto& name : names<Scorer>())
     cases.push_back({"scorer_" + name, around("{id: {}}", "{type: " + name + "}", "{type: bce}")});
+  for (const auto& name : names<TripleScorer>())
+    cases.push_back({"triple_scorer_" + name,
+                     around("{id: {}}", "{type: dot}",
+                            "{type: bpr}, {type: triples, scorer: {type: " + name + "}}")});
   for (const auto& name : names<Propagation>())
     cases.push_back({"propagation_" + name, along(name, "{type: bpr}")});
   for (const auto& name : names<Objective>()) {
-    const auto objective = "{type: " + name + "}";
+    // Facts teach items alone.
+    const auto objective = (name == "triples" ? "{type: bpr}, " : "") + ("{type: " + name + "}");
     // What compares views of a graph teaches beside what learns from users and items.
     if (name == "graph_contrastive") {
       for (const auto* view : {"edge_dropout", "noise"})
@@ -295,6 +301,9 @@ class Contract : public ::testing::TestWithParam<Case> {
     fs::create_directories(folder_);
     std::ofstream all(folder_ / "all.tsv"), train(folder_ / "train.tsv"),
         validation(folder_ / "validation.tsv"), test(folder_ / "test.tsv");
+    std::ofstream items(folder_ / "items.tsv");
+    items << "item\tkind\n";
+    for (int64_t item = 0; item < kItems; ++item) items << "i" << item << "\tk" << item % 5 << "\n";
     for (auto* file : {&all, &train, &validation, &test})
       *file << "user\titem\trating\ttimestamp\n";
     for (int64_t user = 0; user < kUsers; ++user)
@@ -313,13 +322,18 @@ class Contract : public ::testing::TestWithParam<Case> {
   void read(const std::vector<std::string>& overrides, bool with_dropout = true) {
     const auto& c = GetParam();
     const bool of_files = c.split.find("files") != std::string::npos;
+    const bool of_graph = c.model.find("triples") != std::string::npos ||
+                          c.model.find("preset: cke") != std::string::npos;
+    const std::string graph =
+        of_graph ? "\n  graph: {edges: [interactions, {type: attribute, column: kind}]}" : "";
     const auto tree = assemble_experiment(
         parse_yaml("data:\n  directory: '" + folder_.string() + "'\n  cache: '" +
                        (folder_ / "cache").string() + "'\n  files: " +
-                       (of_files ? "{interactions: {path: train.tsv}, validation: {path: "
-                                   "validation.tsv}, test: {path: test.tsv}}"
-                                 : "{interactions: {path: all.tsv}}") +
-                       "\n  split: " + c.split + "\nmodel: " + c.model +
+                       (of_files   ? "{interactions: {path: train.tsv}, validation: {path: "
+                                     "validation.tsv}, test: {path: test.tsv}}"
+                        : of_graph ? "{interactions: {path: all.tsv}, items: {path: items.tsv}}"
+                                   : "{interactions: {path: all.tsv}}") +
+                       graph + "\n  split: " + c.split + "\nmodel: " + c.model +
                        "\ntraining: " + c.training + "\n",
                    "contract.yaml"),
         overrides, catalog());
@@ -335,8 +349,10 @@ class Contract : public ::testing::TestWithParam<Case> {
 
   std::shared_ptr<Model> build(uint64_t seed = 1) const {
     torch::manual_seed(seed);
-    return experiment_.model.build(
-        {.num_users = dataset_.num_users(), .num_items = dataset_.num_items(), .train = &train_});
+    return experiment_.model.build({.num_users = dataset_.num_users(),
+                                    .num_items = dataset_.num_items(),
+                                    .train = &train_,
+                                    .graph = dataset_.graph()});
   }
 
   struct Losses : TrainingObserver {
@@ -720,7 +736,9 @@ TEST(Catalog, EveryNameInItStandsInAnExperimentOfThisSuite) {
   for (auto& c : every_split()) cases.push_back(c);
   for (const auto& c : cases) {
     const auto tree = parse_yaml(
-        "data: {files: {interactions: {path: x.tsv}, test: {path: y.tsv}}, split: files}\nmodel: " +
+        "data: {files: {interactions: {path: x.tsv}, test: {path: y.tsv}, items: {path: i.tsv}, "
+        "triples: {path: t.tsv}, friends: {path: f.tsv}}, split: files, graph: {edges: "
+        "[interactions, triples, friends, {type: attribute, column: kind}]}}\nmodel: " +
             c.model + "\ntraining: " + c.training + "\n",
         "case.yaml");
     if (const auto* preset = tree.at_path("model.preset")) presets.insert(preset->scalar_text());

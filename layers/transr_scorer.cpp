@@ -1,0 +1,72 @@
+#include "layers/transr_scorer.h"
+
+#include <vector>
+
+#include "layers/objective_terms.h"
+#include "layers/relation_vectors.h"
+#include "layers/unit_vectors.h"
+
+namespace reckon {
+namespace {
+
+// The place of each row when rows of one relation stand together, and how many each relation has.
+struct Grouped {
+  torch::Tensor order;    // [n] int64
+  torch::Tensor inverse;  // [n] int64
+  std::vector<int64_t> counts;
+};
+
+Grouped grouped_by(const torch::Tensor& relations, int64_t num_relations) {
+  Grouped out;
+  out.order = std::get<1>(relations.sort(/*stable=*/true, /*dim=*/0, /*descending=*/false));  // [n]
+  out.inverse = torch::empty_like(out.order);                                                 // [n]
+  out.inverse.index_copy_(0, out.order, torch::arange(relations.size(0), torch::kLong));
+  const auto counts = at::bincount(relations, {}, num_relations);  // [R]
+  out.counts.assign(counts.data_ptr<int64_t>(), counts.data_ptr<int64_t>() + counts.numel());
+  return out;
+}
+
+// Each row times the matrix of its relation, one product for each relation that is there: gathering a
+// matrix for each row would move D times as much memory.   Shapes   x [n, M, D] -> [n, M, K]
+torch::Tensor projected(const torch::Tensor& x, const Grouped& groups,
+                        const std::vector<torch::Tensor>& matrices) {
+  const auto sorted = x.index_select(0, groups.order);  // [n, M, D]
+  const auto parts = sorted.split_with_sizes(groups.counts, 0);
+  std::vector<torch::Tensor> products;
+  for (size_t r = 0; r < parts.size(); ++r)
+    if (groups.counts[r] > 0) products.push_back(at::matmul(parts[r], matrices[r]));
+  return torch::cat(products).index_select(0, groups.inverse);  // [n, M, K]
+}
+
+}  // namespace
+
+void TransrScorer::Options::describe(Schema<Options>& schema) {
+  schema.field("relation_dim", &Options::relation_dim)
+      .positive()
+      .at_most(65536)
+      .doc("Width of the spaces of relations; left out, that of the vectors.");
+  schema.field("normalize", &Options::normalize)
+      .doc("Compare vectors divided by their lengths, so that none can escape by growing.");
+}
+
+TransrScorer::TransrScorer(const Options& options, const Deps& deps) : options_(options) {
+  const auto width = options.relation_dim.value_or(deps.width);
+  relations_ = register_parameter("relations", draw_relation_vectors(deps.num_relations, width));
+  matrices_ = register_parameter(
+      "matrices", torch::eye(deps.width, width).expand({deps.num_relations, -1, -1}).clone());
+}
+
+torch::Tensor TransrScorer::forward(const torch::Tensor& heads, const torch::Tensor& relations,
+                                    const torch::Tensor& tails) {
+  const auto unit = [&](const torch::Tensor& x) {
+    return options_.normalize ? unit_vectors(x) : x;
+  };
+  const auto groups = grouped_by(relations, relations_.size(0));
+  const auto matrices = matrices_.unbind(0);
+  const auto h = unit(projected(unit(heads), groups, matrices));            // [n, M, K]
+  const auto t = unit(projected(unit(tails), groups, matrices));            // [n, M, K]
+  const auto r = unit(relations_.index_select(0, relations)).unsqueeze(1);  // [n, 1, K]
+  return -squared_norm(h + r - t);                                          // [n, M]
+}
+
+}  // namespace reckon
