@@ -4,12 +4,15 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <memory>
 
 #include "datasets/graph_builder.h"
 #include "datasets/splitter.h"
+#include "datasets/table_loader.h"
 #include "evaluation/evaluator.h"
 #include "evaluation/reranker.h"
+#include "models/feature_encoding.h"
 
 namespace reckon {
 namespace {
@@ -96,7 +99,24 @@ void check_categories_and_reranking(const ConfigNode& tree, const EvaluationOpti
   }
 }
 
+// What the model asks of each table.
+std::map<TableRole, std::vector<ColumnRequest>> columns_asked_for(const Component<Model>& model) {
+  std::map<TableRole, std::vector<ColumnRequest>> out;
+  const auto note = [&](TableRole role, const std::vector<ColumnRequest>& requests) {
+    out[role] = requests;
+    return missing_contents(requests, kTinySize);
+  };
+  model.build({.num_users = kTinySize, .num_items = kTinySize, .columns = note});
+  return out;
+}
+
 }  // namespace
+
+void check_feature_columns(const ConfigNode& tree, const Experiment& experiment,
+                           Problems& problems) {
+  for (const auto& [role, requests] : columns_asked_for(experiment.model))
+    check_columns_asked_for(experiment.data, role, requests, tree, problems);
+}
 
 void check_combinations(const ConfigNode& tree, const Experiment& experiment,
                         std::optional<bool> has_validation, Problems& problems) {

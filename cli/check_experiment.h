@@ -21,4 +21,9 @@ void check_combinations(const ConfigNode& tree, const Experiment& experiment,
 void check_categories(const ConfigNode& tree, const EvaluationOptions& evaluation,
                       const std::vector<std::string>& item_columns, Problems& problems);
 
+/// Adds the columns of item and user tables that the model asks for and the data has not, as far as the
+/// files are there: their heads are looked at.
+void check_feature_columns(const ConfigNode& tree, const Experiment& experiment,
+                           Problems& problems);
+
 }  // namespace reckon

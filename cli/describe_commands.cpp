@@ -35,6 +35,8 @@ int check(const ExperimentSource& source, const std::string& sizes_text, const C
   const auto experiment = read_experiment(tree, catalog);
   Problems misfits;
   check_combinations(tree, experiment, std::nullopt, misfits);
+  if (misfits.is_empty() && !files_exist(experiment.data))
+    check_feature_columns(tree, experiment, misfits);
   misfits.throw_if_any();
   print_lines("schema   ok");
   std::optional<DataSizes> sizes;
@@ -51,6 +53,7 @@ int check(const ExperimentSource& source, const std::string& sizes_text, const C
       check_display(tree, experiment.export_options, schema.item_columns, problems);
       check_categories(tree, experiment.evaluation, schema.item_columns, problems);
     }
+    check_feature_columns(tree, experiment, problems);
     problems.throw_if_any();
     print_lines("columns  ok: " + join(schema.columns));
     // Of a cross-validation each fold is prepared for itself.

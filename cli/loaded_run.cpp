@@ -9,6 +9,7 @@
 #include "core/files.h"
 #include "core/format.h"
 #include "core/log.h"
+#include "datasets/table_loader.h"
 #include "datasets/vectors.h"
 #include "evaluation/results_io.h"
 #include "training/checkpoint.h"
@@ -19,10 +20,12 @@ namespace fs = std::filesystem;
 std::shared_ptr<Model> build_model(const Experiment& experiment, const Dataset& dataset,
                                    const Interactions& train, int64_t seed) {
   torch::manual_seed(static_cast<uint64_t>(seed));
-  auto model = experiment.model.build({.num_users = dataset.num_users(),
-                                       .num_items = dataset.num_items(),
-                                       .train = &train,
-                                       .graph = dataset.graph()});
+  auto model = experiment.model.build(
+      {.num_users = dataset.num_users(),
+       .num_items = dataset.num_items(),
+       .train = &train,
+       .graph = dataset.graph(),
+       .columns = column_source(experiment.data, dataset.users(), dataset.items(), log_warning)});
   for (const auto& request : model->pretrained()) {
     const auto path = experiment.data.resolve(request.path);
     const auto& ids = request.items ? dataset.items() : dataset.users();
@@ -99,10 +102,13 @@ LoadedRun load_run(const std::string& directory, const std::vector<std::string>&
                         checkpoint.data_fingerprint.substr(0, 12) + ") than these files give (" +
                         run.dataset.fingerprint().substr(0, 12) + ")");
   run.train = run.dataset.part(Split::kTrain);
-  run.model = run.experiment.model.build({.num_users = run.dataset.num_users(),
-                                          .num_items = run.dataset.num_items(),
-                                          .train = &run.train,
-                                          .graph = run.dataset.graph()});
+  run.model =
+      run.experiment.model.build({.num_users = run.dataset.num_users(),
+                                  .num_items = run.dataset.num_items(),
+                                  .train = &run.train,
+                                  .graph = run.dataset.graph(),
+                                  .columns = column_source(run.experiment.data, run.dataset.users(),
+                                                           run.dataset.items(), log_warning)});
   load_model(*run.model, checkpoint.model, run.checkpoint);
   run.model->eval();
   return run;

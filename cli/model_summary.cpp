@@ -6,6 +6,7 @@
 
 #include "core/format.h"
 #include "datasets/graph_builder.h"
+#include "models/feature_encoding.h"
 
 namespace reckon {
 namespace {
@@ -56,12 +57,20 @@ std::string summarize_model(const Component<Model>& model, const std::optional<D
   constexpr int64_t kBase = 8;
   const std::vector<DataSizes> probes = {{kBase, kBase}, {kBase + 1, kBase}, {kBase, kBase + 1}};
   std::vector<Part> parts;
+  bool has_features = false;
   for (size_t probe = 0; probe < probes.size(); ++probe) {
     const auto [num_users, num_items] = probes[probe];
     const auto around = graph != nullptr ? resized_graph(*graph, num_users, num_items) : Graph();
-    const auto built = model.build({.num_users = num_users,
-                                    .num_items = num_items,
-                                    .graph = graph != nullptr ? &around : nullptr});
+    const auto built = model.build(
+        {.num_users = num_users,
+         .num_items = num_items,
+         .graph = graph != nullptr ? &around : nullptr,
+         .columns = [&](TableRole role, const std::vector<ColumnRequest>& requests) {
+           has_features = true;
+           const auto& sizes_here = probes[probe];
+           return missing_contents(requests, role == TableRole::kItems ? sizes_here.num_items
+                                                                       : sizes_here.num_users);
+         }});
     size_t index = 0;
     collect(*built, "model", 0, probe, parts, index);
   }
@@ -89,6 +98,11 @@ std::string summarize_model(const Component<Model>& model, const std::optional<D
         "U users and I items are not known yet: prepare the data, or give --sizes "
         "users=..,items=..\n";
   }
+  if (has_features)
+    out +=
+        "vectors for the values of feature columns come on top: the values are counted when "
+        "training "
+        "begins\n";
   return out;
 }
 

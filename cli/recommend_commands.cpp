@@ -12,7 +12,7 @@ namespace reckon {
 void add_recommend_commands(CLI::App& app, const Catalog&, Action& action) {
   struct Options {
     RecommendOptions recommend;
-    std::string history, user, similar_to, input, format = "table", model;
+    std::string history, user, features, similar_to, input, format = "table", model;
     bool as_json = false;
   };
   auto options = std::make_shared<Options>();
@@ -22,12 +22,14 @@ void add_recommend_commands(CLI::App& app, const Catalog&, Action& action) {
       "--user and --history go together: the history then takes the place of the stored one.\n"
       "A line of --input:\n"
       "  {\"history\": [\"50\", \"181\"], \"k\": 10, \"exclude\": [\"7\"]}\n"
-      "Its keys: history and user (one or both) or similar_to; k, exclude, candidates, "
-      "exclude_seen.");
+      "Its keys: history and user (one or both), or features {\"age\": 25} and perhaps history, or "
+      "similar_to; k, exclude, candidates, exclude_seen.");
   command->add_option("MODEL", options->recommend.model_path, "The exported file")->required();
   auto* history =
       command->add_option("--history", options->history, "Item ids, oldest first: 50,181,172");
   auto* user = command->add_option("--user", options->user, "A user of the training data");
+  auto* features = command->add_option("--features", options->features,
+                                       "What describes a user: age=25,gender=F");
   auto* similar =
       command->add_option("--similar-to", options->similar_to, "An item: the items most like it");
   auto* input = command->add_option("--input", options->input,
@@ -46,6 +48,7 @@ void add_recommend_commands(CLI::App& app, const Catalog&, Action& action) {
     // An empty history is a request too: absence is what counts.
     if (history->count() > 0) options->recommend.history = options->history;
     if (user->count() > 0) options->recommend.user = options->user;
+    if (features->count() > 0) options->recommend.features = options->features;
     if (similar->count() > 0) options->recommend.similar_to = options->similar_to;
     if (input->count() > 0) options->recommend.input_path = options->input;
     if (options->format == "json") options->recommend.format = RecommendOptions::Format::kJson;

@@ -13,6 +13,9 @@ namespace reckon {
 namespace batch_key {
 inline constexpr const char* kUsers = "users";      // [B] int64 dense user ids
 inline constexpr const char* kHistory = "history";  // [B, T] int64, left-padded with kPaddingId
+// Of requests alone: the user given by what describes it (models/feature_encoding.h), in place of the id.
+inline constexpr const char* kUserCodes = "user_codes";      // [B, L] int64
+inline constexpr const char* kUserNumbers = "user_numbers";  // [B, N] float64
 inline constexpr const char* kTargets = "targets";  // [B] or [B, T] int64; kPaddingId: no target
 inline constexpr const char* kLabels = "labels";    // like targets, float32
 inline constexpr const char* kWeights = "weights";  // like targets, float32

@@ -341,6 +341,11 @@ void DataOptions::describe(Schema<DataOptions>& s) {
       .doc(
           "Folder of prepared data, as `reckon prepare` names it, whose users and items keep their "
           "numbers; new ones come behind them. So a model of that data goes on with this.");
+  s.field("whole_catalogue", &DataOptions::whole_catalogue)
+      .doc(
+          "Whether items of data.files.items that nobody has chosen are items too. A model with "
+          "item "
+          "features ranks them by these; to every other model they are all alike.");
   s.field("cache", &DataOptions::cache)
       .non_empty()
       .doc(
@@ -351,6 +356,8 @@ void DataOptions::describe(Schema<DataOptions>& s) {
                 return (o.files.validation.empty() && o.files.test.empty()) || !o.split ||
                        o.split.build()->takes_files();
               });
+  s.invariant("whole_catalogue", "needs a table of items in 'files'",
+              [](const DataOptions& o) { return !o.whole_catalogue || !o.files.items.empty(); });
   s.invariant("split", "type 'files' needs a 'test' or 'validation' file",
               [](const DataOptions& o) {
                 return !o.files.validation.empty() || !o.files.test.empty() || !o.split ||

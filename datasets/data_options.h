@@ -125,6 +125,7 @@ struct DataOptions {
   Component<Splitter> split;
   std::optional<GraphOptions> graph;
   std::string ids_from;
+  bool whole_catalogue = false;
   std::string cache = ".reckon/cache";
 
   static void describe(Schema<DataOptions>& schema);

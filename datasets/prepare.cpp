@@ -11,12 +11,13 @@
 #include "core/format.h"
 #include "datasets/catalog.h"
 #include "datasets/cleaning.h"
-#include "datasets/data_schema.h"
 #include "datasets/dataset_cache.h"
 #include "datasets/graph_builder.h"
 #include "datasets/hash.h"
 #include "datasets/report.h"
 #include "datasets/rows.h"
+#include "datasets/table_loader.h"
+#include "datasets/table_reader.h"
 
 namespace reckon {
 namespace {
@@ -148,89 +149,13 @@ struct Numbering {
       source_of.push_back(column[row]);
     }
   }
-};
 
-/// Reads the tables of one role into columns whose rows are dense ids.
-class TableLoader {
- public:
-  TableLoader(const DataOptions& options, const IdMap& ids, const std::string& role,
-              std::vector<std::string>& warnings)
-      : options_(options), ids_(ids), role_(role), warnings_(warnings) {}
-
-  std::vector<TableColumn> load(const FileList& files) {
-    if (files.empty()) return {};
-    std::vector<uint8_t> is_seen(static_cast<size_t>(ids_.size()), 0);
-    for (const auto& file : files) read(file, is_seen);
-    const auto num_seen = std::count(is_seen.begin(), is_seen.end(), 1);
-    const auto what =
-        role_ + (files.files.size() == 1 ? " table " : " tables ") + files.files.front().path;
-    if (num_seen < ids_.size())
-      warnings_.push_back(what + " has no row for " + format_count(ids_.size() - num_seen) +
-                          " of " + format_count(ids_.size()) + " " + role_ + "s");
-    if (num_foreign_ > 0)
-      warnings_.push_back(what + " has " + format_count(num_foreign_) + " rows of " + role_ +
-                          "s without interactions; they are left out");
-    if (num_repeated_ > 0)
-      warnings_.push_back(what + " has " + format_count(num_repeated_) +
-                          " rows of ids that stood before; the first of each counts");
-    if (num_malformed_ > 0)
-      warnings_.push_back(what + " has " + format_count(num_malformed_) +
-                          " malformed rows; they were skipped");
-    return std::move(columns_);
+  /// Numbers an id that no row has, unless it is numbered.
+  void add_without_rows(const std::string& raw) {
+    if (ids.find(raw) >= 0) return;
+    ids.add(raw);
+    source_of.push_back(kNone);
   }
-
- private:
-  void read(const FileOptions& file, std::vector<uint8_t>& is_seen) {
-    const auto path = options_.resolve(file.path);
-    const auto table = open_table(file, path);
-    const auto display = resolve_display(table->columns(), file, path);
-    std::vector<TableReader::Selection> selection = {
-        {resolve_id(table->columns(), file.roles, role_, path), ColumnType::kText}};
-    std::vector<size_t> places;
-    for (const auto column : display) {
-      selection.push_back({column, ColumnType::kText});
-      places.push_back(place_of(table->columns()[column].name));
-    }
-    table->select(selection);
-    RowBlock block;
-    while (table->next(block)) {
-      for (const auto& row : block.malformed) {
-        if (options_.cleaning.malformed == CleaningOptions::Malformed::kRefuse)
-          throw DataError(path, row.line, row.what,
-                          "'cleaning: {malformed: skip}' counts such rows and goes on");
-        ++num_malformed_;
-      }
-      for (size_t row = 0; row < block.size(); ++row) {
-        const auto id = ids_.find(block.columns[0].text[row]);
-        if (id < 0) {
-          ++num_foreign_;
-          continue;
-        }
-        auto& seen = is_seen[static_cast<size_t>(id)];
-        if (seen != 0) {
-          ++num_repeated_;
-          continue;
-        }
-        seen = 1;
-        for (size_t i = 0; i < places.size(); ++i)
-          columns_[places[i]].values[static_cast<size_t>(id)] = block.columns[i + 1].text[row];
-      }
-    }
-  }
-
-  size_t place_of(const std::string& name) {
-    for (size_t i = 0; i < columns_.size(); ++i)
-      if (columns_[i].name == name) return i;
-    columns_.push_back({name, std::vector<std::string>(static_cast<size_t>(ids_.size()))});
-    return columns_.size() - 1;
-  }
-
-  const DataOptions& options_;
-  const IdMap& ids_;
-  std::string role_;
-  std::vector<std::string>& warnings_;
-  std::vector<TableColumn> columns_;
-  int64_t num_foreign_ = 0, num_repeated_ = 0, num_malformed_ = 0;
 };
 
 Dataset build_dataset(const DataOptions& options, const std::string& fingerprint) {
@@ -288,7 +213,9 @@ Dataset build_dataset(const DataOptions& options, const std::string& fingerprint
   const auto before =
       options.ids_from.empty() ? DatasetIds() : read_dataset_ids(prepared_file(options.ids_from));
   const Numbering users(rows.users, rows.user, is_kept, before.users);
-  const Numbering items(rows.items, rows.item, is_kept, before.items);
+  Numbering items(rows.items, rows.item, is_kept, before.items);
+  if (options.whole_catalogue)
+    for (const auto& raw : read_table_ids(options, TableRole::kItems)) items.add_without_rows(raw);
   DatasetParts parts;
   auto& data = parts.interactions;
   data.num_users = users.ids.size();
@@ -333,9 +260,9 @@ Dataset build_dataset(const DataOptions& options, const std::string& fingerprint
   parts.fingerprint = fingerprint;
   facts.warnings = split_warnings(data, parts.split_of);
   parts.item_columns =
-      TableLoader(options, parts.items, "item", facts.warnings).load(options.files.items);
+      read_display_columns(options, TableRole::kItems, parts.items, facts.warnings);
   parts.user_columns =
-      TableLoader(options, parts.users, "user", facts.warnings).load(options.files.users);
+      read_display_columns(options, TableRole::kUsers, parts.users, facts.warnings);
   if (options.graph) {
     auto built = build_graph(options, parts.users, parts.items, data, parts.split_of);
     parts.graph = std::make_shared<const Graph>(std::move(built.graph));
@@ -360,8 +287,10 @@ std::string dataset_fingerprint(const DataOptions& options, int version) {
     meaning.ids_from = read_dataset_head(prepared_file(options.ids_from)).fingerprint;
   Catalog catalog;
   add_datasets(catalog);
-  const auto text =
-      "version " + std::to_string(version) + "\n" + emit_yaml(emit_config(meaning, catalog));
+  auto tree = emit_config(meaning, catalog);
+  // An option that came later: where it is off, the data is what it was without it.
+  if (!options.whole_catalogue) tree.erase("whole_catalogue");
+  const auto text = "version " + std::to_string(version) + "\n" + emit_yaml(tree);
   uint64_t low = 1, high = 2;
   add_to_digest(text, low, high);
   for (const auto* file : files_of(options)) {

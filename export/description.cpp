@@ -24,6 +24,7 @@ void for_each_member(D& d, const Visit& visit) {
   visit("fallback", d.fallback);
   visit("ranks_for_everybody", d.ranks_for_everybody);
   visit("user_ids", d.user_ids);
+  visit("user_columns", d.user_columns);
   visit("user_histories", d.user_histories);
   visit("user_items", d.user_items);
   visit("inner_product", d.inner_product);

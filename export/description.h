@@ -18,7 +18,7 @@ struct MethodDescription {
 /// What an exported file says of itself: the JSON that its describe() returns.
 struct Description {
   /// Files of another version are refused; it grows when methods or their meaning change.
-  static constexpr int64_t kVersion = 2;
+  static constexpr int64_t kVersion = 3;
 
   int64_t num_items = 0;
   int64_t num_users = 0;
@@ -34,6 +34,7 @@ struct Description {
   bool ranks_for_everybody = false;  ///< The model itself answers such requests; no fallback.
 
   bool user_ids = false;        ///< The file holds the ids of users.
+  std::vector<std::string> user_columns;  ///< What recommend_features reads of a user.
   bool user_histories = false;  ///< It holds their items, the newest `user_items` of each; 0: all.
   int64_t user_items = 0;
 

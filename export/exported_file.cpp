@@ -33,6 +33,17 @@ c10::List<c10::List<std::string>> to_lists(const std::vector<std::vector<std::st
   return out;
 }
 
+c10::List<c10::Dict<std::string, std::string>> to_dicts(const ExportedFile::Features& features) {
+  c10::List<c10::Dict<std::string, std::string>> out;
+  out.reserve(features.size());
+  for (const auto& row : features) {
+    c10::Dict<std::string, std::string> texts;
+    for (const auto& [name, text] : row) texts.insert(name, text);
+    out.push_back(texts);
+  }
+  return out;
+}
+
 std::vector<std::string> to_ids(const IValue& value) {
   std::vector<std::string> out;
   for (const IValue& id : value.toListRef()) out.push_back(id.toStringRef());
@@ -173,6 +184,13 @@ NamedRanking ExportedFile::recommend_user(const Ids& users, int64_t k, const IdL
                                      exclude_seen, to_lists(histories)}));
 }
 
+NamedRanking ExportedFile::recommend_features(const Features& features, int64_t k,
+                                              const IdLists& exclude, const Ids& candidates,
+                                              const IdLists& histories) const {
+  return to_ranking(impl_->call("recommend_features", {to_dicts(features), k, to_lists(exclude),
+                                                       to_list(candidates), to_lists(histories)}));
+}
+
 NamedRanking ExportedFile::similar_items(const Ids& items, int64_t k) const {
   return to_ranking(impl_->call("similar_items", {to_list(items), k}));
 }
@@ -201,6 +219,11 @@ std::vector<bool> ExportedFile::serves_histories(const IdLists& histories) const
 
 std::vector<bool> ExportedFile::serves_users(const Ids& users, const IdLists& histories) const {
   return to_flags(impl_->call("serves_users", {to_list(users), to_lists(histories)}));
+}
+
+std::vector<bool> ExportedFile::serves_features(const Features& features,
+                                                const IdLists& histories) const {
+  return to_flags(impl_->call("serves_features", {to_dicts(features), to_lists(histories)}));
 }
 
 std::vector<int64_t> ExportedFile::items_left_out(const Ids& users) const {

@@ -2,6 +2,7 @@
 
 #include <torch/types.h>
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,6 +30,8 @@ class ExportedFile {
  public:
   using Ids = std::vector<std::string>;
   using IdLists = std::vector<Ids>;
+  using Features =
+      std::vector<std::map<std::string, std::string>>;  ///< Column to text, by request.
 
   /// Throws   DataError when the file is missing, damaged, cut short, foreign, or of another version.
   explicit ExportedFile(const std::string& path);
@@ -50,6 +53,9 @@ class ExportedFile {
   NamedRanking recommend_user(const Ids& users, int64_t k, const IdLists& exclude = {},
                               const Ids& candidates = {}, bool exclude_seen = false,
                               const IdLists& histories = {}) const;
+  /// Users given by what describes them (description().user_columns).
+  NamedRanking recommend_features(const Features& features, int64_t k, const IdLists& exclude = {},
+                                  const Ids& candidates = {}, const IdLists& histories = {}) const;
   NamedRanking similar_items(const Ids& items, int64_t k) const;
   torch::Tensor score(const IdLists& histories, const IdLists& items) const;  // [B, C]
   torch::Tensor score_user(const Ids& users, const IdLists& items,
@@ -60,6 +66,7 @@ class ExportedFile {
   /// Which requests the model answers itself; the others get description().fallback.
   std::vector<bool> serves_histories(const IdLists& histories) const;
   std::vector<bool> serves_users(const Ids& users, const IdLists& histories = {}) const;
+  std::vector<bool> serves_features(const Features& features, const IdLists& histories = {}) const;
 
   /// How many older items of each user the file does not hold, though it holds newer ones.
   std::vector<int64_t> items_left_out(const Ids& users) const;

@@ -19,6 +19,7 @@
 #include "export/parity.h"
 #include "export/script.h"
 #include "export/text_table.h"
+#include "models/feature_encoding.h"
 
 namespace reckon {
 namespace {
@@ -98,6 +99,8 @@ Description describe(Model& model, const ExportInputs& inputs, const ExportOptio
   d.new_user_with_history = contract.new_user_with_history;
   d.user_features = contract.user_features;
   d.new_item_with_content = contract.new_item_with_content;
+  if (const auto* features = model.user_encoding())
+    for (const auto& column : features->columns()) d.user_columns.push_back(column.name);
   d.fallback = contract.fallback;
   d.ranks_for_everybody = model.ranks_for_everybody();
   d.user_histories = options.include_users && inputs.users != nullptr;
@@ -139,6 +142,24 @@ void trace_model(Model& model, torch::jit::Module& mirrored, Description& d) {
     trace_method(mirrored, "traced_usable", {users, history}, [&](const auto& inputs) {
       return std::vector<torch::Tensor>{model.usable(request_of(d, inputs[0], inputs[1]))};  // [B]
     });
+  if (const auto* features = model.user_encoding()) {
+    const auto [codes, numbers] =
+        features->encode(std::vector<std::map<std::string, std::string>>(kTracedRows));
+    const auto request = [&](const auto& inputs) {
+      auto out = request_of(d, inputs[0], inputs[1]);
+      out.set(batch_key::kUserCodes, inputs[2]);    // [B, L]
+      out.set(batch_key::kUserNumbers, inputs[3]);  // [B, M]
+      return out;
+    };
+    const std::vector<torch::Tensor> examples = {torch::full_like(users, kUnknownId), history,
+                                                 codes, numbers};
+    trace_method(mirrored, "traced_encode_features", examples,
+                 [&](const auto& inputs) { return model.encode(request(inputs)).tensors; });
+    if (!d.ranks_for_everybody)
+      trace_method(mirrored, "traced_usable_features", examples, [&](const auto& inputs) {
+        return std::vector<torch::Tensor>{model.usable(request(inputs))};  // [B]
+      });
+  }
   const auto state = model.encode(request_of(d, users, history));
   d.num_states = static_cast<int64_t>(state.tensors.size());
   TORCH_CHECK(d.num_states > 0, "export: the model's state has no tensors");
@@ -200,6 +221,27 @@ void add_columns(torch::jit::Module& file, const ExportInputs& inputs, Descripti
   file.register_attribute("column_names", c10::ListType::ofStrings(), names);
 }
 
+// What turns the raw values that describe a user into codes.
+void add_user_features(torch::jit::Module& file, const FeatureEncoding& features, Description& d,
+                       const std::shared_ptr<torch::jit::CompilationUnit>& unit) {
+  c10::List<std::string> names, separators;
+  for (size_t c = 0; c < features.columns().size(); ++c) {
+    const auto& column = features.columns()[c];
+    names.push_back(column.name);
+    separators.push_back(column.separator);
+    if (column.length == 0) continue;
+    const auto value = [&](int64_t row) { return column.vocabulary.value(row); };
+    const auto table =
+        make_id_table(column.vocabulary.size(), value, "__torch__.FeatureValues", unit);
+    d.id_bytes += text_bytes(table);
+    file.register_module("feature_" + std::to_string(c), table);
+  }
+  file.register_attribute("feature_names", c10::ListType::ofStrings(), names);
+  // TorchScript's sources know no "\r".
+  file.register_attribute("feature_blanks", c10::StringType::get(), std::string(kBlanks));
+  file.register_attribute("feature_separators", c10::ListType::ofStrings(), separators);
+}
+
 torch::jit::Module build_file(Model& model, const ExportInputs& inputs, Description& d) {
   auto unit = std::make_shared<torch::jit::CompilationUnit>();
   torch::jit::Module file(c10::QualifiedName("__torch__.Recommender"), unit);
@@ -243,9 +285,11 @@ torch::jit::Module build_file(Model& model, const ExportInputs& inputs, Descript
                                            (d.user_items > 0 ? held.left_out.nbytes() : 0));
   }
   add_columns(file, inputs, d, unit);
+  const auto* features = model.user_encoding();
+  if (features != nullptr) add_user_features(file, *features, d, unit);
   d.methods = describe_methods(d);
   file.register_attribute("description", c10::StringType::get(), d.to_json());
-  define_methods(file, method_source(d, has_bias));
+  define_methods(file, method_source(d, has_bias, features));
   file.eval();
   return file;
 }

@@ -42,16 +42,18 @@ def pool_scores(self, states: List[Tensor], pool: Tensor, whole: bool) -> Tensor
 )";
 
 // What is usable in a request is the model's to say.
-constexpr const char* kWithFallback = R"(
-def usable(self, users: Tensor, history: Tensor) -> Tensor:
-    return self.model.traced_usable(users, history)
+constexpr const char* kUsable = R"(
+def usable@OF@(self, @DECLARED@) -> Tensor:
+    return self.model.traced_usable@OF@(@PASSED@)
 
-def rank_scores(self, users: Tensor, history: Tensor, pool: Tensor, whole: bool) -> Tensor:
-    scores = self.pool_scores(self.encode(users, history), pool, whole)
+def rank_scores@OF@(self, @DECLARED@, pool: Tensor, whole: bool) -> Tensor:
+    scores = self.pool_scores(self.encode@OF@(@PASSED@), pool, whole)
     popular = self.fallback_scores if whole else self.fallback_scores[pool]
-    scores = torch.where(self.usable(users, history).unsqueeze(1), scores, popular.unsqueeze(0))
+    scores = torch.where(self.usable@OF@(@PASSED@).unsqueeze(1), scores, popular.unsqueeze(0))
     return scores.masked_fill(scores != scores, -float('inf'))
+)";
 
+constexpr const char* kWithFallback = R"(
 def candidate_scores(self, users: Tensor, history: Tensor, candidates: Tensor) -> Tensor:
     ids = candidates.clamp(0)
     scores = self.score_states(self.encode(users, history), ids).float()
@@ -59,14 +61,16 @@ def candidate_scores(self, users: Tensor, history: Tensor, candidates: Tensor) -
     return scores.masked_fill(candidates < 0, float('nan'))
 )";
 
-constexpr const char* kWithoutFallback = R"(
-def usable(self, users: Tensor, history: Tensor) -> Tensor:
+constexpr const char* kUsableAlways = R"(
+def usable@OF@(self, @DECLARED@) -> Tensor:
     return users == users
 
-def rank_scores(self, users: Tensor, history: Tensor, pool: Tensor, whole: bool) -> Tensor:
-    scores = self.pool_scores(self.encode(users, history), pool, whole)
+def rank_scores@OF@(self, @DECLARED@, pool: Tensor, whole: bool) -> Tensor:
+    scores = self.pool_scores(self.encode@OF@(@PASSED@), pool, whole)
     return scores.masked_fill(scores != scores, -float('inf'))
+)";
 
+constexpr const char* kWithoutFallback = R"(
 def candidate_scores(self, users: Tensor, history: Tensor, candidates: Tensor) -> Tensor:
     scores = self.score_states(self.encode(users, history), candidates.clamp(0)).float()
     return scores.masked_fill(candidates < 0, float('nan'))
@@ -92,7 +96,11 @@ def select_best(self, scores: Tensor, count: int) -> Tuple[Tensor, Tensor]:
         places[row] = at[order[:count]]
     return places, values
 
-def rank(self, users: Tensor, history: Tensor, k: int, exclude: Tensor, pool: Tensor, whole: bool) -> Tuple[Tensor, Tensor]:
+)";
+
+// The same for requests of ids and for those of features, with other tensors in them.
+constexpr const char* kRankRows = R"(
+def rank@OF@(self, @DECLARED@, k: int, exclude: Tensor, pool: Tensor, whole: bool) -> Tuple[Tensor, Tensor]:
     if k < 1:
         raise ValueError("k must be at least 1, got " + str(k))
     num_rows = users.size(0)
@@ -104,7 +112,7 @@ def rank(self, users: Tensor, history: Tensor, k: int, exclude: Tensor, pool: Te
     values: List[Tensor] = []
     for begin in range(0, num_rows, step):
         end = min(begin + step, num_rows)
-        scores = self.rank_scores(users[begin:end], history[begin:end], pool, whole)
+        scores = self.rank_scores@OF@(@BLOCK_PASSED@, pool, whole)
         inside = exclude[:, (exclude[0] >= begin).logical_and(exclude[0] < end)]
         if inside.size(1) > 0:
             places = torch.searchsorted(pool, inside[1]).clamp(0, pool.size(0) - 1)
@@ -114,7 +122,9 @@ def rank(self, users: Tensor, history: Tensor, k: int, exclude: Tensor, pool: Te
         items.append(pool[best].masked_fill(value == -float('inf'), -2))
         values.append(value)
     return torch.cat(items), torch.cat(values)
+)";
 
+constexpr const char* kWholePool = R"(
 def whole_pool(self) -> Tensor:
     return torch.arange(@NUM_ITEMS@)
 )";
@@ -209,6 +219,115 @@ def serves_histories(self, histories: List[List[str]]) -> List[bool]:
 def score(self, histories: List[List[str]], items: List[List[str]]) -> Tensor:
     users = self.unknown_users(len(histories))
     return self.candidate_scores(users, self.dense_histories(histories), self.place_candidates(items, len(histories)))
+)";
+
+// --- Users given by raw values of the columns that describe them. Each column has its own few lines,
+// --- which features_source() puts together from these.
+
+constexpr const char* kFeatures = R"(
+def feature_texts(self, features: List[Dict[str, str]], column: int) -> List[str]:
+    name = self.feature_names[column]
+    out: List[str] = []
+    for row in features:
+        out.append(row[name].strip(self.feature_blanks) if name in row else "")
+    return out
+
+def check_feature_names(self, features: List[Dict[str, str]]):
+    for row in features:
+        for name in row.keys():
+            if name not in self.feature_names:
+                raise ValueError("there is no feature '" + name + "'; this file knows " + ", ".join(self.feature_names))
+
+def list_codes(self, rows: List[int], codes: List[int], num_rows: int, length: int) -> Tensor:
+    counts = [0] * num_rows
+    out = [-2] * (num_rows * length)
+    for i in range(len(codes)):
+        begin = rows[i] * length
+        count = counts[rows[i]]
+        is_new = count < length
+        for j in range(count):
+            if out[begin + j] == codes[i]:
+                is_new = False
+        if is_new:
+            out[begin + count] = codes[i]
+            counts[rows[i]] = count + 1
+    for row in range(num_rows):
+        if counts[row] == 0:
+            out[row * length] = -1
+    return torch.tensor(out, dtype=torch.long).reshape(num_rows, length)
+
+def feature_numbers(self, texts: List[str], name: str, from_zero: bool) -> Tensor:
+    out: List[float] = []
+    for text in texts:
+        if len(text) == 0:
+            out.append(float('nan'))
+        else:
+            digits = 0
+            others = 0
+            for c in text:
+                if "0123456789".find(c) >= 0:
+                    digits += 1
+                elif "+-.eE".find(c) < 0:
+                    others += 1
+            if digits == 0 or others > 0:
+                raise ValueError(name + ": expected a number, got '" + text + "'")
+            number = float(text)
+            if number - number != 0.0:
+                raise ValueError(name + ": expected a number, got '" + text + "'")
+            if from_zero and number < 0.0:
+                raise ValueError(name + ": expected a number of at least 0, got '" + text + "'")
+            out.append(number)
+    return torch.tensor(out, dtype=torch.double).unsqueeze(1)
+)";
+
+constexpr const char* kReadFeatures = R"(
+def read_features(self, features: List[Dict[str, str]]) -> Tuple[Tensor, Tensor]:
+    self.check_feature_names(features)
+    num_rows = len(features)
+    codes: List[Tensor] = [torch.full([num_rows, 0], -2, dtype=torch.long)]
+    numbers: List[Tensor] = [torch.full([num_rows, 0], 0.0, dtype=torch.double)]
+@COLUMNS@    return torch.cat(codes, 1), torch.cat(numbers, 1)
+)";
+constexpr const char* kReadCategory = R"(
+    codes.append(self.feature_@C@.find(self.feature_texts(features, @C@)).unsqueeze(1))
+)";
+constexpr const char* kReadCategories = R"(
+    texts_@C@ = self.feature_texts(features, @C@)
+    rows_@C@: List[int] = []
+    values_@C@: List[str] = []
+    for i in range(num_rows):
+        for value in texts_@C@[i].split(self.feature_separators[@C@]):
+            stripped = value.strip(self.feature_blanks)
+            if len(stripped) > 0:
+                rows_@C@.append(i)
+                values_@C@.append(stripped)
+    found_@C@: List[int] = self.feature_@C@.find(values_@C@).tolist()
+    codes.append(self.list_codes(rows_@C@, found_@C@, num_rows, @LENGTH@))
+)";
+constexpr const char* kReadNumber = R"(
+    numbers.append(self.feature_numbers(self.feature_texts(features, @C@), self.feature_names[@C@], @FROM_ZERO@))
+)";
+
+constexpr const char* kRecommendFeatures = R"(
+def histories_beside(self, features: List[Dict[str, str]], histories: List[List[str]]) -> Tensor:
+    if len(histories) > 0:
+        self.check_rows("histories", len(histories), len(features))
+        return self.dense_histories(histories)
+    return torch.full([len(features), @EMPTY_WIDTH@], -2, dtype=torch.long)
+
+def recommend_features(self, features: List[Dict[str, str]], k: int, exclude: List[List[str]] = [], candidates: List[str] = [], histories: List[List[str]] = []) -> Tuple[List[List[str]], Tensor]:
+    if len(exclude) > 0:
+        self.check_rows("exclude", len(exclude), len(features))
+    users = self.unknown_users(len(features))
+    history = self.histories_beside(features, histories)
+    codes, numbers = self.read_features(features)
+    return self.name_rows(self.rank_features(users, history, codes, numbers, k, self.pairs(exclude), self.pool_of(candidates), len(candidates) == 0))
+
+def serves_features(self, features: List[Dict[str, str]], histories: List[List[str]] = []) -> List[bool]:
+    users = self.unknown_users(len(features))
+    codes, numbers = self.read_features(features)
+    out: List[bool] = self.usable_features(users, self.histories_beside(features, histories), codes, numbers).tolist()
+    return out
 )";
 
 constexpr const char* kReadHistories = R"(
@@ -353,17 +472,40 @@ std::string spread_states(int64_t count) {
   return out;
 }
 
+// What the methods that rank are called, and what they are given of each request.
+struct RequestForm {
+  std::string suffix;
+  std::vector<std::string> tensors;
+};
+
+std::vector<RequestForm> request_forms(const Description& d) {
+  std::vector<RequestForm> forms = {{"", {"users", "history"}}};
+  if (d.user_features) forms.push_back({"_features", {"users", "history", "codes", "numbers"}});
+  return forms;
+}
+
+std::string in_form(const std::string& source, const RequestForm& form) {
+  std::string declared, passed, block;
+  for (const auto& name : form.tensors) {
+    const std::string comma = declared.empty() ? "" : ", ";
+    declared += comma + name + ": Tensor";
+    passed += comma + name;
+    block += comma + name + "[begin:end]";
+  }
+  auto out = replaced(source, "@OF@", form.suffix);
+  out = replaced(out, "@DECLARED@", declared);
+  out = replaced(out, "@BLOCK_PASSED@", block);
+  return replaced(out, "@PASSED@", passed);
+}
+
 std::string model_calls(const Description& d) {
   const auto states = spread_states(d.num_states);
-  std::string out = "\ndef encode(self, users: Tensor, history: Tensor) -> List[Tensor]:\n";
-  if (d.num_states == 1) {
-    out += "    return [self.model.traced_encode(users, history)]\n";
-  } else {
-    std::string names;
-    for (int64_t i = 0; i < d.num_states; ++i) names += (i > 0 ? ", s" : "s") + std::to_string(i);
-    out += "    " + names + " = self.model.traced_encode(users, history)\n    return [" + names +
-           "]\n";
-  }
+  std::string names;
+  for (int64_t i = 0; i < d.num_states; ++i) names += (i > 0 ? ", s" : "s") + std::to_string(i);
+  std::string encode = "\ndef encode@OF@(self, @DECLARED@) -> List[Tensor]:\n    ";
+  encode += names + " = self.model.traced_encode@OF@(@PASSED@)\n    return [" + names + "]\n";
+  std::string out;
+  for (const auto& form : request_forms(d)) out += in_form(encode, form);
   out +=
       "\ndef score_states(self, states: List[Tensor], candidates: Tensor) -> Tensor:\n"
       "    return self.model.traced_score(" +
@@ -429,6 +571,12 @@ std::string no_seen(const Description& d) {
          "true}`";
 }
 
+std::string joined(const std::vector<std::string>& names) {
+  std::string out;
+  for (const auto& name : names) out += (out.empty() ? "" : ", ") + name;
+  return out;
+}
+
 // What recommend_user ranks by.
 std::string meaning_of_user(const Description& d) {
   if (d.ranks_for_everybody) return "The same list for users that the file knows.";
@@ -451,6 +599,21 @@ std::string meaning_of_user(const Description& d) {
          "holds, or empty.";
 }
 
+std::string features_source(const Description& d, const FeatureEncoding& features) {
+  std::string columns;
+  for (size_t c = 0; c < features.columns().size(); ++c) {
+    const auto& column = features.columns()[c];
+    std::string source = column.length == 0                        ? kReadNumber
+                         : column.type == FeatureType::kCategories ? kReadCategories
+                                                                   : kReadCategory;
+    source = replaced(source.substr(1), "@C@", std::to_string(c));
+    source = replaced(source, "@LENGTH@", std::to_string(column.length));
+    columns += replaced(source, "@FROM_ZERO@", column.at_least ? "True" : "False");
+  }
+  return kFeatures + replaced(kReadFeatures, "@COLUMNS@", columns) +
+         replaced(kRecommendFeatures, "@EMPTY_WIDTH@", d.max_length > 0 ? "1" : "0");
+}
+
 }  // namespace
 
 std::vector<MethodDescription> describe_methods(const Description& d) {
@@ -468,6 +631,8 @@ std::vector<MethodDescription> describe_methods(const Description& d) {
         "this file holds no users: the model has no user ids, and it was exported without "
         "`export: {include_users: true}`; call recommend or score with a history";
   if (!d.item_vectors) no_vectors = "this model has no item vectors to compare";
+  const std::string no_features =
+      d.user_features ? "" : "this model reads no columns that describe a user";
   const auto inputs = tensor_inputs(d).declared;
   return {
       {"recommend",
@@ -490,6 +655,15 @@ std::vector<MethodDescription> describe_methods(const Description& d) {
            " exclude_seen leaves out the items that the file holds of each user, and "
            "those of `histories`. A user without anything usable gets the fallback.",
        no_users},
+      {"recommend_features",
+       "(self, features: List[Dict[str, str]], k: int, exclude: List[List[str]] = [], candidates: "
+       "List[str] = [], histories: List[List[str]] = []) -> " +
+           lists,
+       "The same for users given by what describes them: column name to raw text" +
+           (d.user_columns.empty() ? std::string() : ", of " + joined(d.user_columns)) +
+           ". Columns left out, empty texts and values that training never had count as unknown. "
+           "histories: one list for each user, oldest item first, or empty.",
+       no_features},
       {"similar_items", "(self, items: List[str], k: int) -> " + lists,
        "The k items whose vectors have the largest cosine with that of each given item, without "
        "itself; an empty list for an unknown item.",
@@ -520,6 +694,11 @@ std::vector<MethodDescription> describe_methods(const Description& d) {
        "reads; "
        "the others get the fallback.",
        no_users},
+      {"serves_features",
+       "(self, features: List[Dict[str, str]], histories: List[List[str]] = []) -> List[bool]",
+       "Which of these users have a value or a history that the model can use; the others get the "
+       "fallback.",
+       no_features},
       {"items_left_out", "(self, users: List[str]) -> List[int]",
        "How many older items of each user export.user_items kept out of the file, so that "
        "exclude_seen "
@@ -531,7 +710,8 @@ std::vector<MethodDescription> describe_methods(const Description& d) {
   };
 }
 
-std::string method_source(const Description& d, bool has_factor_bias) {
+std::string method_source(const Description& d, bool has_factor_bias,
+                          const FeatureEncoding* features) {
   std::string out = model_calls(d);
   if (d.inner_product) {
     auto text = replaced(kScoreByFactors, "@REDUCE@", d.sum_of_queries ? kReduceSum : kReduceMax);
@@ -540,15 +720,19 @@ std::string method_source(const Description& d, bool has_factor_bias) {
   } else {
     out += d.scores_all ? kScoreAll : kScoreByBlocks;
   }
-  out += d.ranks_for_everybody ? std::string(kWithoutFallback) : std::string(kWithFallback);
+  for (const auto& form : request_forms(d))
+    out += in_form(d.ranks_for_everybody ? kUsableAlways : kUsable, form);
+  out += d.ranks_for_everybody ? kWithoutFallback : kWithFallback;
   // Rows at a time: 16 million scores, or without an inner product 64 thousand in blocks of items.
   const bool by_whole_rows = d.inner_product || d.scores_all;
-  auto rank = replaced(kRank, "@BLOCK@", by_whole_rows ? "16777216" : "65536");
+  out += kRank;
+  auto rank = replaced(kRankRows, "@BLOCK@", by_whole_rows ? "16777216" : "65536");
   rank = replaced(rank, "@WIDTH@",
                   d.scores_all      ? std::to_string(d.num_items)
                   : d.inner_product ? "max(1, pool.size(0))"
                                     : "min(4096, max(1, pool.size(0)))");
-  out += replaced(rank, "@NUM_ITEMS@", std::to_string(d.num_items));
+  for (const auto& form : request_forms(d)) out += in_form(rank, form);
+  out += replaced(kWholePool, "@NUM_ITEMS@", std::to_string(d.num_items));
   out += replaced(kNames, "@MAX_LENGTH@", std::to_string(d.max_length));
   out += display_source(d);
   out += d.max_length > 0 ? kReadHistories : kReadNoHistories;
@@ -566,6 +750,7 @@ std::string method_source(const Description& d, bool has_factor_bias) {
       out += replaced(kNoStoredHistories, "@EMPTY_WIDTH@", d.max_length > 0 ? "1" : "0");
     out += kUsers;
   }
+  if (features != nullptr) out += features_source(d, *features);
   if (d.item_vectors) out += kSimilar;
   const auto inputs = tensor_inputs(d);
   auto forward = replaced(kForward, "@INPUTS@", inputs.declared);

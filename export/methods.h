@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "export/description.h"
+#include "models/feature_encoding.h"
 
 namespace reckon {
 
@@ -21,6 +22,12 @@ std::vector<MethodDescription> describe_methods(const Description& description);
 ///   fallback_scores [I] float32; factor_items [I, D] and factor_bias [I]; item_vectors [I, D];
 ///   user_offsets [U + 1] int64, user_items [E] int32 and user_left_out [U] int32: each only where the
 ///   description says so
-std::string method_source(const Description& description, bool has_factor_bias);
+/// With `features`, which is null without Description::user_features:
+///   model          traced_encode_features(users, history, codes, numbers), and traced_usable_features
+///                  where a fallback is needed
+///   feature_blanks what is stripped off values; feature_names, feature_separators
+///                  by column; feature_0, feature_1, ...: id table of the values of each that has any
+std::string method_source(const Description& description, bool has_factor_bias,
+                          const FeatureEncoding* features);
 
 }  // namespace reckon

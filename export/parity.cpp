@@ -11,6 +11,7 @@
 #include "core/diagnostics.h"
 #include "core/ids.h"
 #include "export/exporter.h"
+#include "models/feature_encoding.h"
 
 namespace reckon {
 namespace {
@@ -59,6 +60,7 @@ class Parity {
     for (const int64_t rows : {1, 4, 9}) {
       if (d_.method("recommend")->refusal.empty()) check_histories(rows);
       if (d_.user_ids) check_users(rows);
+      if (d_.user_features) check_features(rows);
       if (d_.item_vectors) check_similar(rows);
     }
     return report_;
@@ -217,13 +219,21 @@ class Parity {
     return out;
   }
 
+  // The history that the model reads of a user with these items.   Shapes  -> [1, T]
+  torch::Tensor newest(const std::vector<int64_t>& items) const {
+    const auto count = std::min<int64_t>(d_.max_length, static_cast<int64_t>(items.size()));
+    if (count == 0) return torch::full({1, 1}, kPaddingId, torch::kLong);
+    return torch::tensor(std::vector<int64_t>(items.end() - count, items.end()), torch::kLong)
+        .unsqueeze(0);
+  }
+
   // The model's scores of every item for one request, in double.   Shapes  -> [I]
   torch::Tensor all_scores(int64_t user, const std::vector<int64_t>& items) {
-    const auto count = std::min<int64_t>(d_.max_length, static_cast<int64_t>(items.size()));
-    const std::vector<int64_t> newest(items.end() - count, items.end());
-    auto history = torch::full({1, 1}, kPaddingId, torch::kLong);  // [1, T]
-    if (count > 0) history = torch::tensor(newest, torch::kLong).unsqueeze(0);
-    const auto asked = request(torch::full({1}, user, torch::kLong), history);
+    return scores_of(request(torch::full({1}, user, torch::kLong), newest(items)));
+  }
+
+  // Shapes   asked of one row -> [I]
+  torch::Tensor scores_of(const Batch& asked) {
     if (!model_.usable(asked).item<bool>())
       return inputs_.item_counts.to(torch::kFloat).to(torch::kDouble);  // [I]
     const auto state = model_.encode(asked);
@@ -386,6 +396,69 @@ class Parity {
                    all_scores(inputs_.users->find(sent.users[row]), known(sent.histories[row])), {},
                    {}, sent.k);
     report_.num_comparisons += rows;
+  }
+
+  // Somebody whose values are known, rare, of another kind of text, or not given.
+  std::map<std::string, std::string> draw_features() {
+    std::map<std::string, std::string> out;
+    for (const auto& column : model_.user_encoding()->columns()) {
+      const auto draw_value = [&] {
+        const auto size = column.vocabulary.size();
+        return size == 0 || draw(4) == 0 ? std::string("\x01no such value")
+                                         : std::string(column.vocabulary.value(draw(size)));
+      };
+      if (draw(5) == 0) continue;
+      if (column.length == 0) {
+        out[column.name] = draw(5) == 0 ? std::string() : std::to_string(draw(100)) + ".5";
+        continue;
+      }
+      out[column.name] = draw_value();
+      if (column.type == FeatureType::kCategories)
+        for (auto more = draw(column.length + 2); more > 0; --more)
+          out[column.name] += column.separator + " " + draw_value();
+    }
+    return out;
+  }
+
+  void check_features(int64_t rows) {
+    const auto at = " (batch " + std::to_string(rows) + ")";
+    const auto& encoding = *model_.user_encoding();
+    std::vector<std::map<std::string, std::string>> described;
+    for (int64_t row = 0; row < rows; ++row) described.push_back(draw_features());
+    const auto all = variants(rows);
+    for (const bool with_histories : {false, true}) {
+      if (with_histories && d_.max_length == 0) continue;
+      std::vector<torch::Tensor> scores;
+      std::vector<bool> usable;
+      for (int64_t row = 0; row < rows; ++row) {
+        const auto [codes, numbers] = encoding.encode({described[row]});
+        const auto items = with_histories ? known(all[0].histories[row]) : std::vector<int64_t>();
+        auto asked = request(torch::full({1}, kUnknownId, torch::kLong), newest(items));
+        asked.set(batch_key::kUserCodes, codes);
+        asked.set(batch_key::kUserNumbers, numbers);
+        usable.push_back(model_.usable(asked).item<bool>());
+        scores.push_back(scores_of(asked));  // [I]
+      }
+      const auto name =
+          std::string("recommend_features") + (with_histories ? " with histories" : "");
+      for (const auto& lists : all) {
+        const auto histories = with_histories ? lists.histories : IdLists();
+        for (const auto* file : runs(rows == kOptimizedRows && &lists == &all.back())) {
+          const auto got = from_file(name + at, [&] {
+            return file->recommend_features(described, lists.k, lists.exclude, lists.candidates,
+                                            histories);
+          });
+          for (int64_t row = 0; row < rows; ++row)
+            compare_list(name + at + ", row " + std::to_string(row), got.items[row],
+                         got.scores[row], scores[row], exclude_of(lists, row), lists.candidates,
+                         lists.k);
+          report_.num_comparisons += rows;
+        }
+        const auto served = from_file("serves_features" + at,
+                                      [&] { return file_.serves_features(described, histories); });
+        if (served != usable) differ("serves_features" + at);
+      }
+    }
   }
 
   void check_similar(int64_t rows) {

@@ -20,6 +20,8 @@ class TorchNames : public jit::BuiltinModule {
                                           const std::string& name) override {
     static const std::map<std::string, c10::ScalarType> types = {{"long", c10::ScalarType::Long},
                                                                  {"int", c10::ScalarType::Int},
+                                                                 {"double",
+                                                                  c10::ScalarType::Double},
                                                                  {"float", c10::ScalarType::Float}};
     const auto type = types.find(name);
     if (type == types.end()) return jit::BuiltinModule::attr(place, method, name);

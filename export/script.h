@@ -8,7 +8,7 @@ namespace reckon {
 
 /// Adds the methods of a TorchScript source to `module`.
 ///
-/// Module::define alone resolves nothing but operators; here `torch.long`, `torch.int`, `torch.float`,
+/// Module::define alone resolves nothing but operators; here `torch.long`, `torch.int`, `torch.float`, `torch.double`,
 /// `ValueError` and `RuntimeError` mean what they do in Python.
 void define_methods(torch::jit::Module& module, const std::string& source);
 

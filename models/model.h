@@ -10,12 +10,15 @@
 
 #include "core/catalog.h"
 #include "datasets/batch.h"
+#include "datasets/column_source.h"
 #include "datasets/graph.h"
 #include "datasets/interactions.h"
 #include "datasets/needs.h"
 #include "layers/objective.h"
 
 namespace reckon {
+
+class FeatureEncoding;
 
 /// What a model made of a request; opaque to all but the model. Each tensor has one row per request.
 struct State {
@@ -36,8 +39,8 @@ struct Factors {
 struct Contract {
   bool known_user = false;             ///< By user id, from parameters of the model.
   bool new_user_with_history = false;  ///< By a list of item ids.
-  bool user_features = false;
-  bool new_item_with_content = false;
+  bool user_features = false;          ///< By the values of columns of the table of users.
+  bool new_item_with_content = false;  ///< Items without training rows, by their own columns.
   /// What a request without anything usable gets; a sentence.
   std::string fallback = "the items most popular in training";
 };
@@ -116,6 +119,9 @@ class Model : public torch::nn::Module {
     /// What the data declares beside them (data.graph); null when it declares none.
     const Graph* graph = nullptr;
     bool has_ratings = true;  ///< Whether interactions carry ratings; what learns them asks.
+    /// Columns of the tables of items and users, for models with features; null while only sizes are
+    /// known.
+    ColumnSource columns = nullptr;
   };
 
   /// A file of vectors that the config names for one of the model's tables, row = raw id.
@@ -170,6 +176,10 @@ class Model : public torch::nn::Module {
   /// which scoring then reads, or empties them again: a trace of a folded model holds the result and
   /// not its making. Training has no use for it.
   virtual void fold(bool on) { static_cast<void>(on); }
+
+  /// How the raw values that describe a user become the tensors kUserCodes and kUserNumbers of a
+  /// request; null unless Contract::user_features.
+  virtual const FeatureEncoding* user_encoding() const { return nullptr; }
 
   /// What is to be read from files before training begins.
   virtual std::vector<Pretrained> pretrained() { return {}; }

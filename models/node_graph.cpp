@@ -31,7 +31,7 @@ UndirectedGraph node_graph(const Graph& graph, const std::vector<std::string>& r
   bool is_weighted = false;
   for (const auto& relation : graph.relations) is_weighted |= relation.weights.defined();
   for (const auto& relation : graph.relations) {
-    if (relation.reverse_of >= 0) continue;
+    if (relation.reverse_of >= 0 || relation.num_edges() == 0) continue;
     if (!relations.empty() &&
         std::find(relations.begin(), relations.end(), relation.name) == relations.end())
       continue;

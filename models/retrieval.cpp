@@ -139,7 +139,10 @@ void HistoryOptions::describe(Schema<HistoryOptions>& schema) {
 }
 
 void ItemOptions::describe(Schema<ItemOptions>& schema) {
-  schema.field("id", &ItemOptions::id).doc("A vector for each item id.");
+  schema.field("id", &ItemOptions::id)
+      .doc("A vector for each item id; `null` leaves it to the features alone.");
+  schema.field("features", &ItemOptions::features)
+      .doc("What columns of data.files.items say of it, so that new items can be ranked.");
   schema.field("dropout", &ItemOptions::dropout)
       .at_least(0.0)
       .less_than(1.0)
@@ -147,19 +150,27 @@ void ItemOptions::describe(Schema<ItemOptions>& schema) {
           "Drop probability of item vectors in training: one mask for an item and step, the same "
           "in "
           "histories, targets and negatives.");
+  schema.invariant("needs `id`, `features` or both",
+                   [](const ItemOptions& o) { return o.id.has_value() || o.features.has_value(); });
 }
 
 void UserOptions::describe(Schema<UserOptions>& schema) {
   schema.field("id", &UserOptions::id).doc("A vector for each user id.");
+  schema.field("features", &UserOptions::features)
+      .doc("What columns of data.files.users say of it, so that new users can be served.");
   schema.field("history", &UserOptions::history).doc("The user as the items of the history.");
   schema.field("id_weight", &UserOptions::id_weight)
       .must_be_in(0.0, 1.0)
-      .doc("Weight of the id's vector, the history having the rest; left out, both count whole.");
+      .doc(
+          "Weight of the id's vector and of the features', the history having the rest; left out, "
+          "both count whole.");
   schema.invariant("id_weight", "needs both `id` and `history` to weigh", [](const UserOptions& o) {
     return !o.id_weight || (o.id.has_value() && o.history.has_value());
   });
-  schema.invariant("needs `id`, `history` or both",
-                   [](const UserOptions& o) { return o.id.has_value() || o.history.has_value(); });
+  schema.invariant("needs `id`, `history`, `features` or several of them",
+                   [](const UserOptions& o) {
+                     return o.id.has_value() || o.history.has_value() || o.features.has_value();
+                   });
 }
 
 void Retrieval::Options::describe(Schema<Options>& schema) {
@@ -185,12 +196,37 @@ void Retrieval::Options::describe(Schema<Options>& schema) {
 Retrieval::Retrieval(const Options& options, const Deps& deps)
     : options_(options), num_users_(deps.num_users) {
   const int64_t dim = options.dim;
-  items_ = register_module("items", make_table(options.item.id, deps.num_items, dim));
+  if (options.item.id)
+    items_ = register_module("items", make_table(*options.item.id, deps.num_items, dim));
+  if (options.item.features) {
+    const auto trained = items_with_rows(deps.train, deps.num_items);  // [I]
+    item_features_ =
+        register_module("item_features",
+                        FeatureTable(*options.item.features,
+                                     FeatureTableImpl::Deps{.role = TableRole::kItems,
+                                                            .num_rows = deps.num_items,
+                                                            .width = dim,
+                                                            .option = "model.item.features",
+                                                            .columns = deps.columns,
+                                                            .counted = trained}));
+    if (options.item.id) trained_items_ = register_buffer("trained_items", trained);  // [I]
+  }
   if (options.user.id) {
     users_ = register_module("users", make_table(*options.user.id, deps.num_users, dim));
     trained_users_ =
         register_buffer("trained_users", users_with_rows(deps.train, deps.num_users));  // [U]
   }
+  if (options.user.features)
+    user_features_ =
+        register_module("user_features",
+                        FeatureTable(*options.user.features,
+                                     FeatureTableImpl::Deps{
+                                         .role = TableRole::kUsers,
+                                         .num_rows = deps.num_users,
+                                         .width = dim,
+                                         .option = "model.user.features",
+                                         .columns = deps.columns,
+                                         .counted = users_with_rows(deps.train, deps.num_users)}));
   if (options.user.history) {
     const auto& history = *options.user.history;
     position_ =
@@ -219,7 +255,7 @@ Retrieval::Retrieval(const Options& options, const Deps& deps)
             "give the encoder an output of the model's width"}});
   }
   if (options.propagation) {
-    if (!options.user.id)
+    if (!reads_users())
       throw ConfigError({{options.propagation->location(),
                           "model.propagation: needs user vectors to mix with those of items",
                           "add `id: {}` under model.user"}});
@@ -310,15 +346,22 @@ Retrieval::Retrieval(const Options& options, const Deps& deps)
 }
 
 RequestNeeds Retrieval::request_needs() const {
-  return {.users = has_user_ids(),
+  return {.users = reads_users(),
           .max_length = has_history()        ? options_.user.history->max_length
                         : serves_new_users() ? RequestNeeds::kWholeHistory
                                              : 0};
 }
 
 Contract Retrieval::contract() const {
-  return {.known_user = has_user_ids(),
-          .new_user_with_history = has_history() || serves_new_users()};
+  return {.known_user = reads_users(),
+          .new_user_with_history = has_history() || serves_new_users(),
+          // Along a graph a vector of features stands for a node, which a new user is not.
+          .user_features = !user_features_.is_empty() && !propagation_,
+          .new_item_with_content = !item_features_.is_empty()};
+}
+
+const FeatureEncoding* Retrieval::user_encoding() const {
+  return contract().user_features ? &user_features_->encoding() : nullptr;
 }
 
 torch::Tensor Retrieval::node_rows(const torch::Tensor& nodes,
@@ -329,26 +372,55 @@ torch::Tensor Retrieval::node_rows(const torch::Tensor& nodes,
   return at::embedding(shared[part], places.clamp_min(0));  // [..., D']
 }
 
+namespace {
+// The vectors of ids and features of one side, added up. `trained` says whose vectors of ids mean
+// something, undefined: all of them.
+torch::Tensor parts_of(const EmbeddingTable& table, FeatureTable& features,
+                       const torch::Tensor& trained, const torch::Tensor& ids) {
+  if (features.is_empty()) return table->lookup(ids);  // [..., D]
+  const auto of_features = features->rows(ids);        // [..., D]
+  if (table.is_empty()) return of_features;
+  const auto known = at::embedding(trained.unsqueeze(1), ids.clamp_min(0));  // [..., 1]
+  return table->lookup(ids) * known + of_features;                           // [..., D]
+}
+
+torch::Tensor all_parts_of(const EmbeddingTable& table, FeatureTable& features,
+                           const torch::Tensor& trained) {
+  if (features.is_empty()) return table->all();                  // [N, D]
+  if (table.is_empty()) return features->all();                  // [N, D]
+  return table->all() * trained.unsqueeze(1) + features->all();  // [N, D]
+}
+}  // namespace
+
+torch::Tensor Retrieval::all_users() {
+  return all_parts_of(users_, user_features_, trained_users_);  // [U, D]
+}
+
+torch::Tensor Retrieval::all_item_inputs() {
+  return all_parts_of(items_, item_features_, trained_items_);  // [I, D]
+}
+
 torch::Tensor Retrieval::item_rows(const torch::Tensor& ids,
-                                   const std::vector<torch::Tensor>& shared) const {
+                                   const std::vector<torch::Tensor>& shared) {
   torch::Tensor rows;  // [..., D]
   if (shared.empty())
-    rows = items_->lookup(ids);
+    rows = parts_of(items_, item_features_, trained_items_, ids);
   else  // those of padding and unknown ids are zero
     rows = node_rows(ids.clamp_min(0) + num_users_, shared, kVectors) * ids.ge(0).unsqueeze(-1);
   return dropout_rows(rows, ids, options_.item.dropout, is_training());  // [..., D]
 }
 
 torch::Tensor Retrieval::user_rows(const torch::Tensor& ids,
-                                   const std::vector<torch::Tensor>& shared) const {
-  if (shared.empty()) return users_->lookup(ids);                                  // [..., D]
+                                   const std::vector<torch::Tensor>& shared) {
+  if (shared.empty())
+    return parts_of(users_, user_features_, trained_users_, ids);                  // [..., D]
   return node_rows(ids.clamp_min(0), shared, kVectors) * ids.ge(0).unsqueeze(-1);  // [..., D']
 }
 
-ScorerSide Retrieval::all_items(const std::vector<torch::Tensor>& shared) const {
+ScorerSide Retrieval::all_items(const std::vector<torch::Tensor>& shared) {
   torch::Tensor rows;  // [I, D]
   if (shared.empty())
-    rows = items_->all();
+    rows = all_item_inputs();
   else if (shared[kIndex].defined())
     rows = node_rows(item_ids_ + num_users_, shared, kVectors);
   else
@@ -387,8 +459,17 @@ torch::Tensor Retrieval::joined(const torch::Tensor& of_history, const torch::Te
 }
 
 torch::Tensor Retrieval::known_users(const torch::Tensor& users) {
-  if (!has_user_ids()) return users;
-  return only_known(users, trained_users_);
+  if (!reads_users()) return users;
+  if (user_features_.is_empty()) return only_known(users, trained_users_);
+  const auto& described = user_features_->known();  // [U]
+  return only_known(users, has_user_ids() ? trained_users_.logical_or(described) : described);
+}
+
+torch::Tensor Retrieval::usable(const Batch& request) {
+  const auto usable = Model::usable(request);  // [B]
+  if (!request.has(batch_key::kUserCodes)) return usable;
+  return usable.logical_or(FeatureEncoding::tells_anything(
+      request.at(batch_key::kUserCodes), request.at(batch_key::kUserNumbers)));  // [B]
 }
 
 State Retrieval::encode(const Batch& request) {
@@ -401,9 +482,14 @@ State Retrieval::encode(const Batch& request) {
     const auto any = history.ne(kPaddingId).any(1).unsqueeze(-1);        // [B, 1]
     query = history_states(history, shared, false).select(1, -1) * any;  // [B, D]
   }
-  if (has_user_ids()) {
+  if (reads_users()) {
     const auto users = known_users(request.at(batch_key::kUsers));  // [B]
-    auto rows = user_rows(users, shared);                           // [B, D]
+    torch::Tensor rows;  // [B, D]
+    if (request.has(batch_key::kUserCodes))
+      rows = user_features_->vectors(request.at(batch_key::kUserCodes),
+                                     request.at(batch_key::kUserNumbers));
+    else  // features of whom nothing is known are a vector too, which training learnt
+      rows = user_rows(user_features_.is_empty() ? users : request.at(batch_key::kUsers), shared);
     // Costly, and for those alone whom the graph has not seen.
     if (serves_new_users() && !has_history() && (is_tracing() || !users.ge(0).all().item<bool>())) {
       const auto items = distinct_items(request.at(batch_key::kHistory));  // [B, T]
@@ -448,11 +534,12 @@ std::optional<torch::Tensor> Retrieval::item_vectors() {
 }
 
 std::optional<torch::Tensor> Retrieval::user_vectors() {
-  if (!has_user_ids()) return std::nullopt;
+  if (!reads_users()) return std::nullopt;
   const auto shared = for_scoring().shared;
   const auto rows =
-      shared.empty() ? users_->all() : shared[kVectors].slice(0, 0, num_users_);  // [U, D]
-  return rows * trained_users_.unsqueeze(1);                                      // [U, D]
+      shared.empty() ? all_users() : shared[kVectors].slice(0, 0, num_users_);      // [U, D]
+  const auto known = known_users(torch::arange(rows.size(0), torch::kLong)).ge(0);  // [U]
+  return rows * known.unsqueeze(1);                                                 // [U, D]
 }
 
 std::vector<Model::Pretrained> Retrieval::pretrained() {
@@ -470,7 +557,7 @@ std::vector<Model::Pretrained> Retrieval::pretrained() {
                    .load = load,
                    .width = options_.dim});
   };
-  add(options_.item.id, true, items_);
+  if (options_.item.id) add(*options_.item.id, true, items_);
   if (options_.user.id) add(*options_.user.id, false, users_);
   return out;
 }
@@ -482,7 +569,7 @@ Needs Retrieval::needs() const {
                                             : Needs::Examples::kSequences;
   needs.max_length = request_needs().max_length;
   needs.windows = has_history() && options_.user.history->windows;
-  needs.users = has_user_ids();
+  needs.users = reads_users();
   return needs;
 }
 
@@ -513,7 +600,7 @@ torch::Tensor Retrieval::nodes_of(std::span<const Batch* const> step) const {
 std::vector<torch::Tensor> Retrieval::shared(std::span<const Batch* const> step) {
   if (!propagation_) return {};
   const auto rows = nodes_of(step);                         // [R]
-  const auto users = users_->all(), items = items_->all();  // [U, D], [I, D]
+  const auto users = all_users(), items = all_item_inputs();  // [U, D], [I, D]
   const auto made = propagation_->forward(users, items, rows, std::nullopt);
   std::vector<torch::Tensor> shared{made.vectors, row_index(rows, num_users_ + num_items()),
                                     wants_origins_ ? made.origin : torch::Tensor()};
@@ -527,7 +614,7 @@ std::vector<torch::Tensor> Retrieval::shared(std::span<const Batch* const> step)
 
 Retrieval::Scoring Retrieval::propagate_all() {
   if (!propagation_) return {};
-  const auto users = users_->all(), items = items_->all();                       // [U, D], [I, D]
+  const auto users = all_users(), items = all_item_inputs();                     // [U, D], [I, D]
   const auto nodes = at::arange(num_users_ + num_items(), item_ids_.options());  // [U + I]
   Scoring scoring;
   scoring.shared = {propagation_->forward(users, items, nodes, std::nullopt).vectors,
@@ -584,7 +671,7 @@ Learnable::Represented Retrieval::represent(const Batch& shard,
     rows = torch::div(flat, targets.size(1), "floor");                          // [P]
     auto states = history_states(shard.at(batch_key::kHistory), shared, true);  // [B, T, D]
     queries = states.flatten(0, 1).index_select(0, flat);                       // [P, D]
-    if (has_user_ids())
+    if (reads_users())
       queries = joined(queries, user_rows(users, shared).index_select(0, rows));  // [P, D]
   } else {
     queries = user_rows(users, shared);  // [P, D]
@@ -649,9 +736,10 @@ LossParts Retrieval::loss(const Represented& rows, const std::vector<torch::Tens
   input.num_items = num_items();
   input.all_items = [&] { return all_items(shared); };
   // Of what is propagated only the rows of the step are there.
-  input.items_are_sparse = shared.empty() ? options_.item.id.sparse : !wants_all_items_;
+  input.items_are_sparse = shared.empty() ? options_.item.id && options_.item.id->sparse
+                                          : !wants_all_items_;
   if (!shared.empty()) input.views = views(shared);
-  input.item_table = [&](const torch::Tensor& ids) { return items_->lookup(ids); };
+  input.item_table = [&](const torch::Tensor& ids) { return parts_of(items_, item_features_, trained_items_, ids); };
   input.scorer = scorer_.get();
   // What an objective sees beside that: the negatives that it asked for.
   const auto input_of = [&](size_t objective) {
@@ -690,6 +778,10 @@ LossParts Retrieval::loss(const Represented& rows, const std::vector<torch::Tens
 
 PairwiseLearnable::Form Retrieval::pairwise_form() {
   const auto refuse = [](const std::string& what) { throw std::invalid_argument(what); };
+  if (!item_features_.is_empty() || !user_features_.is_empty())
+    refuse(
+        "single updates move the vectors of user and item ids; neither of model.user and "
+        "model.item may have features");
   if (has_history() || !has_user_ids() || propagation_)
     refuse(
         "single updates move the vectors of user and item ids; model.user must be `id` alone, "
@@ -705,7 +797,7 @@ PairwiseLearnable::Form Retrieval::pairwise_form() {
     refuse(
         "single updates are those of the objective `bpr` alone, with one negative drawn "
         "uniformly");
-  if (options_.item.dropout != 0.0 || options_.item.id.frozen || options_.user.id->frozen)
+  if (options_.item.dropout != 0.0 || options_.item.id->frozen || options_.user.id->frozen)
     refuse("single updates know neither item.dropout nor frozen vectors");
   return {.users = users_->all().detach(),
           .items = items_->all().detach(),

@@ -13,6 +13,7 @@
 #include "layers/position.h"
 #include "layers/scorer.h"
 #include "layers/sequence_encoder.h"
+#include "models/feature_table.h"
 #include "models/model.h"
 #include "models/pairwise.h"
 #include "models/propagation.h"
@@ -39,16 +40,19 @@ struct HistoryOptions {
   static void describe(Schema<HistoryOptions>& schema);
 };
 
-/// What represents an item.
+/// What represents an item; parts are added up.
 struct ItemOptions {
-  IdOptions id;
+  std::optional<IdOptions> id = IdOptions();
+  std::optional<FeatureOptions> features;
   double dropout = 0.0;
   static void describe(Schema<ItemOptions>& schema);
 };
 
-/// What represents a user; several parts are added up, with `id_weight` g as g * id + (1 - g) * history.
+/// What represents a user; several parts are added up, with `id_weight` g as g * (id + features) +
+/// (1 - g) * history.
 struct UserOptions {
   std::optional<IdOptions> id;
+  std::optional<FeatureOptions> features;
   std::optional<HistoryOptions> history;
   std::optional<double> id_weight;
   static void describe(Schema<UserOptions>& schema);
@@ -77,7 +81,7 @@ class Retrieval : public Model, public Learnable, public PairwiseLearnable {
 
   RequestNeeds request_needs() const override;
   Contract contract() const override;
-  int64_t num_items() const override { return items_->num_rows(); }
+  int64_t num_items() const override { return item_ids_.size(0); }
   State encode(const Batch& request) override;
   torch::Tensor score(const State& state, const torch::Tensor& candidates) override;
   std::optional<Factors> factors() override;
@@ -87,7 +91,9 @@ class Retrieval : public Model, public Learnable, public PairwiseLearnable {
   std::optional<torch::Tensor> user_vectors() override;
   void fold(bool on) override;
   std::vector<Pretrained> pretrained() override;
+  const FeatureEncoding* user_encoding() const override;
   torch::Tensor known_users(const torch::Tensor& users) override;
+  torch::Tensor usable(const Batch& request) override;
   void train(bool on = true) override;
   Learnable* learnable() override { return this; }
 
@@ -102,7 +108,14 @@ class Retrieval : public Model, public Learnable, public PairwiseLearnable {
 
  private:
   bool has_user_ids() const { return !users_.is_empty(); }
+  // Whether a user's dense id says something.
+  bool reads_users() const { return has_user_ids() || !user_features_.is_empty(); }
   bool has_history() const { return encoder_ != nullptr; }
+
+  // User and item vectors before propagation. Whoever training had no rows of is the features alone,
+  // where there are any.
+  torch::Tensor all_users();        // [U, D]
+  torch::Tensor all_item_inputs();  // [I, D]
 
   // Whether users that the graph has not seen are made of their items.
   bool serves_new_users() const { return propagation_ && propagation_->serves_new_users(); }
@@ -124,9 +137,9 @@ class Retrieval : public Model, public Learnable, public PairwiseLearnable {
   // `part` says which of the shared tensors holds the rows.   Shapes   nodes [...] -> [..., D']
   torch::Tensor node_rows(const torch::Tensor& nodes, const std::vector<torch::Tensor>& shared,
                           Shared part) const;
-  torch::Tensor item_rows(const torch::Tensor& ids, const std::vector<torch::Tensor>& shared) const;
-  torch::Tensor user_rows(const torch::Tensor& ids, const std::vector<torch::Tensor>& shared) const;
-  ScorerSide all_items(const std::vector<torch::Tensor>& shared) const;
+  torch::Tensor item_rows(const torch::Tensor& ids, const std::vector<torch::Tensor>& shared);
+  torch::Tensor user_rows(const torch::Tensor& ids, const std::vector<torch::Tensor>& shared);
+  ScorerSide all_items(const std::vector<torch::Tensor>& shared);
   std::vector<View> views(const std::vector<torch::Tensor>& shared) const;
   // Throws ConfigError when vectors for all of `negatives` would not fit into any memory.
   void require_room(const torch::Tensor& negatives, size_t objective) const;
@@ -144,6 +157,8 @@ class Retrieval : public Model, public Learnable, public PairwiseLearnable {
   std::vector<size_t> stream_of_;  // by objective: which of those negatives are its own
   EmbeddingTable items_{nullptr};
   EmbeddingTable users_{nullptr};
+  FeatureTable item_features_{nullptr};
+  FeatureTable user_features_{nullptr};
   std::shared_ptr<Position> position_;
   std::shared_ptr<SequenceEncoder> encoder_;
   std::shared_ptr<Propagation> propagation_;
@@ -151,6 +166,7 @@ class Retrieval : public Model, public Learnable, public PairwiseLearnable {
   std::vector<std::shared_ptr<Objective>> objectives_;
   torch::Tensor item_ids_;       // [I] int64, a buffer: candidates of a score over all items
   torch::Tensor trained_users_;  // [U] bool, a buffer: who has rows in training
+  torch::Tensor trained_items_;  // [I] bool, a buffer where items have features beside ids
 
   // Several threads score at once.
   std::mutex scoring_mutex_;

@@ -20,14 +20,16 @@ constexpr size_t kShownIds = 10;
 }
 
 void check_options(const RecommendOptions& options) {
-  const int given = (options.history || options.user) + options.similar_to.has_value() +
-                    options.input_path.has_value();
+  const int given = (options.history || options.user || options.features) +
+                    options.similar_to.has_value() + options.input_path.has_value();
   if (given == 0)
-    fail("none of --history, --user, --similar-to and --input given",
+    fail("none of --history, --user, --features, --similar-to and --input given",
          "give one of them, such as --history 50,181,172");
   if (given > 1)
-    fail("several of --history, --user, --similar-to and --input given",
-         "give one of them; only --user and --history go together");
+    fail("several of --history, --user, --features, --similar-to and --input given",
+         "give one of them; only --history goes together with --user or --features");
+  if (options.user && options.features)
+    fail("--user and --features do not go together", "a user of the data has its own features");
   if (options.k < 1) fail("-k: must be at least 1, got " + std::to_string(options.k), "");
   if (options.similar_to && (options.exclude_seen || !options.candidates_path.empty()))
     fail("--similar-to goes with -k alone", "leave out --exclude-seen and --candidates");
@@ -44,9 +46,17 @@ std::vector<Request> requests_of(const RecommendOptions& options, const RequestD
   }
   request.candidates = defaults.candidates;
   request.exclude_seen = defaults.exclude_seen;
-  request.kind = options.user && options.history ? Request::Kind::kUserWithHistory
-                 : options.user                  ? Request::Kind::kUser
-                                                 : Request::Kind::kHistory;
+  if (options.features) {
+    try {
+      request.features = split_features(*options.features);
+    } catch (const std::invalid_argument& error) {
+      fail(std::string("--features: ") + error.what(), "write --features age=25,gender=F");
+    }
+  }
+  request.kind = options.features                  ? Request::Kind::kFeatures
+                 : options.user && options.history ? Request::Kind::kUserWithHistory
+                 : options.user                    ? Request::Kind::kUser
+                                                   : Request::Kind::kHistory;
   request.id = options.user.value_or("");
   request.history = split_ids(options.history.value_or(""));
   return {request};
@@ -90,6 +100,15 @@ std::optional<Refusal> refusal_of(const Description& d, const Request& request) 
   const bool by_history = d.new_user_with_history;
   const bool has_user =
       request.kind == Request::Kind::kUser || request.kind == Request::Kind::kUserWithHistory;
+  if (request.kind == Request::Kind::kFeatures) {
+    if (!d.user_features) return Refusal{"this model reads no columns that describe a user", ""};
+    if (!request.history.empty() && !by_history)
+      return Refusal{"this model reads no history", "leave out " + history};
+    for (const auto& [name, _] : request.features)
+      if (std::find(d.user_columns.begin(), d.user_columns.end(), name) == d.user_columns.end())
+        return Refusal{"there is no feature '" + name + "'", suggest(name, d.user_columns)};
+    return std::nullopt;
+  }
   if (request.kind == Request::Kind::kHistory && !by_history)
     return Refusal{"this model cannot use a history, it knows users by their ids",
                    "give " + user + " instead"};
@@ -132,6 +151,11 @@ std::string name_of(const Request& request) {
       return "user " + request.id;
     case Request::Kind::kSimilar:
       return "similar to " + request.id;
+    case Request::Kind::kFeatures: {
+      std::vector<std::string> parts;
+      for (const auto& [name, text] : request.features) parts.push_back(name + "=" + text);
+      return parts.empty() ? "no features" : "features " + join(parts, ",");
+    }
     case Request::Kind::kUserWithHistory:
     case Request::Kind::kHistory:
       break;
@@ -265,6 +289,7 @@ std::string inspect_model(const std::string& path, bool as_json) {
   if (d.max_length > 0)
     out += ", of which the newest " + format_count(d.max_length) + " items are read";
   out += std::string("\n  a user with features only    ") + yes_or_no(d.user_features);
+  if (d.user_features) out += ", by " + join(d.user_columns);
   out += std::string("\n  a new item with content      ") + yes_or_no(d.new_item_with_content);
   out += "\n  anything else                " +
          (d.ranks_for_everybody ? std::string("the same model") : d.fallback) + "\n";

@@ -9,14 +9,15 @@
 
 namespace reckon {
 
-/// What `reckon recommend` is asked for. Of the first four after the path one is given, or a user with
-/// a history.
+/// What `reckon recommend` is asked for. Of the first five after the path one is given, or a history
+/// with a user or with features.
 struct RecommendOptions {
   enum class Format { kTable, kJson };
 
   std::string model_path;
   std::optional<std::string> history;  ///< `id,id`, oldest first; may be empty.
   std::optional<std::string> user;
+  std::optional<std::string> features;  ///< `age=25,gender=F`: what describes a user.
   std::optional<std::string> similar_to;
   std::optional<std::string> input_path;  ///< A file of request lines (serving/requests.h), or `-`.
 

@@ -15,7 +15,9 @@ bool go_together(const Request& a, const Request& b) {
 }
 
 bool has_history(const Request& request) {
-  return request.kind == Request::Kind::kHistory || request.kind == Request::Kind::kUserWithHistory;
+  return request.kind == Request::Kind::kHistory ||
+         request.kind == Request::Kind::kUserWithHistory ||
+         request.kind == Request::Kind::kFeatures;
 }
 
 bool has_user(const Request& request) {
@@ -43,12 +45,16 @@ void Recommender::answer_group(const Request* begin, const Request* end,
                                std::vector<Recommendation>& out) const {
   ExportedFile::IdLists histories, exclude;
   ExportedFile::Ids ids;
+  ExportedFile::Features features;
+  bool any_history = false;
   for (const auto* request = begin; request != end; ++request) {
+    features.push_back(request->features);
+    any_history = any_history || !request->history.empty();
     histories.push_back(request->history);
     ids.push_back(request->id);
     exclude.push_back(request->exclude);
     // Without a stored user the history is all that was seen.
-    if (request->exclude_seen && request->kind == Request::Kind::kHistory)
+    if (request->exclude_seen && has_history(*request) && !has_user(*request))
       exclude.back().insert(exclude.back().end(), request->history.begin(), request->history.end());
   }
   NamedRanking ranking;
@@ -67,6 +73,11 @@ void Recommender::answer_group(const Request* begin, const Request* end,
       ranking = file_.recommend_user(ids, begin->k, exclude, begin->candidates, begin->exclude_seen,
                                      histories);
       served = file_.serves_users(ids, histories);
+      break;
+    case Request::Kind::kFeatures:
+      if (!any_history) histories.clear();  // a model without histories refuses empty ones too
+      ranking = file_.recommend_features(features, begin->k, exclude, begin->candidates, histories);
+      served = file_.serves_features(features, histories);
       break;
     case Request::Kind::kSimilar:
       ranking = file_.similar_items(ids, begin->k);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <stdexcept>
 
 #include "core/diagnostics.h"
 #include "core/files.h"
@@ -13,8 +14,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-const std::vector<std::string> kKeys = {"history", "user",       "similar_to",  "k",
-                                        "exclude", "candidates", "exclude_seen"};
+const std::vector<std::string> kKeys = {"history", "user",    "features",   "similar_to",
+                                        "k",       "exclude", "candidates", "exclude_seen"};
 constexpr size_t kShownCharacters = 60;
 constexpr int kMaxDepth = 16;
 
@@ -50,14 +51,29 @@ std::vector<std::string> ids_of(const Json& value, const std::string& key, const
   return out;
 }
 
+std::map<std::string, std::string> features_of(const Json& value, const Place& at) {
+  if (!value.is_object())
+    at.fail("'features': expected an object such as {\"age\": 25}, got " + shown(value));
+  std::map<std::string, std::string> out;
+  for (const auto& [name, text] : value.items()) {
+    if (text.is_string())
+      out[name] = text.get<std::string>();
+    else if (text.is_number())
+      out[name] = text.dump();
+    else if (!text.is_null())  // nothing is known
+      at.fail("'features." + name + "': expected a text or a number, got " + shown(text));
+  }
+  return out;
+}
+
 Json parse_object(std::string_view line, const Place& at) {
-  std::set<std::string> seen;
+  std::set<std::string> seen, seen_inside;  // of the object, and of the features in it
   std::string repeated;
   const auto watch = [&](int depth, Json::parse_event_t event, Json& parsed) {
     // Values are written in messages by a recursive function, which must not meet endless nesting.
     if (depth > kMaxDepth) at.fail("nested too deeply; expected an object of ids and lists of ids");
-    if (event == Json::parse_event_t::key && depth == 1 &&
-        !seen.insert(parsed.get<std::string>()).second)
+    if (event == Json::parse_event_t::key && (depth == 1 || depth == 2) &&
+        !(depth == 1 ? seen : seen_inside).insert(parsed.get<std::string>()).second)
       repeated = parsed.get<std::string>();
     return true;
   };
@@ -110,7 +126,7 @@ Request parse_request(std::string_view line, const RequestDefaults& defaults,
   out.candidates = defaults.candidates;
   out.exclude_seen = defaults.exclude_seen;
   out.line = line_number;
-  bool history = false, user = false, similar = false;
+  bool history = false, user = false, features = false, similar = false;
   for (const auto& [key, value] : object.items()) {
     if (key == "history") {
       history = true;
@@ -118,6 +134,9 @@ Request parse_request(std::string_view line, const RequestDefaults& defaults,
     } else if (key == "user") {
       user = true;
       out.id = id_of(value, key, at);
+    } else if (key == "features") {
+      features = true;
+      out.features = features_of(value, at);
     } else if (key == "similar_to") {
       similar = true;
       out.id = id_of(value, key, at);
@@ -141,16 +160,20 @@ Request parse_request(std::string_view line, const RequestDefaults& defaults,
       at.fail("unknown key '" + key + "'; " + suggest(key, kKeys));
     }
   }
-  if (!history && !user && !similar)
+  if (!history && !user && !features && !similar)
     at.fail(
-        "none of 'history', 'user' and 'similar_to' given; expected one of them, or user and "
-        "history");
+        "none of 'history', 'user', 'features' and 'similar_to' given; expected one of them, or "
+        "user "
+        "and history");
+  if (user && features)
+    at.fail("'user' and 'features' do not go together; a user of the data has its own");
   if (similar) {
     if (object.size() > 1 + object.count("k")) at.fail("'similar_to' takes 'k' alone beside it");
     out.candidates.clear();
     out.exclude_seen = false;
   }
   out.kind = similar           ? Request::Kind::kSimilar
+             : features        ? Request::Kind::kFeatures
              : user && history ? Request::Kind::kUserWithHistory
              : user            ? Request::Kind::kUser
                                : Request::Kind::kHistory;
@@ -175,6 +198,23 @@ std::vector<std::string> split_ids(std::string_view text) {
     const auto id = trimmed(text.substr(0, end));
     if (!id.empty()) out.emplace_back(id);
     text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return out;
+}
+
+std::map<std::string, std::string> split_features(std::string_view text) {
+  std::map<std::string, std::string> out;
+  while (!text.empty()) {
+    const auto end = std::min(text.find(','), text.size());
+    const auto part = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (trimmed(part).empty()) continue;
+    const auto equals = part.find('=');
+    const std::string name(trimmed(part.substr(0, equals)));
+    if (equals == std::string_view::npos || name.empty())
+      throw std::invalid_argument("expected name=value, got '" + std::string(part) + "'");
+    if (!out.emplace(name, trimmed(part.substr(equals + 1))).second)
+      throw std::invalid_argument("'" + name + "' is given twice");
   }
   return out;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -10,12 +11,13 @@
 namespace reckon {
 
 /// Somebody who asks for items: by a history, as a known user, as a user with a history in place of
-/// the stored one, or for items like another.
+/// the stored one, by what describes a user (and perhaps a history), or for items like another.
 struct Request {
-  enum class Kind { kHistory, kUser, kUserWithHistory, kSimilar };
+  enum class Kind { kHistory, kUser, kUserWithHistory, kFeatures, kSimilar };
 
   Kind kind = Kind::kHistory;
-  std::vector<std::string> history;  ///< Raw ids, oldest first; of the two kinds that have one.
+  std::vector<std::string> history;  ///< Raw ids, oldest first; of the kinds that have one.
+  std::map<std::string, std::string> features;  ///< Of kFeatures: column name to raw text.
   std::string id;                    ///< The user, or the item of kSimilar.
   int64_t k = 10;                    ///< At least 1.
   std::vector<std::string> exclude;
@@ -35,8 +37,9 @@ struct RequestDefaults {
 
 /// One line of a request file, a JSON object:
 ///   {"history": ["50", 181], "k": 10, "exclude": ["7"], "candidates": ["1", "2"]}
-/// with "user": "u" in place of the history or beside it, or "similar_to": "i" with k alone, and
-/// perhaps "exclude_seen": true. Ids are texts or whole numbers.
+/// with "user": "u" in place of the history or beside it, or "features": {"age": 25, "job": "cook"} in
+/// place of it or beside it, or "similar_to": "i" with k alone, and perhaps "exclude_seen": true. Ids
+/// are texts or whole numbers.
 ///
 /// Throws   DataError as `path:line_number`, with what was expected: no JSON, an unknown or repeated
 ///          key, a value of the wrong type, k below 1, keys that do not go together.
@@ -49,6 +52,10 @@ std::vector<Request> read_requests(const std::string& path, const RequestDefault
 
 /// `50,181,172`; white space around an id is left out, and so are empty ids.
 std::vector<std::string> split_ids(std::string_view text);
+
+/// `age=25,gender=F`; white space around names and values is left out.
+/// Throws   std::invalid_argument with a sentence when a part has no `=`, or a name stands twice.
+std::map<std::string, std::string> split_features(std::string_view text);
 
 /// One id a line; blank lines are left out.   Throws   DataError when there are none.
 std::vector<std::string> read_ids(const std::string& path);

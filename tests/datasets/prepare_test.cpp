@@ -38,6 +38,33 @@ TEST(PrepareDataset, OrdersByTimeAndKeepsTiesInFileOrder) {
               ElementsAre(10, 15, 20, 20, 5));
 }
 
+TEST(PrepareDataset, KeepsItemsThatNobodyHasChosenWhereTheCatalogueIsAskedForWhole) {
+  const TemporaryDirectory directory;
+  directory.write("seq.txt", "ann a b c\nbob b c a\n");
+  const std::string files =
+      "files: {interactions: {path: seq.txt, format: sequences}, items: {path: items.tsv, display: "
+      "[name]}}";
+  for (const std::string rows : {"z\tZed\na\tAye\nd\tDee\n", "d\tDee\nz\tZed\na\tAye\n"}) {
+    directory.write("items.tsv", "item\tname\n" + rows);
+    const auto whole =
+        prepare_dataset(data_options(directory, "{" + files + ", whole_catalogue: true}")).dataset;
+    EXPECT_THAT(whole.items().to_vector(), ElementsAre("a", "b", "c", "d", "z"));
+    EXPECT_EQ(whole.interactions().num_items, 5);
+    EXPECT_THAT(sequences(whole), ElementsAre("ann: a b c", "bob: b c a"));
+    ASSERT_EQ(whole.item_columns().size(), 1U);
+    EXPECT_THAT(whole.item_columns()[0].values, ElementsAre("Aye", "", "", "Dee", "Zed"));
+    const auto chosen = prepare_dataset(data_options(directory, "{" + files + "}")).dataset;
+    EXPECT_THAT(chosen.items().to_vector(), ElementsAre("a", "b", "c"));
+    EXPECT_NE(whole.fingerprint(), chosen.fingerprint());
+  }
+  EXPECT_THAT(error_of([&] {
+                data_options(directory,
+                             "{files: {interactions: {path: seq.txt, format: sequences}}, "
+                             "whole_catalogue: true}");
+              }),
+              ::testing::HasSubstr("whole_catalogue: needs a table of items in 'files'"));
+}
+
 TEST(PrepareDataset, OnlyARatingThatIsKeptBecomesALabel) {
   const TemporaryDirectory directory;
   directory.write("seq.txt", "ann a b c d\nbob b c a\n");

@@ -41,6 +41,24 @@ TEST(ParseRequest, ReadsEveryKey) {
   EXPECT_EQ(both.kind, Kind::kUserWithHistory);
   EXPECT_EQ(both.id, "u");
   EXPECT_THAT(both.history, ElementsAre("a"));
+  const auto described =
+      parse(R"({"features": {"age": 25, "job": "cook", "town": null}, "history": ["a"]})");
+  EXPECT_EQ(described.kind, Kind::kFeatures);
+  EXPECT_THAT(described.features,
+              ElementsAre(std::pair<const std::string, std::string>("age", "25"),
+                          std::pair<const std::string, std::string>("job", "cook")));
+  EXPECT_THAT(described.history, ElementsAre("a"));
+}
+
+TEST(SplitFeatures, ReadsNamesAndValues) {
+  EXPECT_THAT(split_features(" age = 25,job=a=b,, town="),
+              ElementsAre(std::pair<const std::string, std::string>("age", "25"),
+                          std::pair<const std::string, std::string>("job", "a=b"),
+                          std::pair<const std::string, std::string>("town", "")));
+  EXPECT_THAT(split_features(""), IsEmpty());
+  EXPECT_THROW(split_features("age"), std::invalid_argument);
+  EXPECT_THROW(split_features("=25"), std::invalid_argument);
+  EXPECT_THROW(split_features("age=1,age=2"), std::invalid_argument);
 }
 
 TEST(ParseRequest, TakesFromTheDefaultsWhatALineDoesNotSay) {
@@ -83,7 +101,14 @@ TEST(ParseRequest, SaysWhereAndWhatIsWrong) {
       {R"({"user": "u", "candidates": []})",
        "'candidates': an empty list leaves nothing to choose from"},
       {R"({"user": "u", "user": "v"})", "'user' is given twice"},
-      {R"({"k": 5})", "none of 'history', 'user' and 'similar_to' given; expected one of them"},
+      {R"({"k": 5})",
+       "none of 'history', 'user', 'features' and 'similar_to' given; expected one of them"},
+      {R"({"features": ["a"]})",
+       R"('features': expected an object such as {"age": 25}, got ["a"])"},
+      {R"({"features": {"age": true}})", "'features.age': expected a text or a number, got true"},
+      {R"({"features": {"age": 1, "age": 2}})", "'age' is given twice"},
+      {R"({"features": {}, "user": "u"})",
+       "'user' and 'features' do not go together; a user of the data has its own"},
       {R"({"similar_to": "u", "user": "v"})", "'similar_to' takes 'k' alone beside it"},
       {R"({"similar_to": "u", "history": []})", "'similar_to' takes 'k' alone beside it"},
       {R"({"similar_to": "u", "exclude": ["v"]})", "'similar_to' takes 'k' alone beside it"},
