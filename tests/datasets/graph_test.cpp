@@ -140,7 +140,8 @@ class GraphData : public ::testing::Test {
     return replaced(error_of([&] { prepare(edges, more); }), directory_.path(""), "");
   }
   static nlohmann::json counts(const Dataset& dataset, const std::string& of) {
-    for (const auto& source : nlohmann::json::parse(dataset.report())["graph"]["made_of"])
+    const auto report = nlohmann::json::parse(dataset.report());
+    for (const auto& source : report["graph"]["made_of"])
       if (source["edges"] == of) return source["counts"];
     return nullptr;
   }

@@ -110,11 +110,16 @@ class Doubling : public Propagation {
   struct Options {
     static void describe(Schema<Options>&) {}
   };
-  Doubling(const Options&, const Deps&) {}
-  std::pair<torch::Tensor, torch::Tensor> forward(const torch::Tensor& users,
-                                                  const torch::Tensor& items) override {
-    return {users * 2.0, items * 2.0};
+  Doubling(const Options&, const Deps& deps) : width_(deps.width) {}
+  int64_t output_width() const override { return width_; }
+  Propagated forward(const torch::Tensor& users, const torch::Tensor& items,
+                     const torch::Tensor& rows, const std::optional<GraphView>&) override {
+    const auto origin = torch::cat({users, items}).index_select(0, rows);  // [R, D]
+    return {origin * 2.0, origin};
   }
+
+ private:
+  int64_t width_;
 };
 
 struct Slot {
