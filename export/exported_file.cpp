@@ -71,6 +71,13 @@ std::string sentence_of(std::string text) {
   return colon == std::string::npos ? text : text.substr(colon + 2);
 }
 
+// What a method raised, without the name of Python's kind of error.
+std::string raised(std::string message) {
+  for (const std::string kind : {"ValueError: ", "RuntimeError: "})
+    if (message.starts_with(kind)) message.erase(0, kind.size());
+  return message;
+}
+
 }  // namespace
 
 struct ExportedFile::Impl {
@@ -91,7 +98,8 @@ struct ExportedFile::Impl {
       return module.get_method(name)(std::move(arguments));
     } catch (const torch::jit::JITException& e) {
       const auto& message = e.getOriginalMsg();
-      throw DataError(path, 0, message && !message->empty() ? *message : sentence_of(e.what()));
+      throw DataError(
+          path, 0, raised(message && !message->empty() ? *message : sentence_of(e.what())));
     } catch (const c10::Error& e) {
       throw DataError(path, 0,
                       "LibTorch fails in " + name + ": " + sentence_of(e.what_without_backtrace()));

@@ -262,18 +262,38 @@ def feature_numbers(self, texts: List[str], name: str, from_zero: bool) -> Tenso
         if len(text) == 0:
             out.append(float('nan'))
         else:
+            # float() leaves what it cannot read to C++, whose sentence says nothing: so it is read here.
             digits = 0
-            others = 0
+            power_digits = 0
+            power = 0
+            is_number = True
+            has_dot = False
+            has_power = False
+            before = "e"
             for c in text:
-                if "0123456789".find(c) >= 0:
-                    digits += 1
-                elif "+-.eE".find(c) < 0:
-                    others += 1
-            if digits == 0 or others > 0:
+                digit = "0123456789".find(c)
+                if digit >= 0:
+                    if has_power:
+                        power_digits += 1
+                        power = min(power * 10 + digit, 1000)
+                    else:
+                        digits += 1
+                elif c == "+" or c == "-":
+                    is_number = is_number and before == "e"
+                elif c == ".":
+                    is_number = is_number and not has_dot and not has_power
+                    has_dot = True
+                elif c == "e" or c == "E":
+                    is_number = is_number and not has_power and digits > 0
+                    has_power = True
+                else:
+                    is_number = False
+                before = "e" if c == "E" else c
+            if has_power and power_digits == 0:
+                is_number = False
+            if not is_number or digits == 0 or digits + power > 300:
                 raise ValueError(name + ": expected a number, got '" + text + "'")
             number = float(text)
-            if number - number != 0.0:
-                raise ValueError(name + ": expected a number, got '" + text + "'")
             if from_zero and number < 0.0:
                 raise ValueError(name + ": expected a number of at least 0, got '" + text + "'")
             out.append(number)

@@ -190,7 +190,10 @@ TEST_F(FeaturesFile, RefusesColumnsThatItHasNotAndTextsThatAreNoNumbers) {
   EXPECT_EQ(refusal({{{"jobs", "a"}}}),
             "there is no feature 'jobs'; this file knows job, age, likes, visits");
   EXPECT_EQ(refusal({{{"age", "old"}}}), "age: expected a number, got 'old'");
-  EXPECT_EQ(refusal({{{"age", "1e999"}}}), "age: expected a number, got '1e999'");
+  for (const std::string text : {"1e999", "1e", "1-2", "1.2.3", "e5", "+", "1e5e5", "--1", "1e2.5"})
+    EXPECT_EQ(refusal({{{"age", text}}}), "age: expected a number, got '" + text + "'");
+  for (const std::string text : {"33", "+3.3e1", "330E-1", ".5", "5."})
+    EXPECT_EQ(refusal({{{"age", text}}}), "");
   EXPECT_EQ(refusal({{{"age", "-3"}}}), "age: expected a number of at least 0, got '-3'");
   EXPECT_EQ(refusal({{{"visits", "-3"}}}), "");
 }
