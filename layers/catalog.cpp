@@ -6,6 +6,7 @@
 #include "layers/direct_au_objective.h"
 #include "layers/distmult_scorer.h"
 #include "layers/dot_scorer.h"
+#include "layers/gcsan_encoder.h"
 #include "layers/gmf_scorer.h"
 #include "layers/graph_contrastive_objective.h"
 #include "layers/in_batch_softmax_objective.h"
@@ -21,6 +22,7 @@
 #include "layers/sinusoidal_position.h"
 #include "layers/softmax_objective.h"
 #include "layers/squared_error_objective.h"
+#include "layers/srgnn_encoder.h"
 #include "layers/transe_scorer.h"
 #include "layers/transformer_encoder.h"
 #include "layers/transr_scorer.h"
@@ -41,6 +43,8 @@ void add_layers(Catalog& catalog) {
   catalog.add<LstmEncoder>("lstm", "Long short-term memory over the history.");
   catalog.add<MeanPoolingEncoder>("mean_pooling",
                                   "The mean of the items so far; older ones can fade.");
+  catalog.add<SrgnnEncoder>("srgnn", "A gated graph network over the items of the session.");
+  catalog.add<GcsanEncoder>("gcsan", "The same graph, then self-attention over its states.");
 
   catalog.add<SetPoolingEncoder>("set_pooling",
                                  "The history as a set: pooled as a whole, then a network.");

@@ -23,6 +23,25 @@ class SequenceEncoder : public torch::nn::Module {
   /// Shapes   x [B, T, D], valid [B, T] bool (false on padding) -> [B, T, output_spec().width]
   virtual torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& valid) = 0;
 
+  /// The same where it matters which steps hold one and the same item; most encoders look at the
+  /// vectors alone.
+  ///
+  /// Shapes   ids [B, T] int64, alike where items are; else as forward()
+  virtual torch::Tensor forward_items(const torch::Tensor& x, const torch::Tensor& valid,
+                                      const torch::Tensor& ids) {
+    static_cast<void>(ids);
+    return forward(x, valid);
+  }
+
+  /// The state behind the last step alone, which is all that a request asks for; an encoder that can
+  /// makes it for less than all of them.
+  ///
+  /// Shapes   as forward_items() -> [B, output_spec().width]
+  virtual torch::Tensor last_state(const torch::Tensor& x, const torch::Tensor& valid,
+                                   const torch::Tensor& ids) {
+    return forward_items(x, valid, ids).select(1, -1);  // [B, width]
+  }
+
   /// Whether the history is a set: forward() gives each step the state of all of it, whatever the
   /// order, and every item is learnt from the whole set in place of those before it.
   virtual bool reads_sets() const { return false; }

@@ -449,8 +449,9 @@ torch::Tensor Retrieval::history_states(const torch::Tensor& history,
   x = position_->forward(x);                                              // [B, T, D]
   x = reckon::dropout(x, options_.user.history->dropout, is_training());  // [B, T, D]
   x = x * valid.unsqueeze(-1);                                            // [B, T, D]
-  return for_targets && encoder_->reads_sets() ? encoder_->forward_for_targets(x, valid)
-                                               : encoder_->forward(x, valid);  // [B, T, D]
+  if (!for_targets) return encoder_->last_state(x, valid, history);  // [B, D]
+  return encoder_->reads_sets() ? encoder_->forward_for_targets(x, valid)
+                                : encoder_->forward_items(x, valid, history);  // [B, T, D]
 }
 
 torch::Tensor Retrieval::joined(const torch::Tensor& of_history, const torch::Tensor& of_id) const {
@@ -479,8 +480,8 @@ State Retrieval::encode(const Batch& request) {
   if (has_history()) {
     const auto history = request.at(batch_key::kHistory);  // [B, T]
     // An empty history has no state; zero makes every item equal, never a NaN.
-    const auto any = history.ne(kPaddingId).any(1).unsqueeze(-1);        // [B, 1]
-    query = history_states(history, shared, false).select(1, -1) * any;  // [B, D]
+    const auto any = history.ne(kPaddingId).any(1).unsqueeze(-1);  // [B, 1]
+    query = history_states(history, shared, false) * any;          // [B, D]
   }
   if (reads_users()) {
     const auto users = known_users(request.at(batch_key::kUsers));  // [B]

@@ -143,7 +143,8 @@ class Retrieval : public Model, public Learnable, public PairwiseLearnable {
   std::vector<View> views(const std::vector<torch::Tensor>& shared) const;
   // Throws ConfigError when vectors for all of `negatives` would not fit into any memory.
   void require_room(const torch::Tensor& negatives, size_t objective) const;
-  // With `for_targets` what the items of a set are learnt from, if the encoder reads sets.
+  // With `for_targets` what targets are learnt from, a state for each step [B, T, D]; else the
+  // state behind the last step [B, D].
   torch::Tensor history_states(const torch::Tensor& history,
                                const std::vector<torch::Tensor>& shared, bool for_targets);
   torch::Tensor joined(const torch::Tensor& of_history, const torch::Tensor& of_id) const;

@@ -10,8 +10,10 @@
 #include <vector>
 
 #include "kernels/dropout.h"
+#include "layers/gcsan_encoder.h"
 #include "layers/mean_pooling_encoder.h"
 #include "layers/recurrent_encoder.h"
+#include "layers/srgnn_encoder.h"
 #include "layers/transformer_encoder.h"
 #include "tests/support/gradients.h"
 
@@ -53,6 +55,18 @@ std::vector<Named> all_encoders() {
                      return std::make_shared<MeanPoolingEncoder>(
                          MeanPoolingEncoder::Options{.decay = decay}, kDeps);
                    }});
+  for (const int64_t steps : {1, 2}) {
+    const auto named = std::to_string(steps) + " steps";
+    out.push_back({"srgnn " + named, [steps] {
+                     return std::make_shared<SrgnnEncoder>(SrgnnEncoder::Options{.steps = steps},
+                                                           kDeps);
+                   }});
+    for (const int64_t blocks : {1, 2})
+      out.push_back({"gcsan " + named + " " + std::to_string(blocks) + " blocks", [steps, blocks] {
+                       return std::make_shared<GcsanEncoder>(
+                           GcsanEncoder::Options{.steps = steps, .num_blocks = blocks}, kDeps);
+                     }});
+  }
   return out;
 }
 

@@ -250,6 +250,32 @@ TEST(Retrieval, AUsersIdAndHistoryAreMixedByTheWeightOfTheId) {
   EXPECT_FALSE(torch::allclose(of_id, of_history, 1e-2, 1e-2));
 }
 
+// What is served is what was learnt, and both see which steps hold one item.
+TEST(Retrieval, TellsAnEncoderOfSessionsWhichItemsCameBack) {
+  for (const std::string encoder : {"srgnn", "gcsan, dropout: 0.0", "gcsan, num_blocks: 2"}) {
+    const auto model = make(
+        "{family: retrieval, dim: 8, user: {history: {max_length: 6, dropout: 0.0, position: none, "
+        "encoder: {type: " +
+        encoder + "}}}, objectives: [{type: softmax}]}");
+    torch::NoGradGuard no_grad;
+    const auto history =
+        torch::tensor({{kPaddingId, int64_t{3}, int64_t{1}, int64_t{3}, int64_t{3}, int64_t{1}}});
+    Batch batch(1);
+    batch.set(batch_key::kHistory, history);
+    batch.set(batch_key::kTargets, history.masked_fill(history.ge(0), 5));
+    const auto served = model->encode(batch).tensors[0];                   // [1, D]
+    const auto learnt = model->learnable()->represent(batch, {}).rows[0];  // [5, D]
+    EXPECT_TRUE(torch::allclose(served[0], learnt[-1], 1e-4, 1e-6)) << encoder;
+    const auto x = model->item_vectors()->index_select(0, history[0].clamp_min(0)).unsqueeze(0) *
+                   history.ge(0).unsqueeze(-1);  // [1, T, D]
+    auto* alone = model->named_children()["encoder"]->as<SequenceEncoder>();
+    ASSERT_NE(alone, nullptr);
+    const auto valid = history.ge(0);
+    EXPECT_TRUE(torch::allclose(served, alone->last_state(x, valid, history), 1e-4, 1e-6));
+    EXPECT_FALSE(torch::allclose(served, alone->last_state(x, valid, {}), 1e-3, 1e-4));
+  }
+}
+
 // The loss by the formula, from the vectors alone: every item of the set is a target of all of it.
 TEST(Retrieval, LearnsASetFromItselfAsAWhole) {
   const auto model = make(

@@ -82,7 +82,8 @@ TEST(PackedBatch, GivesThePaddedBatchsLossAndGradients) {
   for (const std::string encoder :
        {"{type: transformer, num_blocks: 2, num_heads: 2, dropout: 0.0}",
         "{type: transformer, residual: sasrec, dropout: 0.0}", "{type: gru}", "{type: lstm}",
-        "{type: mean_pooling, decay: 0.7}"})
+        "{type: mean_pooling, decay: 0.7}", "{type: srgnn}", "{type: srgnn, steps: 2}",
+        "{type: gcsan, dropout: 0.0}", "{type: gcsan, num_blocks: 2, dropout: 0.0}"})
     for (const std::string objective : {"{type: softmax}", "{type: bce, negatives: 2}",
                                         "{type: sampled_softmax, negatives: 5, sharing: position}",
                                         "{type: sampled_softmax, negatives: 5, sharing: step}"}) {
