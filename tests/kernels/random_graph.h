@@ -2,6 +2,7 @@
 
 #include <torch/types.h>
 
+#include "kernels/neighbours.h"
 #include "kernels/spmm.h"
 
 namespace reckon {
@@ -22,6 +23,16 @@ inline torch::Tensor dense_adjacency(const UndirectedGraph& graph) {
       out[n][graph.ends[e].item<int64_t>()] =
           graph.weights.defined() ? graph.weights[e].item<float>() : 1.0F;
   return out;
+}
+
+/// Receivers who hear random senders, some of them twice and some nobody.
+inline NeighbourLists random_lists(int64_t num_receivers, int64_t num_senders, int64_t num_edges) {
+  const auto receivers =
+      std::get<0>(torch::randint(num_receivers, {num_edges}, torch::kLong).sort());  // [E]
+  auto offsets = torch::zeros({num_receivers + 1}, torch::kLong);                    // [R + 1]
+  offsets.slice(0, 1).copy_(at::bincount(receivers, {}, num_receivers).cumsum(0));
+  return neighbour_lists(offsets, torch::randint(num_senders, {num_edges}, torch::kInt),
+                         num_senders);
 }
 
 }  // namespace reckon

@@ -1,0 +1,7 @@
+#include "kernels/neighbours_loop.h"
+
+namespace reckon::neighbours_detail {
+
+const Loops<float>& loops_avx512() { return kLoops<float>; }
+
+}  // namespace reckon::neighbours_detail
