@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -51,5 +52,20 @@ struct EnumNames<LayeredPropagation::Combine> {
 
 /// The rows named, all of them where that is undefined.
 torch::Tensor rows_or_all(const torch::Tensor& x, const torch::Tensor& rows);
+
+/// Width of what comes out of a number of layers that keep the width.
+int64_t combined_width(LayeredPropagation::Combine combine, int64_t num_layers, int64_t width);
+
+/// What the layers of a network make of the vectors of all nodes, combined. All but the last one make those
+/// of all nodes, and that one those of `rows`.
+///
+/// `layer` is called with k, x [N, D] and rows or, for all, an undefined tensor; `shown` gives how an output
+/// enters the combination.
+/// Shapes   x [N, D], rows [R] int64 -> [R, D'], [R, D]
+Propagated through_layers(const torch::Tensor& x, const torch::Tensor& rows, int64_t num_layers,
+                          LayeredPropagation::Combine combine,
+                          const std::function<torch::Tensor(int64_t k, const torch::Tensor& x,
+                                                            const torch::Tensor& rows)>& layer,
+                          const std::function<torch::Tensor(const torch::Tensor&)>& shown);
 
 }  // namespace reckon

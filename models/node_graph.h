@@ -8,6 +8,11 @@
 
 namespace reckon {
 
+/// The relations of a graph that `names` names, with their reverse; empty: all.
+/// Throws   std::invalid_argument with a sentence when a name is none of the graph's.
+std::vector<const Relation*> named_relations(const Graph& graph,
+                                             const std::vector<std::string>& names);
+
 /// The relations of a graph as one, over all its nodes: an edge in any direction is one both ways, and
 /// edges of several relations between the same two nodes are one edge.
 ///

@@ -3,46 +3,25 @@
 #include <string>
 #include <vector>
 
-#include "core/schema.h"
 #include "kernels/spmm.h"
-#include "models/propagation.h"
+#include "models/node_vectors.h"
 
 namespace reckon {
 
-/// Propagation over all nodes and relations of a graph as one, which is what its components share. On a
-/// graph of more than users and items the other nodes have trained vectors of their own.
-class NodePropagation : public Propagation {
- public:
-  using torch::nn::Module::to;
-  /// Takes the graph along: it is no buffer, for checkpoints and files hold none.
-  void to(torch::Device device, torch::Dtype dtype, bool non_blocking = false) override;
-  void to(torch::Device device, bool non_blocking = false) override;
-
+/// Propagation over all nodes and relations of a graph as one, which is what its components share.
+class NodePropagation : public NodeVectors {
  protected:
   /// `relations` names those along which vectors are mixed; empty: all. Without edges while only sizes
   /// are known.
   /// Throws   std::invalid_argument with a sentence when it names one that the graph has not.
   NodePropagation(const std::vector<std::string>& relations, const Deps& deps);
 
-  int64_t width() const { return width_; }
-  int64_t num_users() const { return num_users_; }
   const UndirectedGraph& graph() const { return graph_; }
 
-  /// The vectors of all nodes, table by table in their order.   Shapes   -> [N_t, D] each
-  std::vector<torch::Tensor> tables(const torch::Tensor& users, const torch::Tensor& items) const;
+  void move_graph(const torch::Device& device) override { graph_ = graph_.to(device); }
 
  private:
-  int64_t width_;
-  int64_t num_users_;
   UndirectedGraph graph_;
-  torch::Tensor others_;  // [nodes that are neither, D], a parameter; or undefined
 };
-
-/// Declares the key that says along which relations vectors are mixed.
-template <class Options>
-void describe_relations(Schema<Options>& schema) {
-  schema.field("relations", &Options::relations)
-      .doc("Relations of data.graph along which vectors are mixed; empty: all.");
-}
 
 }  // namespace reckon

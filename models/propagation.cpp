@@ -1,5 +1,6 @@
 #include "models/propagation.h"
 
+#include "kernels/neighbours.h"
 #include "models/interaction_matrix.h"
 
 namespace reckon {
@@ -11,12 +12,19 @@ torch::Tensor Propagation::messages(const torch::Tensor&, const torch::Tensor&) 
 Graph interaction_graph(const Interactions& train) {
   const NodeRange users{0, train.num_users}, items{train.num_users, train.num_items};
   const auto matrix = interaction_matrix(train);
+  const auto lists = neighbour_lists(matrix.offsets, matrix.columns, train.num_items);
   return {.node_types = {{"user", users}, {"item", items}},
           .relations = {{.name = "interactions",
                          .sources = users,
                          .targets = items,
-                         .offsets = matrix.offsets,
-                         .ends = matrix.columns}}};
+                         .offsets = lists.offsets,
+                         .ends = lists.senders},
+                        {.name = "rev_interactions",
+                         .sources = items,
+                         .targets = users,
+                         .offsets = lists.back_offsets,
+                         .ends = lists.back_receivers,
+                         .reverse_of = 0}}};
 }
 
 }  // namespace reckon

@@ -58,7 +58,8 @@ class Propagation : public torch::nn::Module {
   virtual torch::Tensor messages(const torch::Tensor& users, const torch::Tensor& items);
 };
 
-/// The graph of what users did in training, for data that declares no other.
+/// The graph of what users did in training, and the same the other way round, for data that declares no
+/// other.
 Graph interaction_graph(const Interactions& train);
 
 }  // namespace reckon
