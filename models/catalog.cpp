@@ -5,8 +5,10 @@
 #include "models/baseline_only.h"
 #include "models/co_clustering.h"
 #include "models/ease.h"
+#include "models/gat_propagation.h"
 #include "models/gf_cf.h"
 #include "models/graphsage_propagation.h"
+#include "models/hgt_propagation.h"
 #include "models/ials.h"
 #include "models/item_knn.h"
 #include "models/knn_ratings.h"
@@ -15,6 +17,7 @@
 #include "models/nmf.h"
 #include "models/popularity.h"
 #include "models/pure_svd.h"
+#include "models/r_gcn_propagation.h"
 #include "models/random.h"
 #include "models/recvae.h"
 #include "models/retrieval.h"
@@ -33,6 +36,9 @@ void add_models(Catalog& catalog) {
   catalog.add<NgcfPropagation>("ngcf", "Trained layers of sums and products with neighbours.");
   catalog.add<GraphsagePropagation>("graphsage",
                                     "Trained layers of a node and its neighbours' mean.");
+  catalog.add<GatPropagation>("gat", "Attention over neighbours by trained heads.");
+  catalog.add<RGcnPropagation>("r_gcn", "Neighbours' means with a matrix for each relation.");
+  catalog.add<HgtPropagation>("hgt", "Attention and messages that each relation has of its own.");
   catalog.add<Retrieval>("retrieval", "Users and items in one space; slots for every part.");
   catalog.add<Autoencoder>("autoencoder", "A set of items through a narrow network and back.");
   catalog.add<Recvae>("recvae", "The same, variational and held close to its own past.");

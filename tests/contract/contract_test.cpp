@@ -232,6 +232,9 @@ const std::map<std::string, double>& losses_learnt_by_heart() {
       {"propagation_ngcf", 0.003},
       // Of vectors of length one no score is two above another.
       {"propagation_graphsage", 0.3},
+      {"propagation_gat", 0.01},
+      {"propagation_r_gcn", 0.01},
+      {"propagation_hgt", 0.01},
       {"objective_graph_contrastive_of_edge_dropout", 1.0},
       {"objective_graph_contrastive_of_noise", 0.9},
       {"objective_triples_of_users", 0.012},

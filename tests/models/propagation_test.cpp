@@ -76,7 +76,10 @@ Batch batch_of(const std::vector<int64_t>& users, const std::vector<int64_t>& ta
 const char* const kEvery[] = {"{type: lightgcn, layers: 3}", "{type: lightgcn, layers: 0}",
                               "{type: appnp, layers: 4, restart: 0.2}",
                               "{type: ngcf, layers: 2, dropout: 0.0}",
-                              "{type: graphsage, layers: 2, combine: mean}"};
+                              "{type: graphsage, layers: 2, combine: mean}",
+                              "{type: gat, num_heads: 2, dropout: 0.0, attention_dropout: 0.0}",
+                              "{type: r_gcn, dropout: 0.0}",
+                              "{type: hgt, num_heads: 2, dropout: 0.0}"};
 
 class EveryPropagation : public ::testing::TestWithParam<const char*> {};
 
