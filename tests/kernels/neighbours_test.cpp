@@ -145,7 +145,8 @@ TEST(Neighbours, SharesOfAReceiverAddUpToOneHoweverLargeTheScoresAre) {
 TEST(Neighbours, AnEdgeThatIsFarBelowTheOthersHasNoShareAndOneThatIsAloneHasAll) {
   const auto lists = neighbour_lists(torch::tensor({0, 2, 3, 3}, torch::kLong),
                                      torch::tensor({0, 1, 1}, torch::kInt), 2);
-  const auto shares = edge_softmax(lists, torch::tensor({{0.0F}, {-500.0F}, {-500.0F}}));  // [E, 1]
+  const auto shares =
+      edge_softmax(lists, torch::tensor({0.0F, -500.0F, -500.0F}).unsqueeze(1));  // [E, 1]
   EXPECT_NEAR(shares[0][0].item<float>(), 1.0, 1e-6);
   EXPECT_NEAR(shares[1][0].item<float>(), 0.0, 1e-6);
   EXPECT_NEAR(shares[2][0].item<float>(), 1.0, 1e-6);
