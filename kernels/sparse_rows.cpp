@@ -13,22 +13,39 @@ namespace reckon {
 
 namespace {
 
-// The plain ATen path. No size of a tensor becomes a number of C++, so that a trace stays general.
+// The elements of the rows that are named, one row after the other.
+struct NamedElements {
+  torch::Tensor owner;    // [E'] int64, which of the B * T names each belongs to
+  torch::Tensor request;  // [E'] int64, which of the B
+  torch::Tensor columns;  // [E'] int64
+  torch::Tensor values;   // [E']
+};
+
+// Plain ATen. No size of a tensor becomes a number of C++, so that a trace stays general.
+NamedElements named_elements(const SparseRows& matrix, const torch::Tensor& ids) {
+  const auto is_item = ids.ge(0);                                      // [B, T]
+  const auto rows = ids.clamp_min(0).flatten();                        // [B * T]
+  const auto starts = matrix.offsets.index_select(0, rows);            // [B * T]
+  const auto ends = matrix.offsets.index_select(0, rows + 1);          // [B * T]
+  const auto counts = (ends - starts) * is_item.flatten();             // [B * T]
+  const auto owner = at::repeat_interleave(counts);                    // [E'] into B * T
+  const auto begins = counts.cumsum(0) - counts;                       // [B * T]
+  const auto place = at::ones_like(owner).cumsum(0) - 1;               // [E']
+  const auto from = (starts - begins).index_select(0, owner) + place;  // [E'] into E
+  const auto requests = (at::ones_like(ids).cumsum(0) - 1).flatten();  // [B * T]
+  return {.owner = owner,
+          .request = requests.index_select(0, owner),
+          .columns = matrix.columns.index_select(0, from).to(torch::kLong),
+          .values = matrix.values.index_select(0, from)};
+}
+
+// sum_sparse_rows() where it has no loop.
 torch::Tensor plain_sum(const SparseRows& matrix, int64_t num_columns, const torch::Tensor& ids,
                         const torch::Tensor& weights) {
-  const auto is_item = ids.ge(0);                                              // [B, T]
-  const auto rows = ids.clamp_min(0).flatten();                                // [B * T]
-  const auto starts = matrix.offsets.index_select(0, rows);                    // [B * T]
-  const auto ends = matrix.offsets.index_select(0, rows + 1);                  // [B * T]
-  const auto counts = (ends - starts) * is_item.flatten();                     // [B * T]
-  const auto owner = at::repeat_interleave(counts);                            // [E'] into B * T
-  const auto begins = counts.cumsum(0) - counts;                               // [B * T]
-  const auto place = at::ones_like(owner).cumsum(0) - 1;                       // [E']
-  const auto from = (starts - begins).index_select(0, owner) + place;          // [E'] into E
-  const auto requests = (at::ones_like(ids).cumsum(0) - 1).flatten();          // [B * T]
-  const auto columns = matrix.columns.index_select(0, from).to(torch::kLong);  // [E']
-  const auto to = requests.index_select(0, owner) * num_columns + columns;     // [E'] into B * C
-  auto values = matrix.values.index_select(0, from);                           // [E']
+  const auto named = named_elements(matrix, ids);
+  const auto& owner = named.owner;                              // [E'] into B * T
+  const auto to = named.request * num_columns + named.columns;  // [E'] into B * C
+  auto values = named.values;                                   // [E']
   if (weights.defined()) values = values * weights.flatten().index_select(0, owner);
   const auto zeros =
       at::zeros_like(ids.slice(1, 0, 1).expand({-1, num_columns}), matrix.values.options(),
@@ -179,6 +196,17 @@ torch::Tensor sum_sparse_rows(const SparseRows& matrix, int64_t num_columns,
     }
   });
   return out;
+}
+
+torch::Tensor sparse_elements(const SparseRows& matrix, const torch::Tensor& ids,
+                              const torch::Tensor& columns) {
+  TORCH_CHECK(ids.dim() == 2 && columns.dim() == 1, "sparse_elements: expected ids [B, T] and ",
+              "columns [B], got ", ids.sizes(), " and ", columns.sizes());
+  const auto named = named_elements(matrix, ids);
+  const auto is_asked = named.columns.eq(columns.index_select(0, named.request));  // [E']
+  const auto zeros =
+      at::zeros_like(ids, matrix.values.options(), at::MemoryFormat::Contiguous);          // [B, T]
+  return zeros.flatten().index_add(0, named.owner, named.values * is_asked).view_as(ids);  // [B, T]
 }
 
 }  // namespace reckon

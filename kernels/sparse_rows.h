@@ -63,4 +63,10 @@ SparseRows transpose(const SparseRows& matrix, int64_t num_columns);
 torch::Tensor sum_sparse_rows(const SparseRows& matrix, int64_t num_columns,
                               const torch::Tensor& ids, const torch::Tensor& weights = {});
 
+/// Single elements of the rows that are named: out[b, t] = matrix[ids[b, t], columns[b]], zero for
+/// negative ids. Plain ATen, traceable; time and memory grow with the elements of those rows.
+/// Shapes   ids [B, T] int64, columns [B] int64 -> [B, T]
+torch::Tensor sparse_elements(const SparseRows& matrix, const torch::Tensor& ids,
+                              const torch::Tensor& columns);
+
 }  // namespace reckon

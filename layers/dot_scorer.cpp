@@ -61,6 +61,12 @@ InnerProduct DotScorer::item_form(const ScorerSide& items) {
   return {item_vectors(items.vectors), bias_of(items.ids)};  // [I, D], [I]
 }
 
+torch::Tensor DotScorer::query_parts(const torch::Tensor& parts, const torch::Tensor& whole) {
+  auto scaled = parts;                                                          // [P, N, D]
+  if (options_.normalize) scaled = scaled / norms_of(whole).unsqueeze(1);       // [P, N, D]
+  return options_.temperature == 1.0 ? scaled : scaled / options_.temperature;  // [P, N, D]
+}
+
 torch::Tensor DotScorer::query_bias(const ScorerSide& users) {
   if (!options_.user_bias) return {};
   return user_bias_->lookup(users.ids).squeeze(-1);  // [P]

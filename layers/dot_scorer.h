@@ -27,6 +27,7 @@ class DotScorer : public Scorer {
   bool is_inner_product() const override { return true; }
   torch::Tensor query_form(const ScorerSide& users) override;
   InnerProduct item_form(const ScorerSide& items) override;
+  torch::Tensor query_parts(const torch::Tensor& parts, const torch::Tensor& whole) override;
   torch::Tensor query_bias(const ScorerSide& users) override;
 
   /// Whether scores are <u, i>, with item biases at most.

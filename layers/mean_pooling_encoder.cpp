@@ -28,4 +28,16 @@ torch::Tensor MeanPoolingEncoder::forward(const torch::Tensor& x, const torch::T
   return at::matmul(weights / total, x);                                  // [B, T, D]
 }
 
+torch::Tensor MeanPoolingEncoder::summands(const torch::Tensor&, const torch::Tensor& values,
+                                           const torch::Tensor& valid) {
+  auto weights = valid.to(values.scalar_type());  // [B, T]
+  if (options_.decay != 1.0) {
+    const auto count = valid.to(torch::kLong).cumsum(1);                        // [B, T]
+    const auto age = count.slice(1, -1) - count;                                // [B, T]
+    weights = at::pow(options_.decay, age.to(values.scalar_type())) * weights;  // [B, T]
+  }
+  const auto total = weights.sum(1, /*keepdim=*/true).clamp_min(1e-30);  // [B, 1]
+  return values * (weights / total).unsqueeze(-1);                       // [B, T, D]
+}
+
 }  // namespace reckon

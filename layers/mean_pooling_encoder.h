@@ -19,6 +19,9 @@ class MeanPoolingEncoder : public SequenceEncoder {
       : options_(options), width_(deps.width) {}
 
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& valid) override;
+  bool is_sum_of_steps() const override { return true; }
+  torch::Tensor summands(const torch::Tensor& x, const torch::Tensor& values,
+                         const torch::Tensor& valid) override;
   OutputSpec output_spec() const override { return {.width = width_}; }
 
  private:

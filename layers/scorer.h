@@ -50,6 +50,12 @@ class Scorer : public torch::nn::Module {
   virtual torch::Tensor query_form(const ScorerSide& users);
   virtual InnerProduct item_form(const ScorerSide& items);
 
+  /// query_form() of what a user's vector is the sum of: the parts add up to that of the whole. As
+  /// it stands here for scorers whose query_form() is linear.
+  ///
+  /// Shapes   parts [P, N, D], whole [P, D], their sum -> [P, N, D']
+  virtual torch::Tensor query_parts(const torch::Tensor& parts, const torch::Tensor& whole);
+
   /// What is added to all scores of a user, and so changes no order; undefined when nothing is.
   ///
   /// Shapes   -> [P]

@@ -52,6 +52,19 @@ class SequenceEncoder : public torch::nn::Module {
   virtual torch::Tensor forward_for_targets(const torch::Tensor& x, const torch::Tensor& valid) {
     return forward(x, valid);
   }
+
+  /// Whether the last state is a sum of what each step brings, so that it can be divided among the
+  /// items of a history; summands() is there then.
+  virtual bool is_sum_of_steps() const { return false; }
+
+  /// What each step brings to the last state, with `values` in place of x where x is added up:
+  /// weights that x decides stay those of x. With x as `values` they add up to the state; nothing
+  /// on padding.
+  ///
+  /// Shapes   x and values [B, T, D], valid [B, T] bool -> [B, T, output_spec().width]
+  /// Throws   c10::Error when is_sum_of_steps() is false.
+  virtual torch::Tensor summands(const torch::Tensor& x, const torch::Tensor& values,
+                                 const torch::Tensor& valid);
   virtual OutputSpec output_spec() const = 0;
 };
 

@@ -65,18 +65,29 @@ torch::Tensor SetPoolingEncoder::forward(const torch::Tensor& x, const torch::Te
   TORCH_CHECK(x.dim() == 3 && x.size(2) == width_ && valid.dim() == 2,
               "SetPoolingEncoder: expected x [B, T, ", width_, "] and valid [B, T], got ",
               x.sizes(), " and ", valid.sizes());
-  const auto kept = valid.unsqueeze(-1);  // [B, T, 1]
   torch::Tensor pooled;
   if (options_.pooling == Pooling::kMean) {
     const auto count = valid.sum(1, /*keepdim=*/true).clamp_min(1);  // [B, 1]
-    pooled = (x * kept).sum(1) / count;                              // [B, D]
+    pooled = (x * valid.unsqueeze(-1)).sum(1) / count;               // [B, D]
   } else {
-    const auto scores = query_->forward(at::tanh(key_->forward(x)))
-                            .masked_fill(kept.logical_not(), kEmptyScore);  // [B, T, 1]
-    const auto weights = at::softmax(scores, 1) * kept;                     // [B, T, 1]
-    pooled = (weights * x).sum(1);                                          // [B, D]
+    pooled = (weights_of(x, valid) * x).sum(1);  // [B, D]
   }
   return map(pooled).unsqueeze(1).expand_as(x);  // [B, T, D]
+}
+
+torch::Tensor SetPoolingEncoder::weights_of(const torch::Tensor& x, const torch::Tensor& valid) {
+  const auto kept = valid.unsqueeze(-1);  // [B, T, 1]
+  if (options_.pooling == Pooling::kMean)
+    return kept.to(x.scalar_type()) / kept.sum(1, /*keepdim=*/true).clamp_min(1);  // [B, T, 1]
+  const auto scores = query_->forward(at::tanh(key_->forward(x)))
+                          .masked_fill(kept.logical_not(), kEmptyScore);  // [B, T, 1]
+  return at::softmax(scores, 1) * kept;                                   // [B, T, 1]
+}
+
+torch::Tensor SetPoolingEncoder::summands(const torch::Tensor& x, const torch::Tensor& values,
+                                          const torch::Tensor& valid) {
+  TORCH_CHECK(is_sum_of_steps(), "SetPoolingEncoder: behind hidden layers a state is no sum");
+  return map(weights_of(x, valid) * values);  // [B, T, D]
 }
 
 torch::Tensor SetPoolingEncoder::forward_for_targets(const torch::Tensor& x,

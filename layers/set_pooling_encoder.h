@@ -35,11 +35,16 @@ class SetPoolingEncoder : public SequenceEncoder {
   SetPoolingEncoder(const Options& options, const Deps& deps);
 
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& valid) override;
+  bool is_sum_of_steps() const override { return tower_.is_empty(); }
+  torch::Tensor summands(const torch::Tensor& x, const torch::Tensor& values,
+                         const torch::Tensor& valid) override;
   OutputSpec output_spec() const override { return {.width = width_}; }
   bool reads_sets() const override { return true; }
   torch::Tensor forward_for_targets(const torch::Tensor& x, const torch::Tensor& valid) override;
 
  private:
+  // What each item counts in the pooled vector.   Shapes   x [B, T, D], valid [B, T] -> [B, T, 1]
+  torch::Tensor weights_of(const torch::Tensor& x, const torch::Tensor& valid);
   // What is behind the pooling.   Shapes   [..., D] -> [..., D]
   torch::Tensor map(const torch::Tensor& pooled);
 

@@ -38,6 +38,30 @@ torch::Tensor dense(const SparseRows& matrix, int64_t columns) {
   return out;
 }
 
+TEST(SparseElements, AreThoseOfTheDenseMatrixAndZeroForNegativeIds) {
+  torch::manual_seed(2);
+  for (const auto& [rows, columns, width] :
+       std::vector<std::tuple<int64_t, int64_t, int64_t>>{{1, 1, 1}, {7, 5, 3}, {40, 61, 9}}) {
+    const auto matrix = some_matrix(rows, columns, 0.6);
+    const auto ids = torch::randint(-2, rows, {11, width}, torch::kLong);  // [B, T]
+    const auto asked = torch::randint(0, columns, {11}, torch::kLong);     // [B]
+    const auto got = sparse_elements(sparse(matrix), ids, asked);
+    ASSERT_EQ(got.sizes(), ids.sizes());
+    for (int64_t b = 0; b < 11; ++b)
+      for (int64_t t = 0; t < width; ++t) {
+        const auto id = ids[b][t].item<int64_t>();
+        EXPECT_EQ(got[b][t].item<float>(),
+                  id < 0 ? 0.0F : matrix[id][asked[b].item<int64_t>()].item<float>());
+      }
+  }
+}
+
+TEST(SparseElements, OfAMatrixWithoutElementsAreZero) {
+  const auto got = sparse_elements(sparse(torch::zeros({3, 4})), torch::tensor({{0, 2}, {-2, 1}}),
+                                   torch::tensor({3, 0}));
+  EXPECT_TRUE(torch::equal(got, torch::zeros({2, 2})));
+}
+
 TEST(SumSparseRows, EqualsTheProductWithTheDenseMatrix) {
   torch::manual_seed(1);
   for (const auto& [rows, columns, width] :
