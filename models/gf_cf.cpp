@@ -71,6 +71,14 @@ torch::Tensor GfCf::score_all(const State& state) {
   return linear + state.tensors[1].matmul(outputs_.t());          // [B, I]
 }
 
+torch::Tensor GfCf::summands(const State& state, const torch::Tensor& items) const {
+  const auto& history = state.tensors[0];                                // [B, T]
+  const auto inputs = at::embedding(inputs_, history.clamp_min(0));      // [B, T, D]
+  const auto outputs = outputs_.index_select(0, items).unsqueeze(2);     // [B, D, 1]
+  const auto ideal = inputs.matmul(outputs).squeeze(2) * history.ge(0);  // [B, T]
+  return weights_->summands({{history}}, items) + ideal;                 // [B, T]
+}
+
 void GfCf::check_buffers() const {
   weights_->check_buffers();
   if (!inputs_.isfinite().all().item<bool>() || !outputs_.isfinite().all().item<bool>())

@@ -30,6 +30,9 @@ class GfCf : public ItemWeightsModel {
   torch::Tensor score_all(const State& state) override;
   void check_buffers() const override;
 
+ protected:
+  torch::Tensor summands(const State& state, const torch::Tensor& items) const override;
+
  private:
   Options options_;
   torch::Tensor inputs_;   // [I, D], rows of D_I^-1/2 V

@@ -58,6 +58,10 @@ torch::Tensor ItemWeightsImpl::score_all(const State& state) const {
   return sum_sparse_rows(rows(), num_items_, state.tensors[0]);  // [B, I]
 }
 
+torch::Tensor ItemWeightsImpl::summands(const State& state, const torch::Tensor& items) const {
+  return sparse_elements(rows(), state.tensors[0], items);  // [B, T]
+}
+
 torch::Tensor ItemWeightsImpl::usable(const Batch& request) const {
   const auto& history = request.at(batch_key::kHistory);             // [B, T]
   const auto items = history.clamp_min(0);                           // [B, T]
@@ -72,6 +76,13 @@ void ItemWeightsImpl::check_buffers() const {
 
 torch::Tensor ItemWeightsModel::score(const State& state, const torch::Tensor& candidates) {
   return score_all(state).gather(1, candidates);  // [B, C]
+}
+
+Explanation ItemWeightsModel::contributions(const Batch& request, const torch::Tensor& items) {
+  const auto state = encode(request);
+  return {.sources = state.tensors[0],
+          .contributions = summands(state, items),
+          .rest = at::zeros_like(items, torch::kFloat)};
 }
 
 }  // namespace reckon

@@ -32,6 +32,8 @@ class ItemWeightsImpl : public torch::nn::Module {
   State encode(const Batch& request) const;
   /// Shapes   -> [B, I]
   torch::Tensor score_all(const State& state) const;
+  /// What each item of the state brings to the score of `items`.   Shapes   items [B] -> [B, T]
+  torch::Tensor summands(const State& state, const torch::Tensor& items) const;
   /// Whether an item of the history has a weight.   Shapes   -> [B] bool
   torch::Tensor usable(const Batch& request) const;
   void check_buffers() const;
@@ -54,6 +56,8 @@ class ItemWeightsModel : public Model, public Fittable {
   torch::Tensor score(const State& state, const torch::Tensor& candidates) override;
   bool can_score_all() const override { return true; }
   torch::Tensor score_all(const State& state) override { return weights_->score_all(state); }
+  std::optional<Explains> explains() const override { return Explains{}; }
+  Explanation contributions(const Batch& request, const torch::Tensor& items) override;
   torch::Tensor usable(const Batch& request) override { return weights_->usable(request); }
   void check_buffers() const override { weights_->check_buffers(); }
   Fittable* fittable() override { return this; }
@@ -61,6 +65,12 @@ class ItemWeightsModel : public Model, public Fittable {
  protected:
   explicit ItemWeightsModel(const Deps& deps)
       : weights_(register_module("weights", ItemWeights(deps.num_items))) {}
+
+  /// What each item of a history brings to the score of `items`, beside none there is no rest.
+  /// Shapes   state as encode() gives it, items [B] -> [B, T]
+  virtual torch::Tensor summands(const State& state, const torch::Tensor& items) const {
+    return weights_->summands(state, items);
+  }
 
   ItemWeights weights_;
 };

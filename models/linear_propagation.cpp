@@ -35,4 +35,23 @@ torch::Tensor LinearPropagation::messages(const torch::Tensor& users, const torc
   return sums * graph().inverse_root_degree.index_select(0, item_nodes).unsqueeze(1);  // [I, D]
 }
 
+UserEdges LinearPropagation::user_edges() const {
+  // Users are the first nodes and items stand behind them; a graph may have others at the end.
+  const auto& g = graph();
+  const auto offsets = g.offsets.slice(0, 0, num_users() + 1);  // [U + 1]
+  const auto num_edges = offsets.slice(0, num_users()).item<int64_t>();
+  const auto ends = g.ends.slice(0, 0, num_edges) - num_users();      // [E']
+  const auto is_item = ends.ge(0).logical_and(ends.lt(num_items()));  // [E']
+  // How many of the first e edges lead to an item.
+  const auto before = at::constant_pad_nd(is_item.cumsum(0), {1, 0});  // [E' + 1]
+  UserEdges edges;
+  edges.offsets = before.index_select(0, offsets);  // [U + 1]
+  edges.items = ends.masked_select(is_item);        // [E]
+  if (g.weights.defined())
+    edges.weights = g.weights.slice(0, 0, num_edges).masked_select(is_item);  // [E]
+  // A file writes the whole of what a view looks into.
+  edges.scale = g.inverse_root_degree.slice(0, 0, num_users()).clone();  // [U]
+  return edges;
+}
+
 }  // namespace reckon

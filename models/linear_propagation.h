@@ -23,6 +23,8 @@ class LinearPropagation : public NodePropagation {
                      const torch::Tensor& rows, const std::optional<GraphView>& view) override;
   bool serves_new_users() const override { return true; }
   torch::Tensor messages(const torch::Tensor& users, const torch::Tensor& items) override;
+  bool is_sum_of_messages() const override { return true; }
+  UserEdges user_edges() const override;
 
  private:
   std::vector<double> layer_weights_;  // [L + 1]

@@ -10,6 +10,10 @@ torch::Tensor Model::score_all(const State&) {
   TORCH_CHECK(false, "score_all: this model scores candidates alone; ask can_score_all() first");
 }
 
+Explanation Model::contributions(const Batch&, const torch::Tensor&) {
+  TORCH_CHECK(false, "contributions: scores of this model are no sums; ask explains() first");
+}
+
 void fill_buffer(torch::Tensor& buffer, const torch::Tensor& value) {
   const torch::NoGradGuard no_grad;
   buffer.set_data(value.detach().to(buffer.options()).contiguous());

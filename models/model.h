@@ -45,6 +45,23 @@ struct Contract {
   std::string fallback = "the items most popular in training";
 };
 
+/// What scores of a model are sums over, and so what can be named as having carried one.
+struct Explains {
+  enum class By { kItems, kUsers };
+
+  By by = By::kItems;
+  /// Known users: by what they did in training, which the model keeps for it, and not by the
+  /// history of a request.
+  bool reads_training = false;
+};
+
+/// A score divided among what it is the sum of: score(b, i) = sum_p contributions[b, p] + rest[b].
+struct Explanation {
+  torch::Tensor sources;        // [B, P] int64, dense ids, each once in a row; negative: none
+  torch::Tensor contributions;  // [B, P], zero where there is no source
+  torch::Tensor rest;           // [B], of no source, such as vectors of ids and biases
+};
+
 /// Learning by gradients: what the supervised procedure talks to.
 ///
 /// A step is: shared() once; represent() for each shard, on any thread; loss() of each shard, or for
@@ -171,6 +188,16 @@ class Model : public torch::nn::Module {
   /// One vector for each item, for similar_items and embeddings out; empty when there is none.
   virtual std::optional<torch::Tensor> item_vectors() { return std::nullopt; }  // [I, D]
   virtual std::optional<torch::Tensor> user_vectors() { return std::nullopt; }  // [U, D]
+
+  /// A capability: whether a score is a sum over items or users, so that each of them has a share.
+  virtual std::optional<Explains> explains() const { return std::nullopt; }
+
+  /// The shares in the score of one item for each request. Users that a request lacks are unknown.
+  /// What usable() says nothing usable of has no share in anything.
+  ///
+  /// Shapes   request of B > 0 rows, items [B] int64 dense item ids
+  /// Throws   c10::Error when explains() is empty.
+  virtual Explanation contributions(const Batch& request, const torch::Tensor& items);
 
   /// Puts what is the same for every request and costly to make (propagated vectors) into buffers, from
   /// which scoring then reads, or empties them again: a trace of a folded model holds the result and

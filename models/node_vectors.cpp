@@ -7,6 +7,7 @@ namespace reckon {
 NodeVectors::NodeVectors(const Deps& deps)
     : width_(deps.width),
       num_users_(deps.num_users),
+      num_items_(deps.num_items),
       num_nodes_(deps.graph != nullptr ? deps.graph->num_nodes()
                                        : deps.num_users + deps.num_items) {
   const int64_t num_others = num_nodes_ - deps.num_users - deps.num_items;

@@ -9,6 +9,10 @@ torch::Tensor Propagation::messages(const torch::Tensor&, const torch::Tensor&) 
   TORCH_CHECK(false, "propagation: this one has no messages for new users");
 }
 
+UserEdges Propagation::user_edges() const {
+  TORCH_CHECK(false, "propagation: vectors of users are no sums of messages here");
+}
+
 Graph interaction_graph(const Interactions& train) {
   const NodeRange users{0, train.num_users}, items{train.num_users, train.num_items};
   const auto matrix = interaction_matrix(train);

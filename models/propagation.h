@@ -24,6 +24,18 @@ struct Propagated {
   torch::Tensor origin;   // [R, D]
 };
 
+/// The items that users of a graph get messages of. A known user's vector is
+///
+///   its own part + scale[u] * sum_e weights[e] * messages()[items[e]]
+///
+/// where the own part is all that comes of no item next to it.
+struct UserEdges {
+  torch::Tensor offsets;  // [U + 1] int64
+  torch::Tensor items;    // [E] int32
+  torch::Tensor weights;  // [E], undefined: all 1
+  torch::Tensor scale;    // [U]
+};
+
 /// Mixes user and item representations along the edges of a graph, once for each step.
 class Propagation : public torch::nn::Module {
  public:
@@ -56,6 +68,11 @@ class Propagation : public torch::nn::Module {
   /// Shapes   users [U, D], items [I, D] -> [I, D']
   virtual bool serves_new_users() const { return false; }
   virtual torch::Tensor messages(const torch::Tensor& users, const torch::Tensor& items);
+
+  /// Whether vectors of known users are sums of those messages too, so that user_edges() is there.
+  /// Only asked for when serves_new_users().
+  virtual bool is_sum_of_messages() const { return false; }
+  virtual UserEdges user_edges() const;
 };
 
 /// The graph of what users did in training, and the same the other way round, for data that declares no

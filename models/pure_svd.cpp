@@ -47,6 +47,15 @@ torch::Tensor PureSvd::score(const State& state, const torch::Tensor& candidates
 
 torch::Tensor PureSvd::queries(const State& state) { return state.tensors[0].unsqueeze(1); }
 
+Explanation PureSvd::contributions(const Batch& request, const torch::Tensor& items) {
+  const auto history = distinct_items(request.at(batch_key::kHistory));  // [B, T]
+  const auto rows = at::embedding(vectors_, history.clamp_min(0));       // [B, T, D]
+  const auto candidates = vectors_.index_select(0, items).unsqueeze(2);  // [B, D, 1]
+  return {.sources = history,
+          .contributions = rows.matmul(candidates).squeeze(2) * history.ge(0),
+          .rest = at::zeros_like(items, torch::kFloat)};
+}
+
 void PureSvd::check_buffers() const {
   if (!vectors_.isfinite().all().item<bool>())
     throw std::invalid_argument("pure_svd: a vector holds NaN or infinity");

@@ -32,6 +32,8 @@ class PureSvd : public Model, public Fittable {
   std::optional<Factors> factors() override { return Factors{.items = vectors_, .item_bias = {}}; }
   torch::Tensor queries(const State& state) override;
   std::optional<torch::Tensor> item_vectors() override { return vectors_; }
+  std::optional<Explains> explains() const override { return Explains{}; }
+  Explanation contributions(const Batch& request, const torch::Tensor& items) override;
   void check_buffers() const override;
   Fittable* fittable() override { return this; }
 

@@ -89,6 +89,8 @@ class Retrieval : public Model, public Learnable, public PairwiseLearnable {
   torch::Tensor query_bias(const State& state) override;
   std::optional<torch::Tensor> item_vectors() override;
   std::optional<torch::Tensor> user_vectors() override;
+  std::optional<Explains> explains() const override;
+  Explanation contributions(const Batch& request, const torch::Tensor& items) override;
   void fold(bool on) override;
   std::vector<Pretrained> pretrained() override;
   const FeatureEncoding* user_encoding() const override;
@@ -147,6 +149,19 @@ class Retrieval : public Model, public Learnable, public PairwiseLearnable {
   // state behind the last step [B, D].
   torch::Tensor history_states(const torch::Tensor& history,
                                const std::vector<torch::Tensor>& shared, bool for_targets);
+  // What a request says of the user beside the history.   Shapes   users [B] known ones -> [B, D']
+  torch::Tensor own_rows(const Batch& request, const torch::Tensor& users, const Scoring& scoring);
+  // Whether users that the graph has not seen are made of their items, and nothing else is.
+  bool is_made_of_messages() const { return serves_new_users() && !has_history(); }
+
+  // A user's vector as the sum of what items bring and of the rest.
+  struct Summands {
+    torch::Tensor items;  // [B, P] int64, negative: none
+    torch::Tensor parts;  // [B, P, D']
+    torch::Tensor rest;   // [B, D']
+  };
+  Summands summands_of_history(const Batch& request, const State& state);
+  Summands summands_of_messages(const Batch& request, const State& state);
   torch::Tensor joined(const torch::Tensor& of_history, const torch::Tensor& of_id) const;
 
   Options options_;
@@ -175,6 +190,8 @@ class Retrieval : public Model, public Learnable, public PairwiseLearnable {
   std::vector<uint32_t> scoring_versions_;  // of the parameters that scoring_ was made from
   torch::Tensor folded_vectors_;            // [U + I, D'], a buffer: empty unless folded
   torch::Tensor folded_messages_;  // [I, D'], a buffer: empty unless folded and there are any
+  // Buffers of a child that is there while the model is folded, so that no checkpoint holds them.
+  std::optional<UserEdges> folded_edges_;
 };
 
 }  // namespace reckon

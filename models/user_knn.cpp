@@ -117,6 +117,17 @@ torch::Tensor UserKnn::score(const State& state, const torch::Tensor& candidates
   return score_all(state).gather(1, candidates);  // [B, C]
 }
 
+Explanation UserKnn::contributions(const Batch& request, const torch::Tensor& items) {
+  const auto state = encode(request);
+  const auto& neighbors = state.tensors[0];                     // [B, K]
+  const auto& similar = state.tensors[1];                       // [B, K]
+  const auto ones = at::ones_like(user_items_, torch::kFloat);  // [E]
+  const auto has_it = sparse_elements({user_offsets_, user_items_, ones}, neighbors, items);
+  return {.sources = neighbors,
+          .contributions = similar * has_it,
+          .rest = at::zeros_like(items, torch::kFloat)};
+}
+
 torch::Tensor UserKnn::usable(const Batch& request) {
   const auto& history = request.at(batch_key::kHistory);          // [B, T]
   const auto counts = item_offsets_.diff();                       // [I]

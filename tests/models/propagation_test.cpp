@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/autograd.h>
+#include <torch/utils.h>
+
+#include <cmath>
 
 #include "core/ids.h"
 #include "kernels/dropout.h"
@@ -238,6 +241,145 @@ TEST(Propagation, NodesBesideUsersAndItemsAreTrainedAndCarryMessages) {
                   &ConfigError::what,
                   ::testing::HasSubstr("the graph has no relation 'genres'; did you "
                                        "mean 'genre'?"))));
+}
+
+// The sum of layers 1 to L before their last step, by the matrix: what a node tells whoever is next
+// to it.
+torch::Tensor told(const torch::Tensor& normalized, const torch::Tensor& origin,
+                   const std::vector<double>& weights) {
+  auto layer = origin, sum = torch::zeros_like(origin);  // [N, D]
+  for (size_t k = 1; k < weights.size(); ++k) {
+    sum = sum + weights[k] * layer;
+    layer = normalized.matmul(layer);
+  }
+  return sum;  // [N, D]
+}
+
+// The interactions, weighted, and some friends among the users.
+Graph with_friends() {
+  auto graph = interaction_graph(train_data());
+  auto& interactions = graph.relations[0];
+  torch::manual_seed(12);
+  interactions.weights = torch::rand({interactions.num_edges()}) + 0.5;
+  graph.relations.push_back({.name = "friends",
+                             .sources = {0, kUsers},
+                             .targets = {0, kUsers},
+                             .offsets = torch::tensor({0, 2, 2, 3, 3, 3, 3, 3, 3, 3}, torch::kLong),
+                             .ends = torch::tensor({1, 2, 4}, torch::kInt),
+                             .weights = torch::tensor({1.0F, 0.5F, 2.0F}),
+                             .kind = EdgeKind::kFriends});
+  return graph;
+}
+
+TEST(Explanation, AnItemNextToAUserBringsItsMessageAndTheOwnVectorIsTheRest) {
+  const torch::NoGradGuard no_grad;
+  const auto plain = interaction_graph(train_data());
+  const auto friends = with_friends();
+  const std::vector<std::pair<std::string, std::vector<double>>> kinds = {
+      {"{type: lightgcn, layers: 2, layer_weights: [0.2, 0.3, 0.5]}", {0.2, 0.3, 0.5}},
+      {"{type: appnp, layers: 2, restart: 0.4}", {0.4, 0.24, 0.36}},
+      {"{type: lightgcn, layers: 0}", {1.0}}};
+  for (const auto* graph : {&plain, &friends})
+    for (const auto& [propagation, weights] : kinds) {
+      const auto model = make(propagation, "[{type: bpr}]", graph);
+      model->eval();
+      ASSERT_TRUE(model->explains() && model->explains()->reads_training);
+      const auto adjacency = dense_adjacency(node_graph(*graph));  // [N, N]
+      const auto degrees = adjacency.sum(1);                       // [N]
+      const auto root = torch::where(degrees > 0, degrees.rsqrt(), torch::zeros_like(degrees));
+      const auto normalized = root.unsqueeze(1) * adjacency * root;           // [N, N]
+      const auto origin = Dense(*model).origin;                               // [N, D]
+      const auto message = told(normalized, origin, weights);                 // [N, D]
+      const auto vectors = weights[0] * origin + normalized.matmul(message);  // [N, D]
+      Batch request(kUsers);
+      request.set(batch_key::kUsers, torch::arange(kUsers));
+      // Known users are explained by what they did in training, whatever the request sends.
+      request.set(batch_key::kHistory, torch::full({kUsers, 2}, int64_t{1}, torch::kLong));
+      const int64_t item = 4;
+      const auto got = model->contributions(request, torch::full({kUsers}, item, torch::kLong));
+      const auto scores =
+          model->score(model->encode(request), torch::full({kUsers, 1}, item, torch::kLong));
+      const auto of_item = vectors[kUsers + item];  // [D]
+      for (int64_t u = 0; u < kUsers - 1; ++u) {    // user 8 did nothing and is a new one
+        double sum = 0.0;
+        int64_t num_sources = 0;
+        for (int64_t p = 0; p < got.sources.size(1); ++p) {
+          const auto j = got.sources[u][p].item<int64_t>();
+          if (j < 0) continue;
+          ++num_sources;
+          const auto share = (message[kUsers + j] * of_item).sum() * normalized[u][kUsers + j];
+          EXPECT_NEAR(got.contributions[u][p].item<double>(), share.item<double>(), 1e-5);
+          sum += share.item<double>();
+        }
+        EXPECT_EQ(num_sources,
+                  adjacency[u].slice(0, kUsers, kUsers + kItems).gt(0).sum().item<int64_t>());
+        const auto of_friends =
+            normalized[u].slice(0, 0, kUsers).matmul(message.slice(0, 0, kUsers));  // [D]
+        const auto rest = ((weights[0] * origin[u] + of_friends) * of_item).sum().item<double>();
+        EXPECT_NEAR(got.rest[u].item<double>(), rest, 1e-5) << propagation << " " << u;
+        EXPECT_NEAR(sum + rest, scores[u].item<double>(), 1e-5);
+      }
+    }
+}
+
+TEST(Explanation, AnItemOfANewUserOfAGraphBringsItsPartOfWhatItScoresAlone) {
+  const torch::NoGradGuard no_grad;
+  for (const auto* propagation : {"{type: lightgcn, layers: 3}", "{type: appnp, layers: 4}"}) {
+    const auto model = make(propagation);
+    model->eval();
+    const auto of = [&](const std::vector<int64_t>& items) {
+      Batch request(1);
+      request.set(batch_key::kHistory, torch::tensor(items, torch::kLong).unsqueeze(0));
+      return request;
+    };
+    const auto item = torch::tensor({int64_t{5}});
+    const auto got = model->contributions(of({3, 0, 12, 3}), item);
+    int64_t num_sources = 0;
+    for (int64_t p = 0; p < got.sources.size(1); ++p) {
+      const auto source = got.sources[0][p].item<int64_t>();
+      if (source < 0) continue;
+      ++num_sources;
+      auto alone = of({source});
+      alone.set(batch_key::kUsers, torch::tensor({kUnknownId}, torch::kLong));
+      const auto score = model->score(model->encode(alone), item.unsqueeze(0)).item<double>();
+      EXPECT_NEAR(got.contributions[0][p].item<double>(), score / std::sqrt(3.0), 1e-5);
+    }
+    EXPECT_EQ(num_sources, 3);
+    EXPECT_EQ(got.rest[0].item<double>(), 0.0);
+  }
+}
+
+TEST(Explanation, OfAFoldedGraphIsTheSameAndNoCheckpointHoldsWhatItReads) {
+  const torch::NoGradGuard no_grad;
+  const auto friends = with_friends();
+  const auto model = make("{type: lightgcn, layers: 2}", "[{type: bpr}]", &friends);
+  model->eval();
+  const auto names = [&] {
+    std::vector<std::string> out;
+    for (const auto& buffer : model->named_buffers()) out.push_back(buffer.key());
+    return out;
+  };
+  const auto before = names();
+  Batch request(3);
+  request.set(batch_key::kUsers, torch::tensor({int64_t{0}, int64_t{8}, kUnknownId}, torch::kLong));
+  request.set(batch_key::kHistory, torch::tensor({{1, 2}, {3, 4}, {5, 6}}, torch::kLong));
+  const auto items = torch::tensor({4, 5, 6}, torch::kLong);
+  const auto expected = model->contributions(request, items);
+  model->fold(true);
+  EXPECT_THAT(names(), ::testing::Contains("folded_edges.items"));
+  model->fold(true);  // again: what was there goes
+  const auto got = model->contributions(request, items);
+  EXPECT_TRUE(torch::equal(got.sources, expected.sources));
+  EXPECT_TRUE(torch::equal(got.contributions, expected.contributions));
+  EXPECT_TRUE(torch::equal(got.rest, expected.rest));
+  model->fold(false);
+  EXPECT_EQ(names(), before);
+}
+
+TEST(Explanation, IsNotOfferedAlongLayersThatBend) {
+  for (const auto* propagation : {"{type: ngcf, layers: 2}", "{type: graphsage, layers: 1}"}) {
+    EXPECT_FALSE(make(propagation)->explains().has_value()) << propagation;
+  }
 }
 
 TEST(Propagation, ViewsOfAGraphNeedOne) {
