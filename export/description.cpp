@@ -32,6 +32,8 @@ void for_each_member(D& d, const Visit& visit) {
   visit("sum_of_queries", d.sum_of_queries);
   visit("query_bias", d.query_bias);
   visit("item_vectors", d.item_vectors);
+  visit("explained_by", d.explained_by);
+  visit("explains_by_training", d.explains_by_training);
   visit("num_states", d.num_states);
   visit("num_parameters", d.num_parameters);
   visit("weight_bytes", d.weight_bytes);

@@ -18,7 +18,7 @@ struct MethodDescription {
 /// What an exported file says of itself: the JSON that its describe() returns.
 struct Description {
   /// Files of another version are refused; it grows when methods or their meaning change.
-  static constexpr int64_t kVersion = 3;
+  static constexpr int64_t kVersion = 4;
 
   int64_t num_items = 0;
   int64_t num_users = 0;
@@ -43,6 +43,11 @@ struct Description {
   bool query_bias = false;     ///< A number of the user is added to all of its scores.
   bool scores_all = false;     ///< Without one: all items of a request are scored together.
   bool item_vectors = false;
+  /// What scores are sums over, and explanations therefore name: `items`, `users`, or nothing.
+  std::string explained_by;
+  /// Known users are explained by what they did in training, which a file holds only with
+  /// user_histories.
+  bool explains_by_training = false;
   int64_t num_states = 0;  ///< Tensors of an encoded request.
   int64_t num_parameters = 0;
   int64_t weight_bytes = 0;          ///< All tensors that scores are made of, the fallback's too.
@@ -55,6 +60,13 @@ struct Description {
   std::string metrics_json;  ///< A JSON value; empty when the model was not evaluated.
   std::string fingerprint;   ///< Of the data.
   std::map<std::string, std::string> versions;
+
+  /// Whether the file can divide a score, and name what has a share in it.
+  bool explains() const { return explained_by == "items" || (explained_by == "users" && user_ids); }
+  /// The same for users that it knows.
+  bool explains_users() const {
+    return explains() && user_ids && (!explains_by_training || user_histories);
+  }
 
   /// The method called `name`, or null.
   const MethodDescription* method(const std::string& name) const;

@@ -57,6 +57,16 @@ NamedRanking to_ranking(const IValue& value) {
   return out;
 }
 
+NamedExplanation to_explanation(const IValue& value) {
+  const auto& parts = value.toTupleRef().elements();
+  NamedExplanation out{.sources = {},
+                       .contributions = parts[1].toTensor(),
+                       .others = parts[2].toTensor(),
+                       .rest = parts[3].toTensor()};
+  for (const IValue& row : parts[0].toListRef()) out.sources.push_back(to_ids(row));
+  return out;
+}
+
 std::vector<bool> to_flags(const IValue& value) {
   std::vector<bool> out;
   for (const bool flag : value.toBoolList()) out.push_back(flag);
@@ -213,6 +223,17 @@ torch::Tensor ExportedFile::score_user(const Ids& users, const IdLists& items,
       .toTensor();  // [B, C]
 }
 
+NamedExplanation ExportedFile::explain(const IdLists& histories, const Ids& items,
+                                       int64_t k) const {
+  return to_explanation(impl_->call("explain", {to_lists(histories), to_list(items), k}));
+}
+
+NamedExplanation ExportedFile::explain_user(const Ids& users, const Ids& items, int64_t k,
+                                            const IdLists& histories) const {
+  return to_explanation(
+      impl_->call("explain_user", {to_list(users), to_list(items), k, to_lists(histories)}));
+}
+
 std::vector<bool> ExportedFile::known_items(const Ids& ids) const {
   return to_flags(impl_->call("known_items", {to_list(ids)}));
 }
@@ -276,6 +297,23 @@ torch::Tensor ExportedFile::score_all(const std::vector<torch::Tensor>& states) 
 
 torch::Tensor ExportedFile::queries(const std::vector<torch::Tensor>& states) const {
   return impl_->call("queries", {states}).toTensor();  // [B, M, D]
+}
+
+std::vector<torch::Tensor> ExportedFile::contributions(const torch::Tensor& users,
+                                                       const torch::Tensor& history,
+                                                       const torch::Tensor& items) const {
+  const auto& d = impl_->description;
+  if (!d.explains()) throw DataError(path(), 0, d.method("explain")->refusal);
+  impl_->check_users(users);
+  impl_->check_history(history);
+  impl_->check_ids("items", items, 1, 0, d.num_items);
+  // Such a file has nothing to explain known users by, and would take them for new ones.
+  if (d.explains_by_training && !d.explains_users() && users.ge(0).any().item<bool>())
+    throw DataError(path(), 0, d.method("explain_user")->refusal);
+  const auto shares = impl_->call("contributions", {users, history, items});
+  std::vector<torch::Tensor> out;
+  for (const auto& part : shares.toTupleRef().elements()) out.push_back(part.toTensor());
+  return out;
 }
 
 torch::Tensor ExportedFile::query_bias(const std::vector<torch::Tensor>& states) const {

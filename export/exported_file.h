@@ -21,6 +21,17 @@ struct NamedRanking {
   torch::Tensor scores;
 };
 
+/// What carried the score of one item of each request, largest by magnitude first: the sum of row
+/// b of `contributions`, others[b] and rest[b] are that score together.
+///
+/// Shapes   contributions [B, K], K the longest list; zero behind the end of a shorter one
+struct NamedExplanation {
+  std::vector<std::vector<std::string>> sources;  ///< Items or users: Description::explained_by.
+  torch::Tensor contributions;                    // [B, K]
+  torch::Tensor others;                           // [B], of sources behind the first k
+  torch::Tensor rest;                             // [B], of no source; NaN for unknown items
+};
+
 /// A loaded file of `reckon export`: its methods as C++ functions, callable from several threads.
 ///
 /// What each method does stands in the file itself (description().methods) and in
@@ -60,6 +71,10 @@ class ExportedFile {
   torch::Tensor score(const IdLists& histories, const IdLists& items) const;  // [B, C]
   torch::Tensor score_user(const Ids& users, const IdLists& items,
                            const IdLists& histories = {}) const;  // [B, C]
+  /// What carried the scores of `items`, one for each request.
+  NamedExplanation explain(const IdLists& histories, const Ids& items, int64_t k = 10) const;
+  NamedExplanation explain_user(const Ids& users, const Ids& items, int64_t k = 10,
+                                const IdLists& histories = {}) const;
   std::vector<bool> known_items(const Ids& ids) const;
   std::vector<bool> known_users(const Ids& users) const;
 
@@ -89,6 +104,10 @@ class ExportedFile {
   torch::Tensor score_all(const std::vector<torch::Tensor>& states) const;
   /// Shapes   -> [B, M, D]
   torch::Tensor queries(const std::vector<torch::Tensor>& states) const;
+  /// The three tensors of an Explanation (models/model.h).
+  /// Shapes   users [B], history [B, T] as for encode, B > 0, items [B] -> [B, P], [B, P], [B]
+  std::vector<torch::Tensor> contributions(const torch::Tensor& users, const torch::Tensor& history,
+                                           const torch::Tensor& items) const;
   /// Undefined when there is none.
   /// Shapes   -> [B]
   torch::Tensor query_bias(const std::vector<torch::Tensor>& states) const;

@@ -103,6 +103,10 @@ Description describe(Model& model, const ExportInputs& inputs, const ExportOptio
     for (const auto& column : features->columns()) d.user_columns.push_back(column.name);
   d.fallback = contract.fallback;
   d.ranks_for_everybody = model.ranks_for_everybody();
+  if (const auto explains = model.explains(); explains && !d.ranks_for_everybody) {
+    d.explained_by = explains->by == Explains::By::kItems ? "items" : "users";
+    d.explains_by_training = explains->reads_training;
+  }
   d.user_histories = options.include_users && inputs.users != nullptr;
   d.user_items = d.user_histories ? options.user_items : 0;
   d.user_ids =
@@ -127,6 +131,22 @@ Batch request_of(const Description& d, const torch::Tensor& users, const torch::
   if (d.reads_users) request.set(batch_key::kUsers, users);         // [B]
   if (d.max_length > 0) request.set(batch_key::kHistory, history);  // [B, T]
   return request;
+}
+
+// The shares in the score of an item. What users did in training is read, and so held, only where
+// the file may hold what users did.
+void trace_contributions(Model& model, torch::jit::Module& mirrored, const Description& d,
+                         const torch::Tensor& users, const torch::Tensor& history) {
+  if (!d.explains()) return;
+  const auto items = torch::zeros({kTracedRows}, torch::kLong);  // [B]
+  const bool reads_users = d.reads_users && (!d.explains_by_training || d.explains_users());
+  trace_method(mirrored, "traced_contributions", {users, history, items}, [&](const auto& inputs) {
+    Batch request(kTracedRows);
+    if (reads_users) request.set(batch_key::kUsers, inputs[0]);  // [B]
+    request.set(batch_key::kHistory, inputs[1]);                 // [B, T]
+    const auto shares = model.contributions(request, inputs[2]);
+    return std::vector<torch::Tensor>{shares.sources, shares.contributions, shares.rest};
+  });
 }
 
 // Adds traced_encode, traced_usable, traced_score and traced_queries to the mirror of `model`.
@@ -183,6 +203,7 @@ void trace_model(Model& model, torch::jit::Module& mirrored, Description& d) {
     trace_method(mirrored, "traced_query_bias", state.tensors, [&](const auto& inputs) {
       return std::vector<torch::Tensor>{model.query_bias({inputs})};  // [B]
     });
+  trace_contributions(model, mirrored, d, users, history);
 }
 
 // Tensors that share a storage are written once.

@@ -468,6 +468,55 @@ def similar_items(self, items: List[str], k: int) -> Tuple[List[List[str]], Tens
     return self.name_rows((places.masked_fill(values == -float('inf'), -2), values))
 )";
 
+// --- Explanations. What has a share in a score goes by size, whatever its sign; equal ones keep
+// --- the order that the model gives them in.
+
+constexpr const char* kExplain = R"(
+def contributions(self, users: Tensor, history: Tensor, items: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
+    return self.model.traced_contributions(users, history, items)
+
+def explain_rows(self, users: Tensor, history: Tensor, items: List[str], k: int) -> Tuple[List[List[str]], Tensor, Tensor, Tensor]:
+    num_rows = users.size(0)
+    if k < 1:
+        raise ValueError("k must be at least 1, got " + str(k))
+    if len(items) != num_rows:
+        raise ValueError("items must have one id for each of the " + str(num_rows) + " requests, got " + str(len(items)))
+    names: List[List[str]] = []
+    if num_rows == 0:
+        return names, torch.full([0, 0], 0.0), torch.full([0], 0.0), torch.full([0], 0.0)
+    found = self.item_ids.find(items)
+    ids = found.clamp(0)
+    usable = self.usable(users, history)
+    sources, values, rest = self.contributions(users, history, ids)
+    counted = usable.logical_and(found >= 0).unsqueeze(1)
+    counted = counted.logical_and(sources >= 0).logical_and(values != 0.0)
+    values = values.float().masked_fill(counted.logical_not(), 0.0)
+    sizes, order = torch.sort(values.abs(), stable=True, dim=1, descending=True)
+    values = values.gather(1, order)
+    best = sources.masked_fill(counted.logical_not(), -2).gather(1, order)[:, :k]
+    texts = self.@SOURCES@.texts(best[best >= 0])
+    counts: List[int] = (best >= 0).sum(1).tolist()
+    begin = 0
+    width = 0
+    for count in counts:
+        names.append(texts[begin:begin + count])
+        begin += count
+        width = max(width, count)
+    rest = torch.where(usable, rest.float(), self.fallback_scores[ids])
+    return names, values[:, :width], values[:, k:].sum(1), rest.masked_fill(found < 0, float('nan'))
+)";
+
+constexpr const char* kExplainHistories = R"(
+def explain(self, histories: List[List[str]], items: List[str], k: int = 10) -> Tuple[List[List[str]], Tensor, Tensor, Tensor]:
+    return self.explain_rows(self.unknown_users(len(histories)), self.dense_histories(histories), items, k)
+)";
+
+constexpr const char* kExplainUsers = R"(
+def explain_user(self, users: List[str], items: List[str], k: int = 10, histories: List[List[str]] = []) -> Tuple[List[List[str]], Tensor, Tensor, Tensor]:
+    ids = self.user_ids.find(users)
+    return self.explain_rows(ids, self.histories_of(ids, histories), items, k)
+)";
+
 // --- Tensors in and out.
 
 constexpr const char* kForward = R"(
@@ -619,6 +668,16 @@ std::string meaning_of_user(const Description& d) {
          "holds, or empty.";
 }
 
+// Why no score of this file is divided.
+std::string why_not_explained(const Description& d) {
+  if (d.explains()) return "";
+  if (d.explained_by.empty())
+    return "scores of this model are no sums over items or users, so that none of them has a share "
+           "that could be told";
+  return "what has a share in a score of this model are users of the training data, whom this file "
+         "does not name; export with `export: {include_users: true}`";
+}
+
 std::string features_source(const Description& d, const FeatureEncoding& features) {
   std::string columns;
   for (size_t c = 0; c < features.columns().size(); ++c) {
@@ -651,6 +710,16 @@ std::vector<MethodDescription> describe_methods(const Description& d) {
         "this file holds no users: the model has no user ids, and it was exported without "
         "`export: {include_users: true}`; call recommend or score with a history";
   if (!d.item_vectors) no_vectors = "this model has no item vectors to compare";
+  const std::string explained = "Tuple[List[List[str]], Tensor, Tensor, Tensor]";
+  const auto no_shares = why_not_explained(d);
+  const std::string no_training =
+      d.explains_users() || !d.user_ids
+          ? ""
+          : "what users did in training is not in this file, which explains them; export with "
+            "`export: {include_users: true}`";
+  const auto first_of = [](const std::string& a, const std::string& b) {
+    return a.empty() ? b : a;
+  };
   const std::string no_features =
       d.user_features ? "" : "this model reads no columns that describe a user";
   const auto inputs = tensor_inputs(d).declared;
@@ -696,6 +765,24 @@ std::vector<MethodDescription> describe_methods(const Description& d) {
        "(self, users: List[str], items: List[List[str]], histories: List[List[str]] = []) -> "
        "Tensor",
        "The same for users that the file knows; histories as in recommend_user.", no_users},
+      {"explain",
+       "(self, histories: List[List[str]], items: List[str], k: int = 10) -> " + explained,
+       "What carried the score of one item for each history: the " +
+           (d.explained_by == "users" ? std::string("users of the training data")
+                                      : std::string("items")) +
+           " with the k largest shares in it by magnitude, their shares [B, K] (zero behind the "
+           "end of a shorter list), the sum of all other shares [B], and what is no share of any "
+           "[B]: vectors of ids, biases, the fallback. Together they are what score gives.",
+       first_of(no_shares, no_history)},
+      {"explain_user",
+       "(self, users: List[str], items: List[str], k: int = 10, histories: List[List[str]] = []) "
+       "-> " +
+           explained,
+       std::string("The same for users that the file knows; histories as in recommend_user.") +
+           (d.explains_by_training
+                ? " Users that training had are explained by what they did there."
+                : ""),
+       first_of(no_shares, first_of(no_users, no_training))},
       {"forward", "(self, " + inputs + ") -> Tensor",
        "Dense ids to the scores [B, I] of all items. users [B] int64, -1 for unknown; history [B, "
        "T] "
@@ -772,6 +859,11 @@ std::string method_source(const Description& d, bool has_factor_bias,
   }
   if (features != nullptr) out += features_source(d, *features);
   if (d.item_vectors) out += kSimilar;
+  if (d.explains()) {
+    out += replaced(kExplain, "@SOURCES@", d.explained_by == "users" ? "user_ids" : "item_ids");
+    if (d.method("explain")->refusal.empty()) out += kExplainHistories;
+    if (d.method("explain_user")->refusal.empty()) out += kExplainUsers;
+  }
   const auto inputs = tensor_inputs(d);
   auto forward = replaced(kForward, "@INPUTS@", inputs.declared);
   forward = replaced(forward, "@USERS@", inputs.users);

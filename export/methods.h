@@ -17,6 +17,7 @@ std::vector<MethodDescription> describe_methods(const Description& description);
 ///   model          traced_encode(users, history), traced_usable(users, history) where a fallback is
 ///                  needed, traced_score(states..., candidates) and, where
 ///                  scores are inner products, traced_queries(states...), and traced_query_bias
+///   model          traced_contributions(users, history, items) where Description::explains()
 ///   item_ids       id table (export/text_table.h); user_ids where the file holds users
 ///   columns        list of (text table) modules as column_0, column_1, ...
 ///   fallback_scores [I] float32; factor_items [I, D] and factor_bias [I]; item_vectors [I, D];

@@ -181,8 +181,46 @@ class Parity {
         }
         compare("the inner-product form" + at, products, scores);
       }
+      if (d_.explains()) compare_shares(*file, at, users, history, candidates.select(1, 0));
       report_.num_comparisons += rows;
     }
+  }
+
+  void compare_shares(const ExportedFile& file, const std::string& at, const torch::Tensor& users,
+                      const torch::Tensor& history, const torch::Tensor& items) {
+    const auto asked = d_.explains_users() || !d_.explains_by_training
+                           ? users
+                           : torch::full_like(users, kUnknownId);  // [B]
+    const auto wanted = model_.contributions(request(asked, history), items);
+    const auto got =
+        from_file("explain" + at, [&] { return file.contributions(asked, history, items); });
+    compare("explain" + at + ", sources", got[0], wanted.sources);
+    compare("explain" + at + ", shares", got[1], wanted.contributions);
+    compare("explain" + at + ", rest", got[2], wanted.rest);
+  }
+
+  // The shares of an explanation are those of the score: `scores` [I] by row.
+  void compare_explanation(const std::string& where, const NamedExplanation& got,
+                           const std::vector<int64_t>& items,
+                           const std::vector<torch::Tensor>& scores) {
+    std::vector<double> wanted;
+    for (size_t row = 0; row < items.size(); ++row)
+      wanted.push_back(scores[row][items[row]].item<double>());
+    compare(where, got.contributions.sum(1) + got.others + got.rest,
+            torch::tensor(wanted, torch::kDouble));
+    report_.num_comparisons += static_cast<int64_t>(items.size());
+  }
+
+  std::vector<int64_t> draw_items(int64_t rows) {
+    std::vector<int64_t> items;
+    for (int64_t row = 0; row < rows; ++row) items.push_back(draw(d_.num_items));
+    return items;
+  }
+
+  Ids raw_items(const std::vector<int64_t>& items) const {
+    Ids out;
+    for (const auto item : items) out.push_back(raw_item(item));
+    return out;
   }
 
   // The definition of Factors (models/model.h) without the query's bias, for a few items of each row.
@@ -331,6 +369,13 @@ class Parity {
         report_.num_comparisons += rows;
       }
     }
+    if (!d_.method("explain")->refusal.empty()) return;
+    const auto items = draw_items(rows);
+    for (const auto* file : runs(rows == kOptimizedRows))
+      compare_explanation("explain" + at, from_file("explain" + at, [&] {
+                            return file->explain(all[0].histories, raw_items(items), 3);
+                          }),
+                          items, scores);
   }
 
   int64_t num_items_of(int64_t user) const {
@@ -383,6 +428,13 @@ class Parity {
       if (left_out[row] != wanted)
         differ("items_left_out" + at + ", row " + std::to_string(row) + ": " +
                std::to_string(left_out[row]) + " instead of " + std::to_string(wanted));
+    }
+    if (d_.explains_users()) {
+      const auto asked = draw_items(rows);
+      compare_explanation("explain_user" + at, from_file("explain_user" + at, [&] {
+                            return file_.explain_user(all[0].users, raw_items(asked), 3);
+                          }),
+                          asked, scores);
     }
     if (!d_.new_user_with_history) return;
     // Users whose histories are sent, as the metrics were measured.

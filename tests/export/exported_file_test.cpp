@@ -130,7 +130,8 @@ TEST_F(DamagedFile, IsRefusedWhenItComesFromALaterVersion) {
   module.save(target_.path(),
               {{kDescriptionRecord, R"({"format": "reckon", "format_version": 99})"}});
   EXPECT_THAT(refusal(target_.path()),
-              HasSubstr("it has format version 99, this program reads version 3"));
+              HasSubstr("it has format version 99, this program reads version " +
+                        std::to_string(Description::kVersion)));
   module.save(target_.path(), {{kDescriptionRecord, "not json"}});
   EXPECT_THAT(refusal(target_.path()), HasSubstr("its description is damaged"));
 }

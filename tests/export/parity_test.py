@@ -19,6 +19,8 @@ MODELS = {
                            "{type: mean_pooling}}}, scorer: {type: dot, user_bias: true}, objectives: [{type: bpr}]}",
     "mlp": "{family: retrieval, dim: 16, user: " + HISTORY + ", scorer: {type: mlp}, objectives: [{type: bce}]}",
     "popularity": "popularity",
+    "neighbors": "{preset: item_knn}",
+    "graph": "{preset: lightgcn, dim: 16}",
 }
 NUM_ITEMS = 40
 
@@ -167,8 +169,27 @@ def check_tensors(file):
     assert torch.allclose(values[0], torch.tensor([item["score"] for item in answer[:5]]), atol=1e-4), file.name
 
 
+def check_explanations(file):
+    items = ["item_é4", "item_é30", "unknown"]
+    asked = {"--history": ["item_é1,item_é7", "item_é3", "unknown,item_é2"], "--user": ["user-0", "user-41", "nobody"]}
+    for option, requests in asked.items():
+        if option == "--history":
+            histories = [request.split(",") for request in requests]
+            names, shares, others, rest = file.loaded.explain(histories, items, 2)
+            scores = file.loaded.score(histories, [[item] for item in items])[:, 0]
+        else:
+            names, shares, others, rest = file.loaded.explain_user(requests, items, 2)
+            scores = file.loaded.score_user(requests, [[item] for item in items])[:, 0]
+        assert torch.allclose(shares.sum(1) + others + rest, scores, atol=1e-4, equal_nan=True), (file.name, option)
+        for row, (request, item) in enumerate(zip(requests, items)):
+            told = json.loads(run(file.program, "explain", file.path, option, request, "--item", item, "-k", 2, "--json"))
+            assert [source["item"] for source in told["sources"]] == names[row], (file.name, request, item, told, names)
+            for column, source in enumerate(told["sources"]):
+                assert abs(source["contribution"] - float(shares[row, column])) < 1e-4, (file.name, request, item)
+
+
 CHECKS = {"recommend": check_histories, "recommend_user": check_users, "similar_items": check_similar,
-          "display": check_display, "forward": check_tensors}
+          "display": check_display, "forward": check_tensors, "explain": check_explanations}
 
 
 def main():
