@@ -35,7 +35,7 @@ void add_evaluate_commands(CLI::App& app, const Catalog& catalog, Action& action
 void add_export_commands(CLI::App& app, const Catalog& catalog, Action& action);
 /// `plot`
 void add_plot_command(CLI::App& app, const Catalog& catalog, Action& action);
-/// `inspect`, `recommend`
+/// `inspect`, `recommend`, `explain`
 void add_recommend_commands(CLI::App& app, const Catalog& catalog, Action& action);
 
 /// The check of an option that takes a whole number from 1 on.

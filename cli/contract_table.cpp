@@ -61,6 +61,12 @@ std::string ranking_text(Model& model) {
   return model.can_score_all() ? "all items together" : "item by item";
 }
 
+std::string explained_text(const Model& model) {
+  const auto explains = model.explains();
+  if (!explains || model.ranks_for_everybody()) return "no";
+  return explains->by == Explains::By::kUsers ? "by users" : "by items";
+}
+
 const char* yes_or_no(bool is_so) { return is_so ? "yes" : "no"; }
 
 }  // namespace
@@ -68,9 +74,9 @@ const char* yes_or_no(bool is_so) { return is_so ? "yes" : "no"; }
 std::string contract_table(const Catalog& catalog) {
   const torch::NoGradGuard no_grad;
   std::string table =
-      "| preset | known user | new user with a history | learns by | ranks by | numbers it holds "
-      "|\n"
-      "|---|---|---|---|---|---|\n";
+      "| preset | known user | new user with a history | learns by | ranks by | explained | numbers "
+      "it holds |\n"
+      "|---|---|---|---|---|---|---|\n";
   for (const auto& preset : catalog.presets()) {
     const auto tree = assemble_experiment(
         parse_yaml("data: {files: {interactions: {path: x.tsv}}}\nmodel: {preset: " + preset.name +
@@ -83,7 +89,8 @@ std::string contract_table(const Catalog& catalog) {
     const auto contract = model->contract();
     table += "| `" + preset.name + "` | " + yes_or_no(contract.known_user) + " | " +
              yes_or_no(contract.new_user_with_history) + " | " + learning_text(experiment, *model) +
-             " | " + ranking_text(*model) + " | " + size_text(experiment.model) + " |\n";
+             " | " + ranking_text(*model) + " | " + explained_text(*model) + " | " +
+             size_text(experiment.model) + " |\n";
   }
   return table;
 }

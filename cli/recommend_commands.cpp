@@ -5,9 +5,44 @@
 
 #include "cli/commands.h"
 #include "core/log.h"
+#include "serving/explain_command.h"
 #include "serving/recommend_command.h"
 
 namespace reckon {
+
+namespace {
+
+void add_explain_command(CLI::App& app, Action& action) {
+  struct Options {
+    ExplainOptions explain;
+    std::string user, history;
+  };
+  auto options = std::make_shared<Options>();
+  auto* command =
+      app.add_subcommand("explain", "Say what carried the score of an item, from an exported file");
+  command->footer(
+      "Shares add up to the score that `reckon recommend` gives. --user and --history go together, "
+      "as there.");
+  command->add_option("MODEL", options->explain.model_path, "The exported file")->required();
+  auto* user = command->add_option("--user", options->user, "A user of the training data");
+  auto* history =
+      command->add_option("--history", options->history, "Item ids, oldest first: 50,181,172");
+  command->add_option("--item", options->explain.item, "The item to explain")->required();
+  command->add_option("-k,--k", options->explain.k, "How many shares, the largest")
+      ->check(at_least_one())
+      ->capture_default_str();
+  command->add_flag("--json", options->explain.as_json, "One line of JSON");
+  command->callback([=, &action] {
+    if (user->count() > 0) options->explain.user = options->user;
+    if (history->count() > 0) options->explain.history = options->history;
+    action = [options] {
+      run_explain(options->explain, std::cout, log_warning);
+      return 0;
+    };
+  });
+}
+
+}  // namespace
 
 void add_recommend_commands(CLI::App& app, const Catalog&, Action& action) {
   struct Options {
@@ -57,6 +92,8 @@ void add_recommend_commands(CLI::App& app, const Catalog&, Action& action) {
       return 0;
     };
   });
+
+  add_explain_command(app, action);
 
   auto* inspect_command =
       app.add_subcommand("inspect", "Say what an exported file holds and whom it serves");

@@ -6,6 +6,7 @@
 #include "core/diagnostics.h"
 #include "core/format.h"
 #include "serving/recommender.h"
+#include "serving/request_sentences.h"
 #include "serving/requests.h"
 
 namespace reckon {
@@ -13,7 +14,6 @@ namespace {
 
 // Answered and written before the next are answered, so that long inputs give output as they go.
 constexpr size_t kRequestsAtOnce = 1024;
-constexpr size_t kShownIds = 10;
 
 [[noreturn]] void fail(const std::string& message, const std::string& hint) {
   throw ConfigError({{{.file = "<command line>"}, message, hint}});
@@ -62,14 +62,6 @@ std::vector<Request> requests_of(const RecommendOptions& options, const RequestD
   return {request};
 }
 
-// `a, b, c`, of many ids the first few.
-std::string some_of(const std::vector<std::string>& ids) {
-  const auto shown = std::min(ids.size(), kShownIds);
-  const auto rest = static_cast<int64_t>(ids.size() - shown);
-  return join({ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(shown)}) +
-         (rest > 0 ? " and " + format_count(rest) + " more" : "");
-}
-
 // The candidates of all requests, without those that the file does not know.
 std::vector<std::string> read_candidates(const std::string& path, const ExportedFile& file,
                                          const std::function<void(const std::string&)>& warn) {
@@ -85,53 +77,6 @@ std::vector<std::string> read_candidates(const std::string& path, const Exported
     warn(path + ": the model does not know " + format_count(static_cast<int64_t>(unknown.size())) +
          " of " + count + " candidates: " + some_of(unknown));
   return out;
-}
-
-struct Refusal {
-  std::string reason, hint;
-};
-
-// Why the file does not serve `request`, and how else to ask; the file's own words speak of methods.
-std::optional<Refusal> refusal_of(const Description& d, const Request& request) {
-  const bool is_line = request.line > 0;
-  const std::string history = is_line ? "'history'" : "--history",
-                    user = is_line ? "'user'" : "--user";
-  const std::string again = "export the run again with --set export.include_users=true";
-  const bool by_history = d.new_user_with_history;
-  const bool has_user =
-      request.kind == Request::Kind::kUser || request.kind == Request::Kind::kUserWithHistory;
-  if (request.kind == Request::Kind::kFeatures) {
-    if (!d.user_features) return Refusal{"this model reads no columns that describe a user", ""};
-    if (!request.history.empty() && !by_history)
-      return Refusal{"this model reads no history", "leave out " + history};
-    for (const auto& [name, _] : request.features)
-      if (std::find(d.user_columns.begin(), d.user_columns.end(), name) == d.user_columns.end())
-        return Refusal{"there is no feature '" + name + "'", suggest(name, d.user_columns)};
-    return std::nullopt;
-  }
-  if (request.kind == Request::Kind::kHistory && !by_history)
-    return Refusal{"this model cannot use a history, it knows users by their ids",
-                   "give " + user + " instead"};
-  if (has_user && !d.user_ids) {
-    if (d.known_user)
-      return Refusal{"this file holds no users; it was exported without their ids", ""};
-    const bool is_alone = request.kind == Request::Kind::kUser;
-    return Refusal{"this file holds no users, and the model has no user ids",
-                   (is_alone ? "give " + history + " instead" : "leave out " + user) + ", or " +
-                       again};
-  }
-  if (request.kind == Request::Kind::kUserWithHistory && !by_history)
-    return Refusal{"this model reads no history, it knows users by their ids",
-                   "leave out " + history};
-  if (request.kind == Request::Kind::kUser && request.exclude_seen && !d.user_histories)
-    return Refusal{"the items that users have seen are not in this file",
-                   (by_history && d.max_length > 0 ? "give " + history + " too, or "
-                    : is_line                      ? "name them in 'exclude', or "
-                                                   : "") +
-                       again};
-  if (request.kind == Request::Kind::kSimilar && !d.item_vectors)
-    return Refusal{"this model has no item vectors to compare", ""};
-  return std::nullopt;
 }
 
 void check_requests(const std::vector<Request>& requests, const RecommendOptions& options,

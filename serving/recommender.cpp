@@ -162,4 +162,50 @@ void Recommender::note_left_out(const Request* begin, const Request* end,
   for (size_t row = 0; row < users.size(); ++row) answers[row].items_left_out = counts[row];
 }
 
+ItemExplanation Recommender::explain(const Request& request, const std::string& item,
+                                     int64_t k) const {
+  const bool by_user = has_user(request);
+  const ExportedFile::IdLists histories = {request.history};
+  const auto sent = request.kind == Request::Kind::kUser ? ExportedFile::IdLists() : histories;
+  ItemExplanation out;
+  out.item = item;
+  out.by_users = file_.description().explained_by == "users";
+  out.unknown_item = !file_.known_items({item})[0];
+  out.unknown_user = by_user && !file_.known_users({request.id})[0];
+  const auto known = file_.known_items(request.history);
+  for (size_t i = 0; i < known.size(); ++i)
+    if (!known[i] && std::find(out.unknown.begin(), out.unknown.end(), request.history[i]) ==
+                         out.unknown.end())
+      out.unknown.push_back(request.history[i]);
+  const bool served =
+      by_user ? file_.serves_users({request.id}, sent)[0] : file_.serves_histories(histories)[0];
+  if (!served) out.fallback = file_.description().fallback;
+  // Also where nothing can be said of the item: a file that explains nothing refuses.
+  const auto shares = by_user ? file_.explain_user({request.id}, {item}, k, sent)
+                              : file_.explain(histories, {item}, k);
+  if (out.unknown_item) return out;
+  const auto score =
+      by_user ? file_.score_user({request.id}, {{item}}, sent) : file_.score(histories, {{item}});
+  out.score = score.item<double>();
+  out.others = shares.others.item<double>();
+  out.rest = shares.rest.item<double>();
+  const auto& names = shares.sources[0];
+  const auto& columns = file_.description().display;
+  auto shown = names;
+  shown.push_back(item);
+  const auto texts = file_.display(shown);
+  for (size_t c = 0; c < columns.size(); ++c)
+    out.columns.emplace_back(columns[c], texts[c].back());
+  const auto values = shares.contributions[0].contiguous();  // [K]
+  for (size_t i = 0; i < names.size(); ++i) {
+    ItemExplanation::Source source{
+        .id = names[i], .contribution = values.data_ptr<float>()[i], .columns = {}};
+    // Columns say something of items, also where a user is called like one.
+    for (size_t c = 0; c < columns.size() && !out.by_users; ++c)
+      source.columns.emplace_back(columns[c], texts[c][i]);
+    out.sources.push_back(std::move(source));
+  }
+  return out;
+}
+
 }  // namespace reckon

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "export/exported_file.h"
+#include "serving/explanation.h"
 #include "serving/requests.h"
 
 namespace reckon {
@@ -45,6 +46,11 @@ class Recommender {
   /// answered together.
   /// Throws   DataError when the file does not serve such requests, with what it does serve.
   std::vector<Recommendation> answer(const std::vector<Request>& requests) const;
+
+  /// What carried the score that such a request gives `item`, the k largest shares by name. The
+  /// request is one by user, history or both; of it nothing but these counts.
+  /// Throws   DataError when the file explains no such score.
+  ItemExplanation explain(const Request& request, const std::string& item, int64_t k) const;
 
  private:
   void answer_group(const Request* begin, const Request* end,

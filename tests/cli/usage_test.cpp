@@ -136,8 +136,8 @@ TEST_F(CommandLine, DescribesEveryOptionOfEveryCommand) {
   constexpr size_t kColumn = 30;  // of the descriptions
   int num_options = 0;
   for (const std::string command :
-       {"train", "evaluate", "compare", "export", "embeddings", "recommend", "inspect", "describe",
-        "check", "prepare", "data fetch"}) {
+       {"train", "evaluate", "compare", "export", "embeddings", "recommend", "explain", "inspect",
+        "describe", "check", "prepare", "data fetch"}) {
     std::istringstream help(reckon(command + " --help").out);
     std::string option;
     bool is_described = true;

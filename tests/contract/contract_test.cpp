@@ -9,6 +9,7 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <ostream>
 #include <set>
 
@@ -16,6 +17,7 @@
 #include "cli/experiment.h"
 #include "core/describe.h"
 #include "core/experiment_tree.h"
+#include "core/ids.h"
 #include "datasets/batch_builder.h"
 #include "datasets/prepare.h"
 #include "evaluation/evaluator.h"
@@ -493,6 +495,71 @@ TEST_P(EveryModel, SavedAndLoadedItRanksTheSame) {
   EXPECT_TRUE(torch::equal(a.per_user, b.per_user));
 }
 
+// Whose scores are sums; the parts are compared with formulas in tests/models.
+const std::set<std::string>& cases_that_explain() {
+  static const std::set<std::string> cases = {
+      "encoder_mean_pooling", "encoder_set_pooling", "propagation_lightgcn", "propagation_appnp",
+      "preset_lightgcn",      "preset_sgl",          "preset_simgcl",        "preset_simplex",
+      "preset_item_knn",      "preset_user_knn",     "preset_ease",          "preset_edlae",
+      "preset_slim",          "preset_gf_cf",        "preset_pure_svd"};
+  return cases;
+}
+
+TEST_P(EveryModel, WhatItExplainsAddsUpToItsScoresInWhateverOrderTheHistoryStands) {
+  const auto model = fitted();
+  const torch::NoGradGuard no_grad;
+  const auto& name = GetParam().name;
+  // Objectives are learnt around a mean of the history, or along a graph.
+  const bool of_objective =
+      name.starts_with("objective_graph_contrastive") ||
+      (name.starts_with("objective_") && name.ends_with("_of_histories"));
+  ASSERT_EQ(model->explains().has_value(), of_objective || cases_that_explain().contains(name));
+  if (!model->explains()) return;
+  // Known users, unknown ones, an item that stands there twice, and nothing at all.
+  const auto users = torch::tensor({int64_t{0}, int64_t{7}, kUnknownId, kUnknownId, kUnknownId});
+  const auto history = torch::tensor(
+      {{0, 3, 6, 9}, {15, 18, 1, 4}, {5, 2, 8, 17}, {-2, 3, 3, 11}, {-2, -2, -2, -2}},
+      torch::kLong);  // [B, T]
+  const auto turned = torch::tensor(
+      {{9, 0, 6, 3}, {4, 1, 18, 15}, {17, 5, 8, 2}, {-2, 3, 11, 3}, {-2, -2, -2, -2}},
+      torch::kLong);  // [B, T]
+  const auto asked = [&](const torch::Tensor& items) {
+    Batch request(users.size(0));
+    request.set(batch_key::kUsers, users);    // [B]
+    request.set(batch_key::kHistory, items);  // [B, T]
+    return request;
+  };
+  const auto shares_of = [](const Explanation& explanation, int64_t row) {
+    std::map<int64_t, double> shares;
+    for (int64_t p = 0; p < explanation.sources.size(1); ++p)
+      if (const auto source = explanation.sources[row][p].item<int64_t>(); source >= 0) {
+        EXPECT_TRUE(shares.emplace(source, explanation.contributions[row][p].item<double>()).second)
+            << "source " << source << " is there twice";
+      }
+    return shares;
+  };
+  const auto state = model->encode(asked(history));
+  double largest = 0.0;
+  for (int64_t item = 0; item < kItems; ++item) {
+    const auto items = torch::full({users.size(0)}, item, torch::kLong);  // [B]
+    const auto got = model->contributions(asked(history), items);
+    const auto again = model->contributions(asked(turned), items);
+    const auto scores = model->score(state, items.unsqueeze(1)).squeeze(1);  // [B]
+    EXPECT_TRUE(torch::allclose(got.contributions.sum(1) + got.rest, scores, 1e-4, 1e-4)) << item;
+    largest = std::max(largest, got.contributions.abs().max().item<double>());
+    EXPECT_THAT(shares_of(got, 4), IsEmpty());
+    for (int64_t row = 0; row < users.size(0); ++row) {
+      const auto shares = shares_of(got, row), others = shares_of(again, row);
+      ASSERT_EQ(shares.size(), others.size());
+      for (const auto& [source, share] : shares) {
+        ASSERT_TRUE(others.contains(source));
+        EXPECT_NEAR(others.at(source), share, 1e-5 + 1e-4 * std::abs(share));
+      }
+    }
+  }
+  EXPECT_GT(largest, 0.0) << "nothing has a share in any score";
+}
+
 TEST_P(EveryModel, ExportsAndServesEachKindOfUserThatItsContractNames) {
   const auto model = fitted();
   ExportInputs inputs;
@@ -533,6 +600,15 @@ TEST_P(EveryModel, ExportsAndServesEachKindOfUserThatItsContractNames) {
     const auto ranking = exported.recommend({{"i1", "i4"}, {"i4"}, {}, {"nobody knows this"}}, 4);
     expect_lists(ranking, 4, 4);
     EXPECT_EQ(ranking.items[2], ranking.items[3]) << "neither has anything usable";
+    if (exported.description().explains()) {
+      const std::vector<std::vector<std::string>> histories = {{"i1", "i4"}, {"i4"}, {}};
+      const ExportedFile::Ids items = {"i7", "i2", "i9"};
+      const auto why = exported.explain(histories, items, 2);
+      const auto scores = exported.score(histories, {{"i7"}, {"i2"}, {"i9"}}).squeeze(1);  // [B]
+      EXPECT_TRUE(torch::allclose(why.contributions.sum(1) + why.others + why.rest, scores, 1e-4,
+                                  1e-4));
+      EXPECT_THAT(why.sources[2], IsEmpty()) << "the fallback has no share in anything";
+    }
     if (!exported.description().ranks_for_everybody) {
       const auto most = exported.serves_histories({{}, {"i4"}});
       EXPECT_FALSE(most[0]);
