@@ -228,9 +228,8 @@ TEST_F(ExplainCommand, HoldsWhatUsersDidOnlyWhereTheFileMay) {
               ElementsAre("item-3"));
   const ExportedFile bare(bare_), full(graph_);
   EXPECT_LT(bare.description().weight_bytes, full.description().weight_bytes);
-  EXPECT_THROW(bare.contributions(torch::tensor({int64_t{3}}), torch::tensor({{int64_t{1}}}),
-                                  torch::tensor({int64_t{9}})),
-               DataError);
+  const auto one = [](int64_t id) { return torch::full({1}, id, torch::kLong); };
+  EXPECT_THROW(bare.contributions(one(3), one(1).unsqueeze(0), one(9)), DataError);
 }
 
 TEST_F(ExplainCommand, PrintsATableAndWhatIsBesideIt) {
