@@ -685,7 +685,9 @@ Needs Retrieval::needs() const {
   needs.examples = !has_history()           ? Needs::Examples::kInteractions
                    : encoder_->reads_sets() ? Needs::Examples::kSets
                                             : Needs::Examples::kSequences;
-  needs.max_length = request_needs().max_length;
+  // A request's history, of which a propagation makes new users, is not asked for in training: it would
+  // be propagated too, and steps would be drawn by its length.
+  needs.max_length = has_history() ? options_.user.history->max_length : 0;
   needs.windows = has_history() && options_.user.history->windows;
   needs.users = reads_users();
   return needs;
@@ -868,7 +870,9 @@ LossParts Retrieval::loss(const Represented& rows, const std::vector<torch::Tens
   input.items_are_sparse = shared.empty() ? options_.item.id && options_.item.id->sparse
                                           : !wants_all_items_;
   if (!shared.empty()) input.views = views(shared);
-  input.item_table = [&](const torch::Tensor& ids) { return parts_of(items_, item_features_, trained_items_, ids); };
+  input.item_table = [&](const torch::Tensor& ids) {
+    return parts_of(items_, item_features_, trained_items_, ids);
+  };
   input.scorer = scorer_.get();
   // What an objective sees beside that: the negatives that it asked for.
   const auto input_of = [&](size_t objective) {

@@ -82,6 +82,15 @@ TEST(RetrievalNeeds, AnObjectiveThatCountsNothingChangesNothingForTheOneBesideIt
   }
 }
 
+// A propagation makes new users of a request's items; learnt from with them, a step of LightGCN held the
+// whole pasts of its users, and came from users of like pasts.
+TEST(RetrievalNeeds, AGraphThatServesNewUsersAsksForNoHistoriesInTraining) {
+  const auto model = make("{id: {}}, propagation: {type: lightgcn}", "{type: bpr}");
+  ASSERT_EQ(model->request_needs().max_length, RequestNeeds::kWholeHistory);
+  EXPECT_EQ(model->learnable()->needs().max_length, 0);
+  EXPECT_FALSE(first_batch(*model).has(batch_key::kHistory));
+}
+
 TEST(RetrievalNeeds, EachObjectiveGetsTheNegativesThatItAskedFor) {
   const std::string bpr = "{type: bpr, negatives: 3}";
   const std::string bce = "{type: bce, negatives: 2, sharing: example, popularity_exponent: 0.5}";
