@@ -199,7 +199,7 @@ TEST_F(ExplainCommand, NamesUsersWhereTheyCarryTheScore) {
   EXPECT_FALSE(got.line["sources"][0].contains("title"));
   const auto text = table({.model_path = users_, .history = "item-10,item-11", .item = "item-12"});
   EXPECT_THAT(text, AllOf(HasSubstr("item item-12 (Title 12) scores "),
-                          HasSubstr("rank  user    share"), HasSubstr("   1  user-6"),
+                          HasSubstr("rank  user     share"), HasSubstr("   1  user-6"),
                           HasSubstr("of other users")));
 }
 
