@@ -270,7 +270,7 @@ const std::map<std::string, double>& losses_learnt_by_heart() {
       {"preset_lightgcn", 0.002},
       {"preset_ngcf", 0.001},
       {"preset_sgl", 0.06},
-      {"preset_simgcl", 1.4},
+      {"preset_simgcl", 1.35},
       // One draw for all of a step: targets are among the negatives of others, who weigh 300.
       {"preset_ultra_gcn", 1.8},
       {"preset_mf", 0.3},
