@@ -74,7 +74,8 @@ const char* yes_or_no(bool is_so) { return is_so ? "yes" : "no"; }
 std::string contract_table(const Catalog& catalog) {
   const torch::NoGradGuard no_grad;
   std::string table =
-      "| preset | known user | new user with a history | learns by | ranks by | explained | numbers "
+      "| preset | known user | new user with a history | learns by | ranks by | explained | "
+      "numbers "
       "it holds |\n"
       "|---|---|---|---|---|---|---|\n";
   for (const auto& preset : catalog.presets()) {

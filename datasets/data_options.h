@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "core/catalog.h"
-#include "datasets/file_options.h"
 #include "datasets/edge_source.h"
+#include "datasets/file_options.h"
 #include "datasets/splitter.h"
 
 namespace reckon {

@@ -33,7 +33,7 @@ struct Description {
   std::string fallback;              ///< What a request gets that has nothing usable; a sentence.
   bool ranks_for_everybody = false;  ///< The model itself answers such requests; no fallback.
 
-  bool user_ids = false;        ///< The file holds the ids of users.
+  bool user_ids = false;                  ///< The file holds the ids of users.
   std::vector<std::string> user_columns;  ///< What recommend_features reads of a user.
   bool user_histories = false;  ///< It holds their items, the newest `user_items` of each; 0: all.
   int64_t user_items = 0;

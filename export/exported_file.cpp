@@ -108,8 +108,8 @@ struct ExportedFile::Impl {
       return module.get_method(name)(std::move(arguments));
     } catch (const torch::jit::JITException& e) {
       const auto& message = e.getOriginalMsg();
-      throw DataError(
-          path, 0, raised(message && !message->empty() ? *message : sentence_of(e.what())));
+      throw DataError(path, 0,
+                      raised(message && !message->empty() ? *message : sentence_of(e.what())));
     } catch (const c10::Error& e) {
       throw DataError(path, 0,
                       "LibTorch fails in " + name + ": " + sentence_of(e.what_without_backtrace()));

@@ -372,9 +372,11 @@ class Parity {
     if (!d_.method("explain")->refusal.empty()) return;
     const auto items = draw_items(rows);
     for (const auto* file : runs(rows == kOptimizedRows))
-      compare_explanation("explain" + at, from_file("explain" + at, [&] {
-                            return file->explain(all[0].histories, raw_items(items), 3);
-                          }),
+      compare_explanation("explain" + at,
+                          from_file("explain" + at,
+                                    [&] {
+                                      return file->explain(all[0].histories, raw_items(items), 3);
+                                    }),
                           items, scores);
   }
 
@@ -431,9 +433,11 @@ class Parity {
     }
     if (d_.explains_users()) {
       const auto asked = draw_items(rows);
-      compare_explanation("explain_user" + at, from_file("explain_user" + at, [&] {
-                            return file_.explain_user(all[0].users, raw_items(asked), 3);
-                          }),
+      compare_explanation("explain_user" + at,
+                          from_file("explain_user" + at,
+                                    [&] {
+                                      return file_.explain_user(all[0].users, raw_items(asked), 3);
+                                    }),
                           asked, scores);
     }
     if (!d_.new_user_with_history) return;

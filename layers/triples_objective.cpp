@@ -63,9 +63,8 @@ void TriplesObjective::Options::describe(Schema<Options>& schema) {
 TriplesObjective::TriplesObjective(const Options& options, const Deps& deps)
     : options_(options), num_items_(deps.num_items), triples_(deps.triples) {
   const auto num_relations = triples_ ? triples_->num_relations : 0;
-  scorer_ =
-      register_module("scorer",
-                      options.scorer.build({.width = deps.table_width, .num_relations = num_relations}));
+  scorer_ = register_module("scorer", options.scorer.build({.width = deps.table_width,
+                                                            .num_relations = num_relations}));
   if (!triples_) return;
   if (options.corrupt == Options::Corrupt::kBernoulli)
     head_share_ = bernoulli_shares(*triples_);

@@ -310,7 +310,8 @@ Retrieval::Retrieval(const Options& options, const Deps& deps)
                               " makes vectors of those of the step alone",
                           "leave one of the two out"}});
     // Without data and graph nobody knows yet what will be there.
-    if (needs.triples && !objective_deps.triples && (deps.graph != nullptr || deps.train != nullptr))
+    if (needs.triples && !objective_deps.triples &&
+        (deps.graph != nullptr || deps.train != nullptr))
       throw ConfigError(
           {{options.objectives[i].location(), path + ": learns triples, and the data declares none",
             "name what says something of items in data.graph: edges of type triples, "
@@ -414,9 +415,8 @@ torch::Tensor Retrieval::item_rows(const torch::Tensor& ids,
 
 torch::Tensor Retrieval::user_rows(const torch::Tensor& ids,
                                    const std::vector<torch::Tensor>& shared) {
-  if (shared.empty())
-    return parts_of(users_, user_features_, trained_users_, ids);                  // [..., D]
-  return node_rows(ids.clamp_min(0), shared, kVectors) * ids.ge(0).unsqueeze(-1);  // [..., D']
+  if (shared.empty()) return parts_of(users_, user_features_, trained_users_, ids);  // [..., D]
+  return node_rows(ids.clamp_min(0), shared, kVectors) * ids.ge(0).unsqueeze(-1);    // [..., D']
 }
 
 ScorerSide Retrieval::all_items(const std::vector<torch::Tensor>& shared) {
@@ -451,7 +451,7 @@ torch::Tensor Retrieval::history_states(const torch::Tensor& history,
   x = position_->forward(x);                                              // [B, T, D]
   x = reckon::dropout(x, options_.user.history->dropout, is_training());  // [B, T, D]
   x = x * valid.unsqueeze(-1);                                            // [B, T, D]
-  if (!for_targets) return encoder_->last_state(x, valid, history);  // [B, D]
+  if (!for_targets) return encoder_->last_state(x, valid, history);       // [B, D]
   return encoder_->reads_sets() ? encoder_->forward_for_targets(x, valid)
                                 : encoder_->forward_items(x, valid, history);  // [B, T, D]
 }
@@ -634,8 +634,8 @@ Explanation Retrieval::contributions(const Batch& request, const torch::Tensor& 
   const auto state = encode(asked);
   const auto& whole = state.tensors[0];  // [B, D']
   // A model that has no users in the request reads no edges of any.
-  const auto [sources, parts, rest] = has_history() ? summands_of_history(asked, state)
-                                                    : summands_of_messages(request, state);
+  const auto [sources, parts, rest] =
+      has_history() ? summands_of_history(asked, state) : summands_of_messages(request, state);
   const auto form = scorer_->item_form({item_rows(items, for_scoring().shared), items});  // [B, D']
   const auto scores_of = [&](const torch::Tensor& vectors) {
     return scorer_->query_parts(vectors, whole).matmul(form.vectors.unsqueeze(2)).squeeze(2);
@@ -719,7 +719,7 @@ torch::Tensor Retrieval::nodes_of(std::span<const Batch* const> step) const {
 
 std::vector<torch::Tensor> Retrieval::shared(std::span<const Batch* const> step) {
   if (!propagation_) return {};
-  const auto rows = nodes_of(step);                         // [R]
+  const auto rows = nodes_of(step);                           // [R]
   const auto users = all_users(), items = all_item_inputs();  // [U, D], [I, D]
   const auto made = propagation_->forward(users, items, rows, std::nullopt);
   std::vector<torch::Tensor> shared{made.vectors, row_index(rows, num_users_ + num_items()),
@@ -867,8 +867,8 @@ LossParts Retrieval::loss(const Represented& rows, const std::vector<torch::Tens
   input.num_items = num_items();
   input.all_items = [&] { return all_items(shared); };
   // Of what is propagated only the rows of the step are there.
-  input.items_are_sparse = shared.empty() ? options_.item.id && options_.item.id->sparse
-                                          : !wants_all_items_;
+  input.items_are_sparse =
+      shared.empty() ? options_.item.id && options_.item.id->sparse : !wants_all_items_;
   if (!shared.empty()) input.views = views(shared);
   input.item_table = [&](const torch::Tensor& ids) {
     return parts_of(items_, item_features_, trained_items_, ids);

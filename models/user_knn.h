@@ -37,9 +37,7 @@ class UserKnn : public Model, public Fittable {
   torch::Tensor score(const State& state, const torch::Tensor& candidates) override;
   bool can_score_all() const override { return true; }
   torch::Tensor score_all(const State& state) override;
-  std::optional<Explains> explains() const override {
-    return Explains{.by = Explains::By::kUsers};
-  }
+  std::optional<Explains> explains() const override { return Explains{.by = Explains::By::kUsers}; }
   Explanation contributions(const Batch& request, const torch::Tensor& items) override;
   torch::Tensor usable(const Batch& request) override;
   void check_buffers() const override;

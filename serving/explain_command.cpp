@@ -18,8 +18,7 @@ Request request_of(const ExplainOptions& options) {
                    "say to whom the item is explained: --user 196");
   if (options.item.empty())
     refuse_options("--item: is empty", "give the id of an item, such as --item 50");
-  if (options.k < 1)
-    refuse_options("-k: must be at least 1, got " + std::to_string(options.k), "");
+  if (options.k < 1) refuse_options("-k: must be at least 1, got " + std::to_string(options.k), "");
   Request request;
   request.kind = options.user && options.history ? Request::Kind::kUserWithHistory
                  : options.user                  ? Request::Kind::kUser

@@ -174,8 +174,8 @@ ItemExplanation Recommender::explain(const Request& request, const std::string& 
   out.unknown_user = by_user && !file_.known_users({request.id})[0];
   const auto known = file_.known_items(request.history);
   for (size_t i = 0; i < known.size(); ++i)
-    if (!known[i] && std::find(out.unknown.begin(), out.unknown.end(), request.history[i]) ==
-                         out.unknown.end())
+    if (!known[i] &&
+        std::find(out.unknown.begin(), out.unknown.end(), request.history[i]) == out.unknown.end())
       out.unknown.push_back(request.history[i]);
   const bool served =
       by_user ? file_.serves_users({request.id}, sent)[0] : file_.serves_histories(histories)[0];
@@ -194,12 +194,12 @@ ItemExplanation Recommender::explain(const Request& request, const std::string& 
   auto shown = names;
   shown.push_back(item);
   const auto texts = file_.display(shown);
-  for (size_t c = 0; c < columns.size(); ++c)
-    out.columns.emplace_back(columns[c], texts[c].back());
+  for (size_t c = 0; c < columns.size(); ++c) out.columns.emplace_back(columns[c], texts[c].back());
   const auto values = shares.contributions[0].contiguous();  // [K]
   for (size_t i = 0; i < names.size(); ++i) {
-    ItemExplanation::Source source{
-        .id = names[i], .contribution = values.data_ptr<float>()[i], .columns = {}};
+    ItemExplanation::Source source{.id = names[i],
+                                   .contribution = values.data_ptr<float>()[i],
+                                   .columns = {}};
     // Columns say something of items, also where a user is called like one.
     for (size_t c = 0; c < columns.size() && !out.by_users; ++c)
       source.columns.emplace_back(columns[c], texts[c][i]);

@@ -18,8 +18,8 @@ struct Request {
   Kind kind = Kind::kHistory;
   std::vector<std::string> history;  ///< Raw ids, oldest first; of the kinds that have one.
   std::map<std::string, std::string> features;  ///< Of kFeatures: column name to raw text.
-  std::string id;                    ///< The user, or the item of kSimilar.
-  int64_t k = 10;                    ///< At least 1.
+  std::string id;                               ///< The user, or the item of kSimilar.
+  int64_t k = 10;                               ///< At least 1.
   std::vector<std::string> exclude;
   std::vector<std::string> candidates;  ///< Empty: all items.
   bool exclude_seen = false;            ///< Leave out the history and what is stored of the user.

@@ -267,9 +267,9 @@ TEST(ContractTable, IsWrittenIntoItsPlaceAndNowhereElse) {
   // One line for each preset below the two of the head, with what the papers say.
   EXPECT_EQ(static_cast<size_t>(std::count(table.begin(), table.end(), '\n')),
             catalog.presets().size() + 2);
-  EXPECT_NE(
-      table.find("| `bpr_mf` | yes | no | supervised | inner products | no | 65*U + 65*I + 256 |"),
-      std::string::npos)
+  EXPECT_NE(table.find(
+                "| `bpr_mf` | yes | no | supervised | inner products | no | 65*U + 65*I + 256 |"),
+            std::string::npos)
       << table;
   EXPECT_NE(table.find("| `sasrec` | no | yes | supervised | inner products |"), std::string::npos);
   EXPECT_NE(table.find("| `popularity` | yes | yes | fit, once | inner products | no | 1*I |"),

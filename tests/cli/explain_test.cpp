@@ -22,8 +22,8 @@ class Explain : public ::testing::Test {
   std::string file_of(const std::string& name, const std::string& model,
                       const std::vector<std::string>& more = {}) const {
     const auto experiment = shop_.experiment(name + ".yaml", "model: " + model + "\n");
-    const auto trained = reckon(
-        {"train", experiment, "--quiet", "--limit-batches", "3", "--run", shop_.file(name)});
+    const auto trained =
+        reckon({"train", experiment, "--quiet", "--limit-batches", "3", "--run", shop_.file(name)});
     EXPECT_EQ(trained.code, 0) << trained.err;
     std::vector<std::string> arguments = {"export", shop_.file(name), "-o",
                                           shop_.file(name + ".pt")};
@@ -71,8 +71,9 @@ TEST_F(Explain, GivesSharesThatAddUpToWhatRecommendGives) {
 }
 
 TEST_F(Explain, RefusesTheModelOfTheFirstPageWithASentence) {
-  const auto model = file_of(
-      "first", "{preset: sasrec_softmax, dim: 8, user: {history: {encoder: {num_heads: 2}}}}");
+  const auto model =
+      file_of("first",
+              "{preset: sasrec_softmax, dim: 8, user: {history: {encoder: {num_heads: 2}}}}");
   const auto said = explain(model, {"--history", "i0,i3", "--item", "i6"});
   EXPECT_EQ(said.code, 1);
   EXPECT_EQ(said.out, "");

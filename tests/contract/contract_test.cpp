@@ -510,19 +510,18 @@ TEST_P(EveryModel, WhatItExplainsAddsUpToItsScoresInWhateverOrderTheHistoryStand
   const torch::NoGradGuard no_grad;
   const auto& name = GetParam().name;
   // Objectives are learnt around a mean of the history, or along a graph.
-  const bool of_objective =
-      name.starts_with("objective_graph_contrastive") ||
-      (name.starts_with("objective_") && name.ends_with("_of_histories"));
+  const bool of_objective = name.starts_with("objective_graph_contrastive") ||
+                            (name.starts_with("objective_") && name.ends_with("_of_histories"));
   ASSERT_EQ(model->explains().has_value(), of_objective || cases_that_explain().contains(name));
   if (!model->explains()) return;
   // Known users, unknown ones, an item that stands there twice, and nothing at all.
   const auto users = torch::tensor({int64_t{0}, int64_t{7}, kUnknownId, kUnknownId, kUnknownId});
-  const auto history = torch::tensor(
-      {{0, 3, 6, 9}, {15, 18, 1, 4}, {5, 2, 8, 17}, {-2, 3, 3, 11}, {-2, -2, -2, -2}},
-      torch::kLong);  // [B, T]
-  const auto turned = torch::tensor(
-      {{9, 0, 6, 3}, {4, 1, 18, 15}, {17, 5, 8, 2}, {-2, 3, 11, 3}, {-2, -2, -2, -2}},
-      torch::kLong);  // [B, T]
+  const auto history =
+      torch::tensor({{0, 3, 6, 9}, {15, 18, 1, 4}, {5, 2, 8, 17}, {-2, 3, 3, 11}, {-2, -2, -2, -2}},
+                    torch::kLong);  // [B, T]
+  const auto turned =
+      torch::tensor({{9, 0, 6, 3}, {4, 1, 18, 15}, {17, 5, 8, 2}, {-2, 3, 11, 3}, {-2, -2, -2, -2}},
+                    torch::kLong);  // [B, T]
   const auto asked = [&](const torch::Tensor& items) {
     Batch request(users.size(0));
     request.set(batch_key::kUsers, users);    // [B]
@@ -605,8 +604,8 @@ TEST_P(EveryModel, ExportsAndServesEachKindOfUserThatItsContractNames) {
       const ExportedFile::Ids items = {"i7", "i2", "i9"};
       const auto why = exported.explain(histories, items, 2);
       const auto scores = exported.score(histories, {{"i7"}, {"i2"}, {"i9"}}).squeeze(1);  // [B]
-      EXPECT_TRUE(torch::allclose(why.contributions.sum(1) + why.others + why.rest, scores, 1e-4,
-                                  1e-4));
+      EXPECT_TRUE(
+          torch::allclose(why.contributions.sum(1) + why.others + why.rest, scores, 1e-4, 1e-4));
       EXPECT_THAT(why.sources[2], IsEmpty()) << "the fallback has no share in anything";
     }
     if (!exported.description().ranks_for_everybody) {

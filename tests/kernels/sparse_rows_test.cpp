@@ -57,9 +57,9 @@ TEST(SparseElements, AreThoseOfTheDenseMatrixAndZeroForNegativeIds) {
 }
 
 TEST(SparseElements, OfAMatrixWithoutElementsAreZero) {
-  const auto got = sparse_elements(sparse(torch::zeros({3, 4})),
-                                   torch::tensor({{0, 2}, {-2, 1}}, torch::kLong),
-                                   torch::tensor({3, 0}, torch::kLong));
+  const auto got =
+      sparse_elements(sparse(torch::zeros({3, 4})), torch::tensor({{0, 2}, {-2, 1}}, torch::kLong),
+                      torch::tensor({3, 0}, torch::kLong));
   EXPECT_TRUE(torch::equal(got, torch::zeros({2, 2})));
 }
 

@@ -22,8 +22,8 @@ constexpr SequenceEncoder::Deps kDeps{.width = 4, .max_length = 9};
 std::vector<std::shared_ptr<SequenceEncoder>> every_sum() {
   std::vector<std::shared_ptr<SequenceEncoder>> out;
   for (const double decay : {1.0, 0.6})
-    out.push_back(std::make_shared<MeanPoolingEncoder>(
-        MeanPoolingEncoder::Options{.decay = decay}, kDeps));
+    out.push_back(
+        std::make_shared<MeanPoolingEncoder>(MeanPoolingEncoder::Options{.decay = decay}, kDeps));
   for (const auto& options : std::vector<SetPoolingEncoder::Options>{
            {}, {.projection = false}, {.leave_out_target = true}, {.pooling = Pooling::kAttention}})
     out.push_back(std::make_shared<SetPoolingEncoder>(options, kDeps));
@@ -61,9 +61,9 @@ TEST(Summands, AreLinearInWhatIsAddedUp) {
     const auto x = torch::randn({4, 5, 4}, torch::kDouble);
     const auto a = torch::randn({4, 5, 4}, torch::kDouble);
     const auto b = torch::randn({4, 5, 4}, torch::kDouble);
-    EXPECT_TRUE(torch::allclose(
-        encoder->summands(x, a + 2.0 * b, valid),
-        encoder->summands(x, a, valid) + 2.0 * encoder->summands(x, b, valid)));
+    EXPECT_TRUE(
+        torch::allclose(encoder->summands(x, a + 2.0 * b, valid),
+                        encoder->summands(x, a, valid) + 2.0 * encoder->summands(x, b, valid)));
   }
 }
 
@@ -73,8 +73,7 @@ TEST(Summands, AreNotOfferedByEncodersWhoseStatesAreNoSums) {
   SetPoolingEncoder tower({.hidden_units = {5}}, kDeps);
   const auto x = torch::randn({1, 2, 4});
   const auto valid = torch::ones({1, 2}, torch::kBool);
-  for (SequenceEncoder* encoder :
-       std::vector<SequenceEncoder*>{&transformer, &gru, &tower}) {
+  for (SequenceEncoder* encoder : std::vector<SequenceEncoder*>{&transformer, &gru, &tower}) {
     EXPECT_FALSE(encoder->is_sum_of_steps());
     EXPECT_THROW(encoder->summands(x, x, valid), c10::Error);
   }
@@ -84,8 +83,8 @@ TEST(Summands, AreNotOfferedByEncodersWhoseStatesAreNoSums) {
 TEST(QueryParts, AddUpToTheQueryOfTheWhole) {
   torch::manual_seed(3);
   constexpr Scorer::Deps kSizes{.width = 4, .num_users = 3, .num_items = 3};
-  std::vector<std::shared_ptr<Scorer>> scorers = {std::make_shared<GmfScorer>(
-      GmfScorer::Options{}, kSizes)};
+  std::vector<std::shared_ptr<Scorer>> scorers = {
+      std::make_shared<GmfScorer>(GmfScorer::Options{}, kSizes)};
   for (const bool normalize : {false, true})
     for (const double temperature : {1.0, 0.3})
       scorers.push_back(std::make_shared<DotScorer>(
@@ -110,8 +109,8 @@ TEST(QueryParts, OfAWholeThatIsZeroAreNoNaN) {
 TEST(UnitVectors, AreVectorsDividedByTheirNorms) {
   const auto x = torch::tensor({{3.0, 4.0}, {0.0, 0.0}}, torch::kDouble);
   EXPECT_TRUE(torch::equal(norms_of(x).slice(0, 0, 1), torch::full({1, 1}, 5.0, torch::kDouble)));
-  EXPECT_TRUE(torch::allclose(unit_vectors(x),
-                              torch::tensor({{0.6, 0.8}, {0.0, 0.0}}, torch::kDouble)));
+  EXPECT_TRUE(
+      torch::allclose(unit_vectors(x), torch::tensor({{0.6, 0.8}, {0.0, 0.0}}, torch::kDouble)));
 }
 
 }  // namespace

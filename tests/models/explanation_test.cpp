@@ -161,11 +161,11 @@ std::shared_ptr<Model> make(const std::string& user, const std::string& scorer =
     add_models(catalog);
     return catalog;
   }();
-  const auto slot = read_config<Slot>(
-      parse_yaml("model: {family: retrieval, dim: 6, user: " + user + ", scorer: " + scorer +
-                     ", objectives: [{type: bpr}]}\n",
-                 "test.yaml"),
-      catalog);
+  const auto slot =
+      read_config<Slot>(parse_yaml("model: {family: retrieval, dim: 6, user: " + user +
+                                       ", scorer: " + scorer + ", objectives: [{type: bpr}]}\n",
+                                   "test.yaml"),
+                        catalog);
   torch::manual_seed(3);
   auto model = slot.model.build({.num_users = kUsers, .num_items = kItems});
   const torch::NoGradGuard no_grad;
@@ -236,11 +236,10 @@ TEST(Explanation, BiasesVectorsOfIdsAndPlacesAreTheRest) {
 
 TEST(Explanation, OfEveryKindAddsUpToTheScoreInWhateverOrderTheHistoryStands) {
   const torch::NoGradGuard no_grad;
-  for (const auto& user :
-       {history("mean_pooling"), history("mean_pooling", "id: {}, ", "learned"),
-        history("set_pooling", "id: {}, id_weight: 0.5, "),
-        history("set_pooling, pooling: attention"),
-        history("set_pooling, pooling: attention", "id: {}, ")})
+  for (const auto& user : {history("mean_pooling"), history("mean_pooling", "id: {}, ", "learned"),
+                           history("set_pooling", "id: {}, id_weight: 0.5, "),
+                           history("set_pooling, pooling: attention"),
+                           history("set_pooling, pooling: attention", "id: {}, ")})
     for (const auto& scorer : {"{type: dot}", "{type: gmf}",
                                "{type: dot, normalize: true, temperature: 0.2, item_bias: true}"}) {
       const auto model = make(user, scorer);
@@ -254,16 +253,15 @@ TEST(Explanation, OfEveryKindAddsUpToTheScoreInWhateverOrderTheHistoryStands) {
       request.set(batch_key::kHistory, items);
       auto turned = request;
       turned.set(batch_key::kHistory,
-                 torch::stack({torch::tensor({kPad, kPad, int64_t{1}, int64_t{4}}),
-                               items[1].flip(0),
-                               torch::tensor({kPad, int64_t{7}, kUnknownId, int64_t{7}}),
-                               items[3]}));
+                 torch::stack(
+                     {torch::tensor({kPad, kPad, int64_t{1}, int64_t{4}}), items[1].flip(0),
+                      torch::tensor({kPad, int64_t{7}, kUnknownId, int64_t{7}}), items[3]}));
       for (const int64_t item : {0, 7}) {
         const auto got = explain(*model, request, item), other = explain(*model, turned, item);
         const auto scores =
             model->score(model->encode(request), torch::full({4, 1}, item, torch::kLong));
-        EXPECT_TRUE(torch::allclose(got.contributions.sum(1) + got.rest, scores.squeeze(1), 1e-4,
-                                    1e-5))
+        EXPECT_TRUE(
+            torch::allclose(got.contributions.sum(1) + got.rest, scores.squeeze(1), 1e-4, 1e-5))
             << user << " " << scorer;
         EXPECT_THAT(shares_of(got, 3), ::testing::IsEmpty());
         for (int64_t row = 0; row < 3; ++row) {
@@ -277,9 +275,8 @@ TEST(Explanation, OfEveryKindAddsUpToTheScoreInWhateverOrderTheHistoryStands) {
 
 TEST(Explanation, IsNotOfferedByModelsWhoseScoresAreNoSums) {
   const auto request = history_of({1, 2});
-  for (const auto& model :
-       {make(history("gru")), make(history("set_pooling, hidden_units: [4]")),
-        make(history("mean_pooling"), "{type: mlp}"), make("{id: {}}")}) {
+  for (const auto& model : {make(history("gru")), make(history("set_pooling, hidden_units: [4]")),
+                            make(history("mean_pooling"), "{type: mlp}"), make("{id: {}}")}) {
     EXPECT_FALSE(model->explains().has_value());
     EXPECT_THROW(explain(*model, request, 1), c10::Error);
   }

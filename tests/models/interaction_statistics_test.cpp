@@ -19,8 +19,7 @@ Interactions interactions_of(const torch::Tensor& dense) {
   for (int64_t u = 0; u < train.num_users; ++u) {
     for (int32_t i = 0; i < train.num_items; ++i)
       if (dense[u][i].item<float>() > 0) items.push_back(i);
-    if (static_cast<int64_t>(items.size()) > offsets.back())
-      items.push_back(items[offsets.back()]);
+    if (static_cast<int64_t>(items.size()) > offsets.back()) items.push_back(items[offsets.back()]);
     offsets.push_back(static_cast<int64_t>(items.size()));
   }
   train.user_offsets = torch::tensor(offsets, torch::kLong);  // [U + 1]

@@ -76,7 +76,8 @@ Batch batch_of(const std::vector<int64_t>& users, const std::vector<int64_t>& ta
   return batch;
 }
 
-const char* const kEvery[] = {"{type: lightgcn, layers: 3}", "{type: lightgcn, layers: 0}",
+const char* const kEvery[] = {"{type: lightgcn, layers: 3}",
+                              "{type: lightgcn, layers: 0}",
                               "{type: appnp, layers: 4, restart: 0.2}",
                               "{type: ngcf, layers: 2, dropout: 0.0}",
                               "{type: graphsage, layers: 2, combine: mean}",

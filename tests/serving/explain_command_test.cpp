@@ -198,9 +198,9 @@ TEST_F(ExplainCommand, NamesUsersWhereTheyCarryTheScore) {
   EXPECT_THAT(sources(got.line, "user"), ElementsAre("user-6"));
   EXPECT_FALSE(got.line["sources"][0].contains("title"));
   const auto text = table({.model_path = users_, .history = "item-10,item-11", .item = "item-12"});
-  EXPECT_THAT(text, AllOf(HasSubstr("item item-12 (Title 12) scores "),
-                          HasSubstr("rank  user     share"), HasSubstr("   1  user-6"),
-                          HasSubstr("of other users")));
+  EXPECT_THAT(text,
+              AllOf(HasSubstr("item item-12 (Title 12) scores "), HasSubstr("rank  user     share"),
+                    HasSubstr("   1  user-6"), HasSubstr("of other users")));
 }
 
 TEST_F(ExplainCommand, ExplainsAKnownUserOfAGraphByWhatTrainingHad) {
@@ -220,10 +220,10 @@ TEST_F(ExplainCommand, ExplainsAKnownUserOfAGraphByWhatTrainingHad) {
 TEST_F(ExplainCommand, HoldsWhatUsersDidOnlyWhereTheFileMay) {
   const auto message =
       refusal<DataError>({.model_path = bare_, .user = "user-3", .item = "item-9"});
-  EXPECT_THAT(
-      message,
-      AllOf(HasSubstr("what users did in training explains them, and it is not in this file"),
-            HasSubstr("--set export.include_users=true")));
+  EXPECT_THAT(message,
+              AllOf(HasSubstr(
+                        "what users did in training explains them, and it is not in this file"),
+                    HasSubstr("--set export.include_users=true")));
   EXPECT_THAT(sources(run({.model_path = bare_, .history = "item-3", .item = "item-9"}).line),
               ElementsAre("item-3"));
   const ExportedFile bare(bare_), full(graph_);
@@ -234,11 +234,11 @@ TEST_F(ExplainCommand, HoldsWhatUsersDidOnlyWhereTheFileMay) {
 
 TEST_F(ExplainCommand, PrintsATableAndWhatIsBesideIt) {
   const auto text = table({.model_path = graph_, .user = "user-3", .item = "item-9", .k = 2});
-  EXPECT_THAT(text, AllOf(HasSubstr("item item-9 (Title 9) scores "),
-                          HasSubstr(", of which\nrank  item    title"), HasSubstr("\n   1  item-"),
-                          HasSubstr("\n   2  item-"), Not(HasSubstr("\n   3  ")),
-                          HasSubstr("\nand "), HasSubstr(" of other items, "),
-                          HasSubstr(" of vectors of ids and biases\n")));
+  EXPECT_THAT(text,
+              AllOf(HasSubstr("item item-9 (Title 9) scores "),
+                    HasSubstr(", of which\nrank  item    title"), HasSubstr("\n   1  item-"),
+                    HasSubstr("\n   2  item-"), Not(HasSubstr("\n   3  ")), HasSubstr("\nand "),
+                    HasSubstr(" of other items, "), HasSubstr(" of vectors of ids and biases\n")));
 }
 
 TEST_F(ExplainCommand, SaysWhenNothingCarriesAnItem) {
@@ -295,9 +295,9 @@ TEST_F(ExplainCommand, RefusesOptionsThatSayTooLittle) {
               HasSubstr("neither --user nor --history given"));
   EXPECT_THAT(refusal<ConfigError>({.model_path = items_, .history = "item-1", .item = ""}),
               HasSubstr("--item: is empty"));
-  EXPECT_THAT(
-      refusal<ConfigError>({.model_path = items_, .history = "item-1", .item = "item-2", .k = 0}),
-      HasSubstr("-k: must be at least 1, got 0"));
+  EXPECT_THAT(refusal<ConfigError>(
+                  {.model_path = items_, .history = "item-1", .item = "item-2", .k = 0}),
+              HasSubstr("-k: must be at least 1, got 0"));
   EXPECT_THAT(refusal<DataError>({.model_path = folder_->folder() + "/none.pt",
                                   .history = "item-1",
                                   .item = "item-2"}),
@@ -319,8 +319,8 @@ TEST_F(ExplainCommand, OfTheFileChecksItsArguments) {
   EXPECT_THAT(message_of([&] { file.explain({{"item-1"}, {}}, {"item-2"}); }),
               HasSubstr("items must have one id for each of the 2 requests, got 1"));
   EXPECT_THAT(file.explain({}, {}).sources, IsEmpty());
-  const auto rows = file.explain({{"item-5", "item-6"}, {}, {"nope", "item-5"}},
-                                 {"item-4", "item-3", "nope"});
+  const auto rows =
+      file.explain({{"item-5", "item-6"}, {}, {"nope", "item-5"}}, {"item-4", "item-3", "nope"});
   EXPECT_THAT(rows.sources[0], ::testing::UnorderedElementsAre("item-5", "item-6"));
   EXPECT_THAT(rows.sources[1], IsEmpty());
   EXPECT_THAT(rows.sources[2], IsEmpty());

@@ -335,7 +335,8 @@ TEST_F(RecommendCommand, SaysWhichOptionsDoNotGoTogether) {
         RecommendOptions{.model_path = history_, .user = "a", .similar_to = "b"},
         RecommendOptions{.model_path = history_, .user = "a", .input_path = "b"}})
     EXPECT_THAT(refusal<ConfigError>(options),
-                HasSubstr("several of --history, --user, --features, --similar-to and --input given"));
+                HasSubstr(
+                    "several of --history, --user, --features, --similar-to and --input given"));
   EXPECT_THAT(refusal<ConfigError>({.model_path = history_, .history = "a", .k = 0}),
               HasSubstr("-k: must be at least 1, got 0"));
   EXPECT_THAT(refusal<ConfigError>(
