@@ -2,9 +2,7 @@
 
 #include <torch/utils.h>
 
-#include <algorithm>
 #include <filesystem>
-#include <map>
 #include <memory>
 
 #include "datasets/graph_builder.h"
@@ -99,35 +97,29 @@ void check_categories_and_reranking(const ConfigNode& tree, const EvaluationOpti
   }
 }
 
-// What the model asks of each table.
-std::map<TableRole, std::vector<ColumnRequest>> columns_asked_for(const Component<Model>& model) {
-  std::map<TableRole, std::vector<ColumnRequest>> out;
-  const auto note = [&](TableRole role, const std::vector<ColumnRequest>& requests) {
-    out[role] = requests;
-    return missing_contents(requests, kTinySize);
-  };
-  model.build({.num_users = kTinySize, .num_items = kTinySize, .columns = note});
-  return out;
-}
-
 }  // namespace
 
-void check_feature_columns(const ConfigNode& tree, const Experiment& experiment,
-                           Problems& problems) {
-  for (const auto& [role, requests] : columns_asked_for(experiment.model))
-    check_columns_asked_for(experiment.data, role, requests, tree, problems);
+void check_feature_columns(const ConfigNode& tree, const DataOptions& data,
+                           const AskedColumns& asked, Problems& problems) {
+  for (const auto& [role, requests] : asked)
+    check_columns_asked_for(data, role, requests, tree, problems);
 }
 
-void check_combinations(const ConfigNode& tree, const Experiment& experiment,
-                        std::optional<bool> has_validation, Problems& problems) {
+AskedColumns check_combinations(const ConfigNode& tree, const Experiment& experiment,
+                                std::optional<bool> has_validation, Problems& problems) {
   const auto graph = declared_graph(experiment.data, kTinySize, kTinySize);
+  AskedColumns asked;
+  const auto note = [&](TableRole role, const std::vector<ColumnRequest>& requests) {
+    asked[role] = requests;
+    return missing_contents(requests, kTinySize);
+  };
   std::shared_ptr<Model> model;
   try {
-    model =
-        experiment.model.build({.num_users = kTinySize, .num_items = kTinySize, .graph = &graph});
+    model = experiment.model.build(
+        {.num_users = kTinySize, .num_items = kTinySize, .graph = &graph, .columns = note});
   } catch (const ConfigError& error) {
     problems.add(error);
-    return;
+    return asked;
   }
   model->eval();
   const bool may_validate =
@@ -136,6 +128,7 @@ void check_combinations(const ConfigNode& tree, const Experiment& experiment,
   check_pretrained(tree, experiment.data, *model, problems);
   check_diversity(tree, experiment.evaluation, *model, problems);
   check_categories_and_reranking(tree, experiment.evaluation, *model, problems);
+  return asked;
 }
 
 void check_categories(const ConfigNode& tree, const EvaluationOptions& evaluation,

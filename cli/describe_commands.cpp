@@ -34,9 +34,9 @@ int check(const ExperimentSource& source, const std::string& sizes_text, const C
   const auto tree = experiment_tree(source, catalog);
   const auto experiment = read_experiment(tree, catalog);
   Problems misfits;
-  check_combinations(tree, experiment, std::nullopt, misfits);
+  const auto asked = check_combinations(tree, experiment, std::nullopt, misfits);
   if (misfits.is_empty() && !files_exist(experiment.data))
-    check_feature_columns(tree, experiment, misfits);
+    check_feature_columns(tree, experiment.data, asked, misfits);
   misfits.throw_if_any();
   print_lines("schema   ok");
   std::optional<DataSizes> sizes;
@@ -53,7 +53,7 @@ int check(const ExperimentSource& source, const std::string& sizes_text, const C
       check_display(tree, experiment.export_options, schema.item_columns, problems);
       check_categories(tree, experiment.evaluation, schema.item_columns, problems);
     }
-    check_feature_columns(tree, experiment, problems);
+    check_feature_columns(tree, experiment.data, asked, problems);
     problems.throw_if_any();
     print_lines("columns  ok: " + join(schema.columns));
     // Of a cross-validation each fold is prepared for itself.

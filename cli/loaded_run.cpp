@@ -17,15 +17,22 @@
 namespace reckon {
 namespace fs = std::filesystem;
 
+namespace {
+// What a model is told of the data. What is passed must stay until the model is built.
+Model::Deps deps_of(const Experiment& experiment, const Dataset& dataset,
+                    const Interactions& train) {
+  return {.num_users = dataset.num_users(),
+          .num_items = dataset.num_items(),
+          .train = &train,
+          .graph = dataset.graph(),
+          .columns = column_source(experiment.data, dataset.users(), dataset.items(), log_warning)};
+}
+}  // namespace
+
 std::shared_ptr<Model> build_model(const Experiment& experiment, const Dataset& dataset,
                                    const Interactions& train, int64_t seed) {
   torch::manual_seed(static_cast<uint64_t>(seed));
-  auto model = experiment.model.build(
-      {.num_users = dataset.num_users(),
-       .num_items = dataset.num_items(),
-       .train = &train,
-       .graph = dataset.graph(),
-       .columns = column_source(experiment.data, dataset.users(), dataset.items(), log_warning)});
+  auto model = experiment.model.build(deps_of(experiment, dataset, train));
   for (const auto& request : model->pretrained()) {
     const auto path = experiment.data.resolve(request.path);
     const auto& ids = request.items ? dataset.items() : dataset.users();
@@ -102,13 +109,7 @@ LoadedRun load_run(const std::string& directory, const std::vector<std::string>&
                         checkpoint.data_fingerprint.substr(0, 12) + ") than these files give (" +
                         run.dataset.fingerprint().substr(0, 12) + ")");
   run.train = run.dataset.part(Split::kTrain);
-  run.model =
-      run.experiment.model.build({.num_users = run.dataset.num_users(),
-                                  .num_items = run.dataset.num_items(),
-                                  .train = &run.train,
-                                  .graph = run.dataset.graph(),
-                                  .columns = column_source(run.experiment.data, run.dataset.users(),
-                                                           run.dataset.items(), log_warning)});
+  run.model = run.experiment.model.build(deps_of(run.experiment, run.dataset, run.train));
   load_model(*run.model, checkpoint.model, run.checkpoint);
   run.model->eval();
   return run;

@@ -59,17 +59,17 @@ std::string summarize_model(const Component<Model>& model, const std::optional<D
   std::vector<Part> parts;
   bool has_features = false;
   for (size_t probe = 0; probe < probes.size(); ++probe) {
-    const auto [num_users, num_items] = probes[probe];
-    const auto around = graph != nullptr ? resized_graph(*graph, num_users, num_items) : Graph();
+    const auto& size = probes[probe];
+    const auto around =
+        graph != nullptr ? resized_graph(*graph, size.num_users, size.num_items) : Graph();
     const auto built = model.build(
-        {.num_users = num_users,
-         .num_items = num_items,
+        {.num_users = size.num_users,
+         .num_items = size.num_items,
          .graph = graph != nullptr ? &around : nullptr,
          .columns = [&](TableRole role, const std::vector<ColumnRequest>& requests) {
            has_features = true;
-           const auto& sizes_here = probes[probe];
-           return missing_contents(requests, role == TableRole::kItems ? sizes_here.num_items
-                                                                       : sizes_here.num_users);
+           return missing_contents(requests,
+                                   role == TableRole::kItems ? size.num_items : size.num_users);
          }});
     size_t index = 0;
     collect(*built, "model", 0, probe, parts, index);

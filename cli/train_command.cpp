@@ -80,8 +80,8 @@ int train_division(const TrainFlags& options, const ExperimentSource& source,
   const auto tree = experiment_tree(source, catalog);
   const auto experiment = read_experiment(tree, catalog);
   Problems misfits;
-  check_combinations(tree, experiment, std::nullopt, misfits);
-  if (misfits.is_empty()) check_feature_columns(tree, experiment, misfits);
+  const auto asked = check_combinations(tree, experiment, std::nullopt, misfits);
+  if (misfits.is_empty()) check_feature_columns(tree, experiment.data, asked, misfits);
   misfits.throw_if_any();
   const auto prepared = prepare_dataset(experiment.data);
   for (const auto& warning : prepared.warnings) log_warning(warning);

@@ -196,8 +196,9 @@ class Tuner {
       try {
         const auto tried = experiment_of(trial);
         Problems misfits;
-        check_combinations(tried.tree, tried.experiment, true, misfits);
-        if (misfits.is_empty()) check_feature_columns(tried.tree, tried.experiment, misfits);
+        const auto asked = check_combinations(tried.tree, tried.experiment, true, misfits);
+        if (misfits.is_empty())
+          check_feature_columns(tried.tree, tried.experiment.data, asked, misfits);
         misfits.throw_if_any();
         const auto epochs = planned_epochs(tried.experiment);
         if (options_.search == SearchType::kHalving && epochs == 0)

@@ -173,9 +173,11 @@ class ColumnChecker {
                    const std::vector<TableReader::Column>& of_users) {
     if (!options_.graph) return;
     const auto& edges = options_.graph->edges;
+    // Of interactions that could not be read nobody knows what they have.
+    const bool is_known = !schema.columns.empty();
     const auto need = [&](bool has, const std::string& key, const std::string& what) {
       const auto& path = options_.files.interactions.files.front().path;
-      if (!has)
+      if (!has && is_known)
         add(key, "needs a " + what + " column, which " + options_.resolve(path) + " does not have");
     };
     for (size_t i = 0; i < edges.size(); ++i) {

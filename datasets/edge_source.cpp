@@ -78,14 +78,13 @@ void GraphOptions::describe(Schema<GraphOptions>& s) {
       .non_empty()
       .doc("What becomes edges, the first of them `{type: interactions}`.");
   s.invariant("edges", "must begin with {type: interactions}", [](const GraphOptions& o) {
-    return o.edges.empty() || !o.edges.front() ||
-           o.edges.front().build()->kind() == EdgeKind::kInteractions;
+    return o.edges.empty() || !o.edges.front() || o.edges.front().type() == "interactions";
   });
   s.invariant("edges", "must not name the same edges twice", [](const GraphOptions& o) {
     std::set<std::string> seen;
     for (const auto& edges : o.edges) {
       if (!edges) continue;
-      auto name = std::to_string(static_cast<int>(edges.build()->kind()));
+      auto name = edges.type();
       if (const auto* attribute = edges.options_as<AttributeEdges::Options>())
         name += std::to_string(static_cast<int>(attribute->of)) + attribute->column;
       if (!seen.insert(name).second) return false;

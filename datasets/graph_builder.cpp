@@ -165,20 +165,29 @@ BuiltGraph build_graph(const DataOptions& options, const IdMap& users, const IdM
 
 Graph declared_graph(const DataOptions& options, int64_t num_users, int64_t num_items) {
   GraphBuilder builder(num_users, num_items);
-  if (!options.graph) return builder.take();
   const auto users = builder.users(), items = builder.items();
-  for (const auto& edges : options.graph->edges) {
-    GraphBuilder::RelationSpec spec{
-        .name = edges.type(), .kind = edges.build()->kind(), .sources = users, .targets = users};
-    if (spec.kind == EdgeKind::kInteractions) spec.targets = items;
-    if (spec.kind == EdgeKind::kTriples) spec.sources = spec.targets = items;
-    if (const auto* attribute = edges.options_as<AttributeEdges::Options>()) {
+  const auto add = [&](const std::string& name, EdgeKind kind, NodeRange sources, NodeRange targets,
+                       bool reverse = true) {
+    builder.add_relation(
+        {.name = name, .kind = kind, .sources = sources, .targets = targets, .reverse = reverse},
+        {});
+  };
+  if (!options.graph) add("interactions", EdgeKind::kInteractions, users, items);
+  for (const auto& edges : options.graph.value_or(GraphOptions{}).edges) {
+    if (const auto* triples = edges.options_as<TripleEdges::Options>()) {
+      auto names = triples->relations;
+      if (names.empty()) names.emplace_back();
+      for (const auto& name : names) add(name, EdgeKind::kTriples, items, items, triples->reverse);
+    } else if (const auto* attribute = edges.options_as<AttributeEdges::Options>()) {
       const bool of_items = attribute->of == AttributeEdges::Options::Of::kItem;
-      spec.name = (of_items ? "item." : "user.") + attribute->column;
-      spec.sources = of_items ? items : users;
-      spec.targets = builder.add_nodes(spec.name, 0);
+      const auto name = (of_items ? "item." : "user.") + attribute->column;
+      add(name, EdgeKind::kAttribute, of_items ? items : users, builder.add_nodes(name, 0),
+          attribute->reverse);
+    } else if (const auto* friends = edges.options_as<FriendEdges::Options>()) {
+      add(edges.type(), EdgeKind::kFriends, users, users, friends->directed && friends->reverse);
+    } else {
+      add(edges.type(), EdgeKind::kInteractions, users, items);
     }
-    builder.add_relation(spec, {});
   }
   return builder.take();
 }

@@ -101,7 +101,8 @@ BuiltGraph build_graph(const DataOptions& options, const IdMap& users, const IdM
                        const Interactions& interactions, const torch::Tensor& split_of);
 
 /// A graph as it is known before its data is prepared, for checks of a model: users, items, no other
-/// nodes, and one relation without edges for each entry of `options.graph`; with no `graph`, nodes alone.
+/// nodes, and the relations of `options.graph` without edges; with no `graph`, that of interactions. A
+/// relation without a name stands for those of triples that nothing but the file names.
 Graph declared_graph(const DataOptions& options, int64_t num_users, int64_t num_items);
 
 /// The same nodes and relations around other numbers of users and items, without edges.
@@ -112,13 +113,6 @@ std::vector<int64_t> isolated_nodes(const Graph& graph);
 
 /// Throws   c10::Error when ranges, sizes or numbers of a graph do not fit each other.
 void check_graph(const Graph& graph, int64_t num_users, int64_t num_items);
-
-/// The values of one text column of an item or user table by dense id, empty where the tables say
-/// nothing; of rows with the same id the first counts, and rows of foreign ids are left out.
-/// Throws   DataError when no table has the column, or a malformed row is not to be skipped.
-std::vector<std::string> read_table_column(const DataOptions& options, const FileList& files,
-                                           const std::string& role, const IdMap& ids,
-                                           const std::string& column);
 
 /// The different parts of a cell, without blanks around them; nothing of an empty one.
 /// An empty separator leaves the cell whole.

@@ -10,8 +10,10 @@
 #include "core/ids.h"
 #include "datasets/data_schema.h"
 #include "datasets/graph_builder.h"
+#include "datasets/table_loader.h"
 #include "datasets/table_reader.h"
 #include "datasets/text_blocks.h"
+#include "datasets/vocabulary.h"
 
 namespace reckon {
 namespace {
@@ -188,59 +190,10 @@ bool takes_self_loop(SelfLoops policy, const GraphRow& row, std::string_view nod
 
 }  // namespace
 
-std::vector<std::string> read_table_column(const DataOptions& options, const FileList& files,
-                                           const std::string& role, const IdMap& ids,
-                                           const std::string& column) {
-  std::vector<std::string> values(static_cast<size_t>(ids.size()));
-  std::vector<uint8_t> is_seen(values.size(), 0);
-  std::vector<TableReader::Column> all;
-  bool has_column = false;
-  for (const auto& file : files) {
-    const auto path = options.resolve(file.path);
-    const auto table = open_table(file, path);
-    const auto& columns = table->columns();
-    all.insert(all.end(), columns.begin(), columns.end());
-    const bool is_here = std::any_of(columns.begin(), columns.end(),
-                                     [&](const auto& other) { return other.name == column; });
-    has_column = has_column || is_here;
-    std::vector<TableReader::Selection> selection = {
-        {resolve_id(columns, file.roles, role, path), ColumnType::kText}};
-    if (is_here) selection.push_back({require_column(columns, column, path), ColumnType::kText});
-    table->select(selection);
-    RowBlock block;
-    while (table->next(block)) {
-      if (!block.malformed.empty() &&
-          options.cleaning.malformed == CleaningOptions::Malformed::kRefuse)
-        throw DataError(path, block.malformed.front().line, block.malformed.front().what,
-                        "'cleaning: {malformed: skip}' counts such rows and goes on");
-      for (size_t row = 0; row < block.size(); ++row) {
-        const auto id = ids.find(block.columns[0].text[row]);
-        if (id < 0 || is_seen[static_cast<size_t>(id)] != 0) continue;
-        is_seen[static_cast<size_t>(id)] = 1;
-        if (is_here && block.columns[1].is_missing[row] == 0)
-          values[static_cast<size_t>(id)] = block.columns[1].text[row];
-      }
-    }
-  }
-  if (!has_column) require_column(all, column, options.resolve(first_path(files)));
-  return values;
-}
-
 std::vector<std::string> split_cell(const std::string& cell, const std::string& separator) {
-  constexpr auto kBlanks = " \t\r\n";
   std::vector<std::string> values;
-  for (size_t begin = 0; begin <= cell.size();) {
-    const auto end =
-        separator.empty() ? cell.size() : std::min(cell.find(separator, begin), cell.size());
-    const auto part = cell.substr(begin, end - begin);
-    const auto first = part.find_first_not_of(kBlanks);
-    if (first != std::string::npos) {
-      auto value = part.substr(first, part.find_last_not_of(kBlanks) - first + 1);
-      if (std::find(values.begin(), values.end(), value) == values.end())
-        values.push_back(std::move(value));
-    }
-    begin = end + std::max<size_t>(1, separator.size());
-  }
+  for (const auto value : split_values(cell, separator))
+    if (std::find(values.begin(), values.end(), value) == values.end()) values.emplace_back(value);
   return values;
 }
 
@@ -400,9 +353,10 @@ void TripleEdges::make(EdgeMaker& maker) const {
 void AttributeEdges::make(EdgeMaker& maker) const {
   const bool of_items = options_.of == Options::Of::kItem;
   const auto& files = of_items ? maker.options.files.items : maker.options.files.users;
-  const auto& ids = of_items ? maker.items : maker.users;
   const std::string role = of_items ? "item" : "user";
-  const auto cells = read_table_column(maker.options, files, role, ids, options_.column);
+  const auto cells =
+      read_text_column(maker.options, of_items ? TableRole::kItems : TableRole::kUsers,
+                       of_items ? maker.items : maker.users, options_.column);
   std::vector<std::vector<std::string>> values_of;
   std::map<std::string, int64_t> count_of;
   int64_t num_without = 0;

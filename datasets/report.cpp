@@ -284,8 +284,7 @@ std::string format_report(const Dataset& dataset) {
     splits.add_row({name, count(split.at("interactions")), count(split.at("users"))});
   }
   text += "\n" + splits.to_string();
-  const auto graph = format_graph(dataset.report());
-  if (!graph.empty()) text += "\n" + graph;
+  if (json.contains("graph")) text += "\n" + graph_text(json.at("graph"));
   for (const auto& warning : json.at("warnings"))
     text += "warning: " + warning.get<std::string>() + "\n";
   for (const auto& note : json.at("notes")) text += "note: " + note.get<std::string>() + "\n";

@@ -190,6 +190,32 @@ std::vector<ColumnContent> read_columns(const DataOptions& options, TableRole ro
   return out;
 }
 
+std::vector<std::string> read_text_column(const DataOptions& options, TableRole role,
+                                          const IdMap& ids, const std::string& column) {
+  std::vector<std::string> values(static_cast<size_t>(ids.size()));
+  std::vector<TableReader::Column> all;
+  bool has_column = false, is_here = false;
+  TableWalk(options, role, ids)
+      .run(
+          [&](const auto& in_file, const FileOptions&, const std::string& path) {
+            all.insert(all.end(), in_file.begin(), in_file.end());
+            is_here = std::any_of(in_file.begin(), in_file.end(),
+                                  [&](const auto& other) { return other.name == column; });
+            has_column = has_column || is_here;
+            std::vector<TableReader::Selection> selection;
+            if (is_here)
+              selection.push_back({require_column(in_file, column, path), ColumnType::kText});
+            return selection;
+          },
+          [&](size_t id, const RowBlock& block, size_t row, const std::string&) {
+            if (is_here && block.columns[1].is_missing[row] == 0)
+              values[id] = block.columns[1].text[row];
+          });
+  const auto& files = tables_of(options, role).files;
+  if (!has_column) require_column(all, column, options.resolve(files.front().path));
+  return values;
+}
+
 std::vector<std::string> read_table_ids(const DataOptions& options, TableRole role) {
   std::set<std::string> out;
   for (const auto& file : tables_of(options, role)) {

@@ -29,6 +29,13 @@ std::vector<ColumnContent> read_columns(const DataOptions& options, TableRole ro
                                         const std::vector<ColumnRequest>& requests,
                                         std::vector<std::string>& warnings);
 
+/// One text column by the same rules, which not every file of the table needs to have: empty where
+/// nothing is said. What a person should know of the table is said elsewhere.
+///
+/// Throws   DataError when no file has the column.
+std::vector<std::string> read_text_column(const DataOptions& options, TableRole role,
+                                          const IdMap& ids, const std::string& column);
+
 /// The ids that a table has rows of, each once, by their bytes: the order of the rows changes nothing.
 std::vector<std::string> read_table_ids(const DataOptions& options, TableRole role);
 

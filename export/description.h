@@ -63,9 +63,9 @@ struct Description {
 
   /// Whether the file can divide a score, and name what has a share in it.
   bool explains() const { return explained_by == "items" || (explained_by == "users" && user_ids); }
-  /// The same for users that it knows.
+  /// The same for users that it knows. Who is explained by training needs all of it in the file.
   bool explains_users() const {
-    return explains() && user_ids && (!explains_by_training || user_histories);
+    return explains() && user_ids && (!explains_by_training || (user_histories && user_items == 0));
   }
 
   /// The method called `name`, or null.

@@ -58,17 +58,4 @@ torch::Tensor ExportedModel::queries(const State& state) {
   return file_->queries(state.tensors);  // [B, M, D]
 }
 
-std::optional<Explains> ExportedModel::explains() const {
-  const auto& d = file_->description();
-  if (!d.explains()) return std::nullopt;
-  return Explains{.by = d.explained_by == "users" ? Explains::By::kUsers : Explains::By::kItems,
-                  .reads_training = d.explains_by_training};
-}
-
-Explanation ExportedModel::contributions(const Batch& request, const torch::Tensor& items) {
-  const auto [users, history] = parts_of(request);
-  const auto parts = file_->contributions(users, history, items);
-  return {.sources = parts[0], .contributions = parts[1], .rest = parts[2]};
-}
-
 }  // namespace reckon

@@ -26,8 +26,6 @@ class ExportedModel : public Model {
   std::optional<Factors> factors() override;
   torch::Tensor queries(const State& state) override;
   torch::Tensor query_bias(const State& state) override { return file_->query_bias(state.tensors); }
-  std::optional<Explains> explains() const override;
-  Explanation contributions(const Batch& request, const torch::Tensor& items) override;
   std::optional<torch::Tensor> item_vectors() override { return file_->item_vectors(); }
 
  private:

@@ -716,7 +716,7 @@ std::vector<MethodDescription> describe_methods(const Description& d) {
       d.explains_users() || !d.user_ids
           ? ""
           : "what users did in training is not in this file, which explains them; export with "
-            "`export: {include_users: true}`";
+            "`export: {include_users: true}` and without `user_items`";
   const auto first_of = [](const std::string& a, const std::string& b) {
     return a.empty() ? b : a;
   };

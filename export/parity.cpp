@@ -510,10 +510,11 @@ class Parity {
                          lists.k);
           report_.num_comparisons += rows;
         }
-        const auto served = from_file("serves_features" + at,
-                                      [&] { return file_.serves_features(described, histories); });
-        if (served != usable) differ("serves_features" + at);
       }
+      const auto served = from_file("serves_features" + at, [&] {
+        return file_.serves_features(described, with_histories ? all[0].histories : IdLists());
+      });
+      if (served != usable) differ("serves_features" + at);
     }
   }
 

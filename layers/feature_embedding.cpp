@@ -81,16 +81,19 @@ std::vector<FeatureEmbeddingImpl::Weighted> FeatureEmbeddingImpl::weighted(
 
 torch::Tensor FeatureEmbeddingImpl::forward(const torch::Tensor& codes,
                                             const torch::Tensor& numbers) {
-  std::vector<torch::Tensor> rows, weights, vectors;
-  for (const auto& feature : weighted(codes, numbers)) {
-    if (options_.fusion == FeatureFusion::kConcat)
-      vectors.push_back(table_->sum_of_rows(feature.rows, feature.weights));  // [n, D]
-    rows.push_back(feature.rows);
-    weights.push_back(feature.weights);
-  }
-  if (options_.fusion == FeatureFusion::kSum)
+  const auto features = weighted(codes, numbers);
+  if (options_.fusion == FeatureFusion::kSum) {
+    std::vector<torch::Tensor> rows, weights;
+    for (const auto& feature : features) {
+      rows.push_back(feature.rows);
+      weights.push_back(feature.weights);
+    }
     return table_->sum_of_rows(torch::cat(rows, 1), torch::cat(weights, 1));  // [n, D]
-  auto x = torch::cat(vectors, 1);                                            // [n, F * D]
+  }
+  std::vector<torch::Tensor> vectors;
+  for (const auto& feature : features)
+    vectors.push_back(table_->sum_of_rows(feature.rows, feature.weights));  // [n, D]
+  auto x = torch::cat(vectors, 1);                                          // [n, F * D]
   if (!hidden_.is_empty()) x = hidden_->forward(x);
   return output_->forward(x);  // [n, D]
 }

@@ -19,9 +19,8 @@ struct Grouped {
 Grouped grouped_by(const torch::Tensor& relations, int64_t num_relations) {
   Grouped out;
   out.order = std::get<1>(relations.sort(/*stable=*/true, /*dim=*/0, /*descending=*/false));  // [n]
-  out.inverse = torch::empty_like(out.order);                                                 // [n]
-  out.inverse.index_copy_(0, out.order, torch::arange(relations.size(0), torch::kLong));
-  const auto counts = at::bincount(relations, {}, num_relations);  // [R]
+  out.inverse = out.order.argsort();                                                          // [n]
+  const auto counts = at::bincount(relations, {}, num_relations).cpu();                       // [R]
   out.counts.assign(counts.data_ptr<int64_t>(), counts.data_ptr<int64_t>() + counts.numel());
   return out;
 }

@@ -160,21 +160,27 @@ LossParts TriplesObjective::forward(const ObjectiveInput& input) {
     return weighted_sum(input.users.vectors.sum(1), input.weights);
   const auto count = num_positions * options_.triples;
   const auto drawn = draw(count, RandomKey(next_random_key()));
-  const auto rows = [&](const torch::Tensor& all) { return all.index_select(0, drawn.facts); };
-  const auto relations = rows(triples_->relations);                           // [n]
-  const auto heads = entity_rows(rows(triples_->heads).unsqueeze(1), input);  // [n, 1, D]
-  const auto tails = entity_rows(rows(triples_->tails).unsqueeze(1), input);  // [n, 1, D]
-  const auto new_heads = entity_rows(drawn.heads, input);                     // [n, N, D]
-  const auto new_tails = entity_rows(drawn.tails, input);                     // [n, N, D]
-  const auto holds = scorer_->forward(heads, relations, tails).squeeze(1);    // [n]
-  const auto corrupted = scorer_->forward(new_heads, relations, new_tails);   // [n, N]
-  auto each = losses(holds, corrupted);                                       // [n]
+  const auto device = input.users.vectors.device();
+  const auto of_facts = [&](const torch::Tensor& all) { return all.index_select(0, drawn.facts); };
+  // Each fact, and behind it those that were made of it.
+  const auto with_facts = [&](const torch::Tensor& all, const torch::Tensor& corrupted) {
+    return at::cat({of_facts(all).unsqueeze(1), corrupted}, 1).to(device);  // [n, 1 + N]
+  };
+  const auto heads = with_facts(triples_->heads, drawn.heads);            // [n, 1 + N]
+  const auto tails = with_facts(triples_->tails, drawn.tails);            // [n, 1 + N]
+  const auto head_rows = entity_rows(heads, input);                       // [n, 1 + N, D]
+  const auto tail_rows = entity_rows(tails, input);                       // [n, 1 + N, D]
+  const auto relations = of_facts(triples_->relations).to(device);        // [n]
+  const auto scores = scorer_->forward(head_rows, relations, tail_rows);  // [n, 1 + N]
+  auto each = losses(scores.select(1, 0), scores.slice(1, 1));            // [n]
   if (options_.l2 > 0.0) {
+    const auto of_heads = squared_norm(head_rows),
+               of_tails = squared_norm(tail_rows);  // [n, 1 + N]
     // Of a corrupted fact the entity that is new in it.
-    const auto is_new_head = drawn.heads.ne(rows(triples_->heads).unsqueeze(1));  // [n, N]
-    const auto other = at::where(is_new_head, squared_norm(new_heads), squared_norm(new_tails));
-    each = each + (0.5 * options_.l2) * (squared_norm(heads).squeeze(1) +
-                                         squared_norm(tails).squeeze(1) + other.mean(1));  // [n]
+    const auto other =
+        at::where(heads.ne(heads.slice(1, 0, 1)), of_heads, of_tails).slice(1, 1);  // [n, N]
+    each = each + (0.5 * options_.l2) *
+                      (of_heads.select(1, 0) + of_tails.select(1, 0) + other.mean(1));  // [n]
   }
   return weighted_sum(each.unflatten(0, {num_positions, options_.triples}).mean(1), input.weights);
 }

@@ -7,23 +7,19 @@
 
 namespace reckon {
 
-namespace {
-
-// The source of each edge.   Shapes   -> [E] int64
 torch::Tensor sources_of(const Relation& relation) {
-  const auto counts = relation.offsets.slice(0, 1) - relation.offsets.slice(0, 0, -1);  // [S]
-  return torch::repeat_interleave(counts) + relation.sources.first;                     // [E]
+  return torch::repeat_interleave(relation.offsets.diff()) + relation.sources.first;  // [E]
 }
-
-}  // namespace
 
 std::vector<const Relation*> named_relations(const Graph& graph,
                                              const std::vector<std::string>& names) {
   std::vector<std::string> own;
   for (const auto& relation : graph.relations)
     if (relation.reverse_of < 0) own.push_back(relation.name);
+  // One without a name may be any: the file that names it has not been read.
+  const bool knows_all = std::find(own.begin(), own.end(), "") == own.end();
   for (const auto& name : names)
-    if (std::find(own.begin(), own.end(), name) == own.end()) {
+    if (knows_all && std::find(own.begin(), own.end(), name) == own.end()) {
       const auto hint = suggest(name, own);
       throw std::invalid_argument("the graph has no relation '" + name + "'" +
                                   (hint.empty() ? "" : "; " + hint));

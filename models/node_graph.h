@@ -8,6 +8,9 @@
 
 namespace reckon {
 
+/// The node that each edge comes from, among all nodes.   Shapes   -> [E] int64
+torch::Tensor sources_of(const Relation& relation);
+
 /// The relations of a graph that `names` names, with their reverse; empty: all.
 /// Throws   std::invalid_argument with a sentence when a name is none of the graph's.
 std::vector<const Relation*> named_relations(const Graph& graph,

@@ -5,12 +5,9 @@
 namespace reckon {
 
 NodeVectors::NodeVectors(const Deps& deps)
-    : width_(deps.width),
-      num_users_(deps.num_users),
-      num_items_(deps.num_items),
-      num_nodes_(deps.graph != nullptr ? deps.graph->num_nodes()
-                                       : deps.num_users + deps.num_items) {
-  const int64_t num_others = num_nodes_ - deps.num_users - deps.num_items;
+    : width_(deps.width), num_users_(deps.num_users), num_items_(deps.num_items) {
+  if (deps.graph == nullptr) return;
+  const int64_t num_others = deps.graph->num_nodes() - deps.num_users - deps.num_items;
   if (num_others == 0) return;
   auto rows = torch::empty({num_others, width_});  // [O, D]
   draw_rows(rows, {.kind = EmbeddingInit::Kind::kXavierUniform}, num_others);

@@ -23,7 +23,6 @@ class NodeVectors : public Propagation {
   int64_t width() const { return width_; }
   int64_t num_users() const { return num_users_; }
   int64_t num_items() const { return num_items_; }
-  int64_t num_nodes() const { return num_nodes_; }
 
   /// The vectors of all nodes, table by table in their order.   Shapes   -> [N_t, D] each
   std::vector<torch::Tensor> tables(const torch::Tensor& users, const torch::Tensor& items) const;
@@ -35,7 +34,6 @@ class NodeVectors : public Propagation {
   int64_t width_;
   int64_t num_users_;
   int64_t num_items_;
-  int64_t num_nodes_;
   torch::Tensor others_;  // [nodes that are neither, D], a parameter; or undefined
 };
 

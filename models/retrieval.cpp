@@ -655,9 +655,9 @@ std::optional<torch::Tensor> Retrieval::user_vectors() {
   if (!reads_users()) return std::nullopt;
   const auto shared = for_scoring().shared;
   const auto rows =
-      shared.empty() ? all_users() : shared[kVectors].slice(0, 0, num_users_);      // [U, D]
-  const auto known = known_users(torch::arange(rows.size(0), torch::kLong)).ge(0);  // [U]
-  return rows * known.unsqueeze(1);                                                 // [U, D]
+      shared.empty() ? all_users() : shared[kVectors].slice(0, 0, num_users_);        // [U, D]
+  const auto known = known_users(at::arange(num_users_, item_ids_.options())).ge(0);  // [U]
+  return rows * known.unsqueeze(1);                                                   // [U, D]
 }
 
 std::vector<Model::Pretrained> Retrieval::pretrained() {

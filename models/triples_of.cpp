@@ -2,6 +2,8 @@
 
 #include <vector>
 
+#include "models/node_graph.h"
+
 namespace reckon {
 
 std::shared_ptr<const Triples> triples_of(const Graph* graph) {
@@ -16,11 +18,8 @@ std::shared_ptr<const Triples> triples_of(const Graph* graph) {
     const auto number = triples->num_relations++;
     const auto num_edges = relation.num_edges();
     if (num_edges == 0) continue;
-    const auto lengths = relation.offsets.diff();                             // [S]
-    const auto sources = torch::arange(relation.sources.count, torch::kLong)  // [S]
-                             .repeat_interleave(lengths);                     // [E]
-    heads.push_back(sources + (relation.sources.first - items.first));        // [E]
-    relations.push_back(torch::full({num_edges}, number, torch::kLong));      // [E]
+    heads.push_back(sources_of(relation) - items.first);                  // [E]
+    relations.push_back(torch::full({num_edges}, number, torch::kLong));  // [E]
     tails.push_back(relation.ends.to(torch::kLong) +
                     (relation.targets.first - items.first));  // [E]
   }

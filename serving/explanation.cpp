@@ -36,8 +36,7 @@ std::string to_table(const ItemExplanation& explanation) {
            ", and nothing of the request has a share in that\n";
   if (explanation.sources.empty())
     return "nothing has a share in the score of " + name + ", " + number(explanation.score) +
-           (explanation.rest != 0.0 ? ", which comes of vectors of ids and biases alone" : "") +
-           "\n";
+           (explanation.rest != 0.0 ? ", which is all the rest" : "") + "\n";
   std::vector<std::string> head = {"rank", explanation.by_users ? "user" : "item"};
   std::vector<Align> align = {Align::kRight, Align::kLeft};
   for (const auto& [column, _] : explanation.sources[0].columns) {
@@ -57,7 +56,7 @@ std::string to_table(const ItemExplanation& explanation) {
   return name + " scores " + number(explanation.score) + ", of which\n" + table.to_string() +
          "and " + number(explanation.others) + " of other " +
          (explanation.by_users ? "users" : "items") + ", " + number(explanation.rest) +
-         " of vectors of ids and biases\n";
+         " of the rest\n";
 }
 
 std::string to_json_line(const ItemExplanation& explanation) {

@@ -5,12 +5,10 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <optional>
 #include <span>
 #include <vector>
 
 #include "core/random.h"
-#include "datasets/negative_sampler.h"
 #include "kernels/bpr_update.h"
 #include "models/pairwise.h"
 #include "training/workers.h"
@@ -47,15 +45,32 @@ class LockFree::Sweeps : public Fittable {
   double fit(const Interactions& train, const Context& context) override;
 
  private:
+  // What a drawn row is made of, asked for before it is needed: each lies anywhere in memory.
+  struct Draws {
+    size_t rows[kSamplesAtOnce];
+    BprSample samples[kSamplesAtOnce];
+  };
+
   void index(const Interactions& train);
-  // Draws the sample of one counter; false when the user has every item that there is.
-  bool draw(const RandomKey& key, uint64_t counter, BprSample& sample) const;
+  void index_owned(const Interactions& train);
+  // Draws the samples of counters [begin, end); users that have every item are left out.
+  std::span<const BprSample> draw(const RandomKey& key, int64_t begin, int64_t end,
+                                  Draws& draws) const;
+  // The item of a rank among those that the user does not have.
+  int32_t not_owned(int32_t user, int64_t rank) const;
+  int64_t num_owned(int32_t user) const {
+    return owned_offsets_[static_cast<size_t>(user) + 1] -
+           owned_offsets_[static_cast<size_t>(user)];
+  }
 
   Options options_;
   PairwiseLearnable::Form form_;
-  torch::Tensor offsets_, items_;  // of the training data, kept alive
-  std::vector<int32_t> users_;     // [E], of each row
-  std::optional<NegativeSampler> sampler_;
+  torch::Tensor items_;         // [E] int32 of the training data, kept alive
+  std::vector<int32_t> users_;  // [E], of each row
+  // Of each user the items that she has, each once and in order, less its place in that order: how many
+  // others come before it.
+  std::vector<int64_t> owned_offsets_;  // [U + 1]
+  std::vector<int32_t> owned_;
 };
 
 void LockFree::Sweeps::index(const Interactions& train) {
@@ -65,30 +80,67 @@ void LockFree::Sweeps::index(const Interactions& train) {
               train.num_items);
   if (train.size() == 0)
     throw std::invalid_argument("the training split has no interactions to learn from");
-  offsets_ = train.user_offsets.contiguous();  // [U + 1]
-  items_ = train.items.contiguous();           // [E]
-  const auto* offsets = offsets_.const_data_ptr<int64_t>();
-  users_.resize(static_cast<size_t>(train.size()));
-  for (int64_t user = 0; user < train.num_users; ++user)
-    std::fill(users_.begin() + offsets[user], users_.begin() + offsets[user + 1],
-              static_cast<int32_t>(user));
-  sampler_.emplace(train, NegativeNeeds{});
+  items_ = train.items.contiguous();  // [E]
+  index_owned(train);
 }
 
-bool LockFree::Sweeps::draw(const RandomKey& key, uint64_t counter, BprSample& sample) const {
-  const auto row = random_below(key, 2 * counter, users_.size());
-  sample.user = users_[row];
+void LockFree::Sweeps::index_owned(const Interactions& train) {
+  const auto row_offsets = train.user_offsets.contiguous();  // [U + 1]
+  const auto* offsets = row_offsets.const_data_ptr<int64_t>();
   const auto* items = items_.const_data_ptr<int32_t>();
-  const auto* offsets = offsets_.const_data_ptr<int64_t>();
-  sample.positive = items[row];
-  const std::span<const int32_t> own(items + offsets[sample.user],
-                                     items + offsets[sample.user + 1]);
-  int64_t negative = 0;
-  sampler_->draw(key.child(2 * counter + 1), {*sampler_, own, 1}, {&negative, 1});
-  sample.negative = static_cast<int32_t>(negative);
-  // Only who has every item is given one of them.
-  return static_cast<int64_t>(own.size()) < form_.items.size(0) ||
-         std::find(own.begin(), own.end(), sample.negative) == own.end();
+  users_.resize(static_cast<size_t>(train.size()));
+  owned_.reserve(users_.size());
+  owned_offsets_ = {0};
+  std::vector<int32_t> own;
+  for (int64_t user = 0; user < train.num_users; ++user) {
+    std::fill(users_.begin() + offsets[user], users_.begin() + offsets[user + 1],
+              static_cast<int32_t>(user));
+    own.assign(items + offsets[user], items + offsets[user + 1]);
+    std::sort(own.begin(), own.end());
+    own.erase(std::unique(own.begin(), own.end()), own.end());
+    for (size_t place = 0; place < own.size(); ++place)
+      owned_.push_back(own[place] - static_cast<int32_t>(place));
+    owned_offsets_.push_back(static_cast<int64_t>(owned_.size()));
+  }
+}
+
+int32_t LockFree::Sweeps::not_owned(int32_t user, int64_t rank) const {
+  const auto begin = owned_.begin() + owned_offsets_[static_cast<size_t>(user)];
+  const auto before = std::upper_bound(begin, begin + num_owned(user), rank) - begin;
+  return static_cast<int32_t>(rank + before);
+}
+
+std::span<const BprSample> LockFree::Sweeps::draw(const RandomKey& key, int64_t begin, int64_t end,
+                                                  Draws& draws) const {
+  const auto* items = items_.const_data_ptr<int32_t>();
+  const auto num_draws = static_cast<size_t>(end - begin);
+  for (size_t s = 0; s < num_draws; ++s) {
+    const auto row = random_below(key, 2 * (static_cast<uint64_t>(begin) + s), users_.size());
+    draws.rows[s] = row;
+    __builtin_prefetch(&users_[row]);
+    __builtin_prefetch(items + row);
+  }
+  for (size_t s = 0; s < num_draws; ++s) {
+    draws.samples[s].user = users_[draws.rows[s]];
+    draws.samples[s].positive = items[draws.rows[s]];
+    __builtin_prefetch(&owned_offsets_[static_cast<size_t>(draws.samples[s].user)]);
+  }
+  for (size_t s = 0; s < num_draws; ++s) {
+    const auto user = draws.samples[s].user;
+    __builtin_prefetch(&owned_[static_cast<size_t>(owned_offsets_[static_cast<size_t>(user)] +
+                                                   num_owned(user) / 2)]);
+  }
+  size_t count = 0;
+  for (size_t s = 0; s < num_draws; ++s) {
+    const auto sample = draws.samples[s];
+    const auto num_others = form_.items.size(0) - num_owned(sample.user);
+    if (num_others == 0) continue;
+    const auto rank = random_below(key, 2 * (static_cast<uint64_t>(begin) + s) + 1,
+                                   static_cast<uint64_t>(num_others));
+    draws.samples[count++] = {sample.user, sample.positive,
+                              not_owned(sample.user, static_cast<int64_t>(rank))};
+  }
+  return {draws.samples, count};
 }
 
 double LockFree::Sweeps::fit(const Interactions& train, const Context& context) {
@@ -100,14 +152,12 @@ double LockFree::Sweeps::fit(const Interactions& train, const Context& context) 
   std::vector<double> losses(static_cast<size_t>(num_parts));
   std::atomic<int64_t> num_learnt{0};
   const auto sweep = [&](int64_t part) {
-    BprSample samples[kSamplesAtOnce];
-    size_t count = 0;
-    const int64_t end = std::min(num_samples, (part + 1) * kSamplesAtOnce);
-    for (int64_t counter = part * kSamplesAtOnce; counter < end; ++counter)
-      count += draw(key, static_cast<uint64_t>(counter), samples[count]);
+    Draws draws;
+    const auto samples =
+        draw(key, part * kSamplesAtOnce, std::min(num_samples, (part + 1) * kSamplesAtOnce), draws);
     losses[static_cast<size_t>(part)] =
-        bpr_update(form_.users, form_.items, form_.item_bias, {samples, count}, lr, form_.l2);
-    num_learnt += static_cast<int64_t>(count);
+        bpr_update(form_.users, form_.items, form_.item_bias, samples, lr, form_.l2);
+    num_learnt += static_cast<int64_t>(samples.size());
   };
   WorkerPool(at::get_num_threads()).run(num_parts, sweep);
   double loss = 0.0;

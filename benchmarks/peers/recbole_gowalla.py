@@ -1,8 +1,7 @@
 """What the scripts beside RecBole share: its mends, and Gowalla as it wants to read it.
 
-Four things keep RecBole 1.2.1 from running beside current libraries and are mended here, before it is
-imported: it loads its own checkpoints with torch.load, whose default has changed; it asks NumPy for names and
-SciPy for a method that are gone; and its trainer wants a file that these benchmarks have no use for.
+RecBole 1.2.1 asks NumPy for names and SciPy for a method that are gone; both are put back here, before it is
+imported.
 """
 
 import os

@@ -136,5 +136,42 @@ TEST(Check, WhatTheDataAloneShowsIsSaidBeforeTheRunBegins) {
   EXPECT_FALSE(std::filesystem::exists(shop.file("run")));
 }
 
+// What the file of triples names is not known before it is read.
+TEST(Check, ARelationThatTheDataWillHaveIsTakenAndAnotherIsNot) {
+  Workshop shop("check-relations");
+  shop.write("kg.tsv", "head\trelation\ttail\nx\tmade_by\tsomebody\n");
+  const auto model = [](const std::string& relation) {
+    return "model: {family: retrieval, dim: 8, user: {id: {}}, propagation: {type: r_gcn, "
+           "relations: [" +
+           relation + "]}, objectives: [bpr]}\n";
+  };
+  const auto check = [&](const std::string& relation, const std::vector<std::string>& sets) {
+    std::vector<std::string> arguments = {"check", shop.experiment("e.yaml", model(relation))};
+    for (const auto& set : sets) arguments.insert(arguments.end(), {"--set", set});
+    return reckon(arguments);
+  };
+  const std::vector<std::string> triples = {"data.files.triples={path: kg.tsv}",
+                                            "data.graph={edges: [interactions, {type: triples}]}"};
+  for (const auto& said : {check("interactions", {}), check("made_by", triples)})
+    EXPECT_EQ(said.code, 0) << said.err;
+  const auto named = [&](const std::string& name) {
+    return std::vector{triples[0],
+                       "data.graph={edges: [interactions, {type: triples, relations: [" + name +
+                           "]}]}"};
+  };
+  EXPECT_EQ(check("made_by", named("made_by")).code, 0);
+  for (const auto& said : {check("made_by", {}), check("made_by", named("sold_by"))})
+    EXPECT_THAT(said.err, HasSubstr("the graph has no relation 'made_by'"));
+}
+
+TEST(Check, OfInteractionsThatCannotBeReadNoColumnIsMissed) {
+  Workshop shop("check-empty");
+  shop.write("sequences.txt", "");
+  const auto said = reckon({"check", shop.experiment("e.yaml", "model: {preset: bpr_mf}\n",
+                                                     "  graph: {edges: [{type: interactions, "
+                                                     "weights: rating}]}\n")});
+  EXPECT_THAT(said.err, AllOf(HasSubstr("empty"), Not(HasSubstr("needs a rating column"))));
+}
+
 }  // namespace
 }  // namespace reckon

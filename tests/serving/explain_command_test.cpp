@@ -238,7 +238,7 @@ TEST_F(ExplainCommand, PrintsATableAndWhatIsBesideIt) {
               AllOf(HasSubstr("item item-9 (Title 9) scores "),
                     HasSubstr(", of which\nrank  item    title"), HasSubstr("\n   1  item-"),
                     HasSubstr("\n   2  item-"), Not(HasSubstr("\n   3  ")), HasSubstr("\nand "),
-                    HasSubstr(" of other items, "), HasSubstr(" of vectors of ids and biases\n")));
+                    HasSubstr(" of other items, "), HasSubstr(" of the rest\n")));
 }
 
 TEST_F(ExplainCommand, SaysWhenNothingCarriesAnItem) {
