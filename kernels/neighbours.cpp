@@ -261,8 +261,10 @@ class WeightedNeighbours : public torch::autograd::Function<WeightedNeighbours> 
     const auto all = context->get_saved_variables();
     const auto lists = lists_of(all);
     const auto &weights = all[kFirstOfMore], &x = all[kFirstOfMore + 1];
-    const auto to_weights =
-        weights.defined() ? multiplied(lists, grads[0], x) : torch::Tensor();  // [E, H]
+    // Weights may be numbers that nothing was learnt for.
+    const auto to_weights = weights.defined() && context->needs_input_grad(0)
+                                ? multiplied(lists, grads[0], x)
+                                : torch::Tensor();  // [E, H]
     return {torch::Tensor(), to_weights,
             summed(lists, By::kSender, weights, grads[0], x.dim() == 2)};
   }
@@ -400,6 +402,30 @@ NeighbourLists neighbour_lists(const UndirectedGraph& graph, bool self_loops) {
   }
   to_offset[num_nodes] = place;
   return neighbour_lists(offsets, senders.slice(0, 0, place), num_nodes).to(device);
+}
+
+NeighbourLists with_self_loops(const NeighbourLists& lists) {
+  const int64_t num_receivers = lists.num_receivers();
+  TORCH_CHECK(num_receivers <= lists.num_senders(),
+              "with_self_loops: expected a sender for each of ", num_receivers, " receivers, got ",
+              lists.num_senders());
+  const auto from_offsets = lists.offsets.cpu(), from_senders = lists.senders.cpu();
+  const auto* offset = from_offsets.const_data_ptr<int64_t>();
+  const auto* sender = from_senders.const_data_ptr<int32_t>();
+  auto offsets = torch::zeros({num_receivers + 1}, torch::kLong);  // [R + 1]
+  auto senders =
+      torch::empty({lists.num_edges() + num_receivers}, torch::kInt);  // [E + R], or fewer
+  auto* to_offset = offsets.data_ptr<int64_t>();
+  auto* to = senders.data_ptr<int32_t>();
+  int64_t place = 0;
+  for (int64_t r = 0; r < num_receivers; ++r) {
+    for (int64_t e = offset[r]; e < offset[r + 1]; ++e)
+      if (sender[e] != r) to[place++] = sender[e];
+    to[place++] = static_cast<int32_t>(r);
+    to_offset[r + 1] = place;
+  }
+  return neighbour_lists(offsets, senders.slice(0, 0, place), lists.num_senders())
+      .to(lists.senders.device());
 }
 
 SomeLists lists_of_rows(const NeighbourLists& lists, const torch::Tensor& rows) {

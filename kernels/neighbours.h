@@ -35,6 +35,11 @@ NeighbourLists neighbour_lists(const torch::Tensor& offsets, const torch::Tensor
 /// are left out.
 NeighbourLists neighbour_lists(const UndirectedGraph& graph, bool self_loops);
 
+/// The lists with each receiver r hearing sender r too, once: behind the others. For lists of nodes that
+/// have the same number on both sides.
+/// Throws   c10::Error when there are fewer senders than receivers.
+NeighbourLists with_self_loops(const NeighbourLists& lists);
+
 /// The lists of some receivers, who are rows 0, 1, ... of the result in the order given, and which edges
 /// those are.
 struct SomeLists {

@@ -27,6 +27,6 @@ void AppnpPropagation::Options::describe(Schema<Options>& schema) {
 }
 
 AppnpPropagation::AppnpPropagation(const Options& options, const Deps& deps)
-    : LinearPropagation(power_weights(options), options.relations, deps) {}
+    : LinearPropagation(power_weights(options), options.relations, {}, deps) {}
 
 }  // namespace reckon

@@ -41,11 +41,12 @@ void GatPropagation::Options::describe(Schema<Options>& schema) {
       .doc("Drop probability of the share of a neighbour in training.");
   schema.field("combine", &Options::combine)
       .doc("What becomes of the layers: side by side, the last alone, or their mean.");
+  describe_fanouts(schema);
   describe_relations(schema);
 }
 
 GatPropagation::GatPropagation(const Options& options, const Deps& deps)
-    : LayeredPropagation(options.layers, options.combine, options.relations, deps),
+    : LayeredPropagation(options.layers, options.combine, options.relations, options.fanouts, deps),
       options_(options),
       lists_(neighbour_lists(graph(), options.self_loops)) {
   if (width() % options.num_heads != 0)
@@ -72,14 +73,19 @@ void GatPropagation::move_graph(const torch::Device& device) {
   lists_ = lists_.to(device);
 }
 
-torch::Tensor GatPropagation::layer(int64_t k, const UndirectedGraph& graph, const torch::Tensor& x,
-                                    const torch::Tensor& rows) {
-  const bool is_view = !graph.ends.is_same(this->graph().ends);
-  auto lists = is_view ? neighbour_lists(graph, options_.self_loops) : lists_;
-  if (rows.defined()) lists = lists_of_rows(lists, rows).lists;
+NeighbourLists GatPropagation::lists_of(const Neighbourhood& near) const {
+  if (const auto* drawn = near.drawn())
+    return options_.self_loops ? with_self_loops(drawn->lists) : drawn->lists;
+  const bool is_view = !near.graph().ends.is_same(graph().ends);
+  const auto lists = is_view ? neighbour_lists(near.graph(), options_.self_loops) : lists_;
+  return near.rows().defined() ? lists_of_rows(lists, near.rows()).lists : lists;
+}
+
+torch::Tensor GatPropagation::layer(int64_t k, const Neighbourhood& near, const torch::Tensor& x) {
+  const auto lists = lists_of(near);
   const auto h = inputs_[k]->as<torch::nn::Linear>()->forward(x).unflatten(1, {options_.num_heads,
                                                                                -1});  // [N, H, F]
-  const auto to_receivers = rows_or_all((h * receivers_[k]).sum(-1), rows);           // [R, H]
+  const auto to_receivers = near.own((h * receivers_[k]).sum(-1));                    // [R, H]
   const auto to_senders = (h * senders_[k]).sum(-1);                                  // [N, H]
   const auto scores = at::leaky_relu(edge_sums(lists, to_receivers, to_senders),
                                      options_.negative_slope);  // [E, H]

@@ -28,6 +28,7 @@ class GatPropagation : public LayeredPropagation {
     double dropout = 0.1;
     double attention_dropout = 0.1;
     Combine combine = Combine::kLast;
+    std::vector<int64_t> fanouts;
     std::vector<std::string> relations;
     static void describe(Schema<Options>& schema);
   };
@@ -40,8 +41,9 @@ class GatPropagation : public LayeredPropagation {
   void move_graph(const torch::Device& device) override;
 
  private:
-  torch::Tensor layer(int64_t k, const UndirectedGraph& graph, const torch::Tensor& x,
-                      const torch::Tensor& rows) override;
+  torch::Tensor layer(int64_t k, const Neighbourhood& near, const torch::Tensor& x) override;
+
+  NeighbourLists lists_of(const Neighbourhood& near) const;
 
   Options options_;
   NeighbourLists lists_;                   // of the graph without views

@@ -14,11 +14,12 @@ void GraphsagePropagation::Options::describe(Schema<Options>& schema) {
       .doc("Drop probability of each layer's output in training.");
   schema.field("combine", &Options::combine)
       .doc("What becomes of the layers: side by side, the last alone, or their mean.");
+  describe_fanouts(schema);
   describe_relations(schema);
 }
 
 GraphsagePropagation::GraphsagePropagation(const Options& options, const Deps& deps)
-    : LayeredPropagation(options.layers, options.combine, options.relations, deps),
+    : LayeredPropagation(options.layers, options.combine, options.relations, options.fanouts, deps),
       options_(options) {
   own_ = register_module("own", torch::nn::ModuleList());
   neighbours_ = register_module("neighbours", torch::nn::ModuleList());
@@ -32,12 +33,11 @@ GraphsagePropagation::GraphsagePropagation(const Options& options, const Deps& d
   }
 }
 
-torch::Tensor GraphsagePropagation::layer(int64_t k, const UndirectedGraph& graph,
-                                          const torch::Tensor& x, const torch::Tensor& rows) {
+torch::Tensor GraphsagePropagation::layer(int64_t k, const Neighbourhood& near,
+                                          const torch::Tensor& x) {
   auto& own = *own_[k]->as<torch::nn::Linear>();
   auto& neighbours = *neighbours_[k]->as<torch::nn::Linear>();
-  auto mixed = own.forward(rows_or_all(x, rows)) +
-               neighbours.forward(mean_of_neighbours(graph, x, rows));           // [R, D]
+  auto mixed = own.forward(near.own(x)) + neighbours.forward(near.mean(x));      // [R, D]
   if (k < num_layers() - 1) mixed = at::relu(mixed);                             // [R, D]
   return reckon::dropout(unit_vectors(mixed), options_.dropout, is_training());  // [R, D]
 }

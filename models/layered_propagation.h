@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "models/neighbourhood.h"
 #include "models/node_propagation.h"
 
 namespace reckon {
@@ -17,7 +18,7 @@ class LayeredPropagation : public NodePropagation {
 
   int64_t output_width() const override;
   bool makes_views(ViewNeeds::Kind kind) const override {
-    return kind == ViewNeeds::Kind::kEdgeDropout;
+    return !samples_neighbours() && kind == ViewNeeds::Kind::kEdgeDropout;
   }
   Propagated forward(const torch::Tensor& users, const torch::Tensor& items,
                      const torch::Tensor& rows, const std::optional<GraphView>& view) override;
@@ -25,14 +26,14 @@ class LayeredPropagation : public NodePropagation {
  protected:
   /// Throws   std::invalid_argument with a sentence when `relations` names one that the graph has not.
   LayeredPropagation(int64_t num_layers, Combine combine, const std::vector<std::string>& relations,
-                     const Deps& deps);
+                     std::vector<int64_t> fanouts, const Deps& deps);
 
   int64_t num_layers() const { return num_layers_; }
+  Propagated forward_over(const NeighbourSample& sample, const torch::Tensor& x) override;
 
   /// Layer k of the network, from 0.
-  /// Shapes   x [N, D], rows [R] int64 or undefined (all) -> [R, D]
-  virtual torch::Tensor layer(int64_t k, const UndirectedGraph& graph, const torch::Tensor& x,
-                              const torch::Tensor& rows) = 0;
+  /// Shapes   x [N, D], of all nodes that may be heard -> [R, D], of those who hear
+  virtual torch::Tensor layer(int64_t k, const Neighbourhood& near, const torch::Tensor& x) = 0;
   /// How a layer's output enters the combination.   Shapes   [R, D] -> [R, D]
   virtual torch::Tensor shown(const torch::Tensor& output) const { return output; }
 
@@ -49,9 +50,6 @@ struct EnumNames<LayeredPropagation::Combine> {
             {"mean", LayeredPropagation::Combine::kMean}};
   }
 };
-
-/// The rows named, all of them where that is undefined.
-torch::Tensor rows_or_all(const torch::Tensor& x, const torch::Tensor& rows);
 
 /// Width of what comes out of a number of layers that keep the width.
 int64_t combined_width(LayeredPropagation::Combine combine, int64_t num_layers, int64_t width);

@@ -16,6 +16,7 @@ void LightGcnPropagation::Options::describe(Schema<Options>& schema) {
   schema.field("layer_weights", &Options::layer_weights)
       .at_least(0.0)
       .doc("Weight of layers 0 to `layers` in the sum; left out, all alike.");
+  describe_fanouts(schema);
   describe_relations(schema);
   schema.invariant("layer_weights", "needs a number for each of layers 0 to `layers`",
                    [](const Options& o) {
@@ -25,6 +26,6 @@ void LightGcnPropagation::Options::describe(Schema<Options>& schema) {
 }
 
 LightGcnPropagation::LightGcnPropagation(const Options& options, const Deps& deps)
-    : LinearPropagation(weights_of(options), options.relations, deps) {}
+    : LinearPropagation(weights_of(options), options.relations, options.fanouts, deps) {}
 
 }  // namespace reckon

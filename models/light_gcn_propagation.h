@@ -11,6 +11,7 @@ class LightGcnPropagation : public LinearPropagation {
   struct Options {
     int64_t layers = 3;
     std::vector<double> layer_weights;
+    std::vector<int64_t> fanouts;
     std::vector<std::string> relations;
     static void describe(Schema<Options>& schema);
   };

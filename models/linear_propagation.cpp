@@ -3,10 +3,13 @@
 namespace reckon {
 
 LinearPropagation::LinearPropagation(std::vector<double> layer_weights,
-                                     const std::vector<std::string>& relations, const Deps& deps)
-    : NodePropagation(relations, deps), layer_weights_(std::move(layer_weights)) {}
+                                     const std::vector<std::string>& relations,
+                                     std::vector<int64_t> fanouts, const Deps& deps)
+    : NodePropagation(relations, std::move(fanouts), deps),
+      layer_weights_(std::move(layer_weights)) {}
 
 bool LinearPropagation::makes_views(ViewNeeds::Kind kind) const {
+  if (samples_neighbours()) return false;
   return kind == ViewNeeds::Kind::kEdgeDropout || kind == ViewNeeds::Kind::kNoise;
 }
 
@@ -22,6 +25,18 @@ Propagated LinearPropagation::forward(const torch::Tensor& users, const torch::T
       light_propagation(drops ? drop_edges(graph(), view->needs.amount, view->key) : graph(), all,
                         rows, layer_weights_, noise);
   return {out.vectors, out.origin};
+}
+
+Propagated LinearPropagation::forward_over(const NeighbourSample& sample, const torch::Tensor& x) {
+  const size_t num_layers = layer_weights_.size() - 1;
+  const auto origin = sample.rows_of(x);  // [R, D]
+  auto layer = x;                         // [S, D]
+  auto sum = layer_weights_[0] * origin;  // [R, D]
+  for (size_t k = 1; k <= num_layers; ++k) {
+    layer = normalized_sum_of_sample(graph(), sample, num_layers - k, layer);  // [., D]
+    sum = sum + layer_weights_[k] * sample.rows_of(layer);                     // [R, D]
+  }
+  return {sum, origin};
 }
 
 torch::Tensor LinearPropagation::messages(const torch::Tensor& users, const torch::Tensor& items) {

@@ -15,7 +15,7 @@ class LinearPropagation : public NodePropagation {
   /// `layer_weights` are those of layers 0 to L.
   /// Throws   std::invalid_argument with a sentence when `relations` names one that the graph has not.
   LinearPropagation(std::vector<double> layer_weights, const std::vector<std::string>& relations,
-                    const Deps& deps);
+                    std::vector<int64_t> fanouts, const Deps& deps);
 
   int64_t output_width() const override { return width(); }
   bool makes_views(ViewNeeds::Kind kind) const override;
@@ -25,6 +25,10 @@ class LinearPropagation : public NodePropagation {
   torch::Tensor messages(const torch::Tensor& users, const torch::Tensor& items) override;
   bool is_sum_of_messages() const override { return true; }
   UserEdges user_edges() const override;
+
+ protected:
+  /// The estimate is right in the mean over draws, for each layer draws anew.
+  Propagated forward_over(const NeighbourSample& sample, const torch::Tensor& x) override;
 
  private:
   std::vector<double> layer_weights_;  // [L + 1]

@@ -20,7 +20,7 @@ void NgcfPropagation::Options::describe(Schema<Options>& schema) {
 }
 
 NgcfPropagation::NgcfPropagation(const Options& options, const Deps& deps)
-    : LayeredPropagation(options.layers, Combine::kConcatenate, options.relations, deps),
+    : LayeredPropagation(options.layers, Combine::kConcatenate, options.relations, {}, deps),
       options_(options) {
   sums_ = register_module("sums", torch::nn::ModuleList());
   products_ = register_module("products", torch::nn::ModuleList());
@@ -32,10 +32,9 @@ NgcfPropagation::NgcfPropagation(const Options& options, const Deps& deps)
     }
 }
 
-torch::Tensor NgcfPropagation::layer(int64_t k, const UndirectedGraph& graph,
-                                     const torch::Tensor& x, const torch::Tensor& rows) {
-  const auto own = rows_or_all(x, rows);                    // [R, D]
-  const auto neighbours = normalized_spmm(graph, x, rows);  // [R, D]
+torch::Tensor NgcfPropagation::layer(int64_t k, const Neighbourhood& near, const torch::Tensor& x) {
+  const auto own = near.own(x);                    // [R, D]
+  const auto neighbours = near.normalized_sum(x);  // [R, D]
   auto& sum = *sums_[k]->as<torch::nn::Linear>();
   auto& product = *products_[k]->as<torch::nn::Linear>();
   const auto mixed = sum.forward(neighbours + own) + product.forward(neighbours * own);  // [R, D]

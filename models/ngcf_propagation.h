@@ -23,8 +23,7 @@ class NgcfPropagation : public LayeredPropagation {
   NgcfPropagation(const Options& options, const Deps& deps);
 
  private:
-  torch::Tensor layer(int64_t k, const UndirectedGraph& graph, const torch::Tensor& x,
-                      const torch::Tensor& rows) override;
+  torch::Tensor layer(int64_t k, const Neighbourhood& near, const torch::Tensor& x) override;
   torch::Tensor shown(const torch::Tensor& output) const override;
 
   Options options_;

@@ -14,7 +14,14 @@ UndirectedGraph graph_of(const std::vector<std::string>& relations, const Propag
 
 }  // namespace
 
-NodePropagation::NodePropagation(const std::vector<std::string>& relations, const Deps& deps)
-    : NodeVectors(deps), graph_(graph_of(relations, deps)) {}
+NodePropagation::NodePropagation(const std::vector<std::string>& relations,
+                                 std::vector<int64_t> fanouts, const Deps& deps)
+    : NodeVectors(deps), graph_(graph_of(relations, deps)), fanouts_(std::move(fanouts)) {}
+
+Propagated NodePropagation::forward_sampled(const NodeInputs& inputs, const torch::Tensor& rows,
+                                            uint64_t key) {
+  const auto sample = sample_neighbours(graph_, rows, fanouts_, key);
+  return forward_over(sample, vectors_of(inputs, sample.nodes));
+}
 
 }  // namespace reckon

@@ -31,4 +31,26 @@ std::vector<torch::Tensor> NodeVectors::tables(const torch::Tensor& users,
   return tables;
 }
 
+torch::Tensor NodeVectors::vectors_of(const NodeInputs& inputs, const torch::Tensor& nodes) const {
+  if (nodes.numel() == 0) return inputs.users(nodes);  // [0, D]
+  std::vector<torch::Tensor> vectors, places;          // [n, D], [n] of each table
+  int64_t first = 0;
+  const auto add = [&](int64_t count, const auto& look_up) {
+    const auto is_of_table = nodes.ge(first).logical_and(nodes.lt(first + count));  // [S]
+    const auto place = is_of_table.nonzero().squeeze(1);                            // [n]
+    if (place.numel() > 0) {
+      places.push_back(place);
+      vectors.push_back(look_up(nodes.index_select(0, place) - first));  // [n, D]
+    }
+    first += count;
+  };
+  add(num_users_, inputs.users);
+  add(num_items_, inputs.items);
+  if (others_.defined())
+    add(others_.size(0), [&](const torch::Tensor& ids) { return others_.index_select(0, ids); });
+  const auto all = at::cat(vectors);  // [S, D], table by table
+  const auto out = torch::empty(all.sizes(), all.options().requires_grad(false));  // [S, D]
+  return out.index_copy_(0, at::cat(places), all);                                 // [S, D]
+}
+
 }  // namespace reckon

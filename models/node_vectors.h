@@ -27,6 +27,9 @@ class NodeVectors : public Propagation {
   /// The vectors of all nodes, table by table in their order.   Shapes   -> [N_t, D] each
   std::vector<torch::Tensor> tables(const torch::Tensor& users, const torch::Tensor& items) const;
 
+  /// Those of some nodes alone.   Shapes   nodes [S] int64 -> [S, D]
+  torch::Tensor vectors_of(const NodeInputs& inputs, const torch::Tensor& nodes) const;
+
   /// Brings to a device what a component keeps of the graph.
   virtual void move_graph(const torch::Device& device) = 0;
 

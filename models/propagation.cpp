@@ -9,6 +9,10 @@ torch::Tensor Propagation::messages(const torch::Tensor&, const torch::Tensor&) 
   TORCH_CHECK(false, "propagation: this one has no messages for new users");
 }
 
+Propagated Propagation::forward_sampled(const NodeInputs&, const torch::Tensor&, uint64_t) {
+  TORCH_CHECK(false, "propagation: this one draws no neighbours");
+}
+
 UserEdges Propagation::user_edges() const {
   TORCH_CHECK(false, "propagation: vectors of users are no sums of messages here");
 }

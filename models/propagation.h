@@ -3,6 +3,7 @@
 #include <torch/nn/module.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 
 #include "core/schema.h"
@@ -22,6 +23,12 @@ struct GraphView {
 struct Propagated {
   torch::Tensor vectors;  // [R, D']
   torch::Tensor origin;   // [R, D]
+};
+
+/// Looks up vectors of some users and items before propagation; gradients go to those rows alone.
+/// Shapes   dense ids [n] int64 -> [n, D]
+struct NodeInputs {
+  std::function<torch::Tensor(const torch::Tensor&)> users, items;
 };
 
 /// The items that users of a graph get messages of. A known user's vector is
@@ -60,6 +67,16 @@ class Propagation : public torch::nn::Module {
   /// Shapes   users [U, D], items [I, D], rows [R] int64, distinct -> [R, D'], [R, D]
   virtual Propagated forward(const torch::Tensor& users, const torch::Tensor& items,
                              const torch::Tensor& rows, const std::optional<GraphView>& view) = 0;
+
+  /// Whether a step of training hears drawn neighbours alone; scoring always hears all of them.
+  virtual bool samples_neighbours() const { return false; }
+
+  /// forward() over neighbourhoods that are drawn for `rows`, a function of `key`; no other vectors are
+  /// looked up. Only asked for when samples_neighbours().
+  ///
+  /// Shapes   rows [R] int64, distinct -> [R, D'], [R, D]
+  virtual Propagated forward_sampled(const NodeInputs& inputs, const torch::Tensor& rows,
+                                     uint64_t key);
 
   /// What an item tells a user whom the graph has never seen: such a user is the sum of the messages of
   /// n items, times n^(-1/2). Undefined where that says nothing; only asked for when

@@ -403,6 +403,17 @@ torch::Tensor Retrieval::all_item_inputs() {
   return all_parts_of(items_, item_features_, trained_items_);  // [I, D]
 }
 
+NodeInputs Retrieval::node_inputs() {
+  return {.users =
+              [this](const torch::Tensor& ids) {
+                return parts_of(users_, user_features_, trained_users_, ids);  // [n, D]
+              },
+          .items =
+              [this](const torch::Tensor& ids) {
+                return parts_of(items_, item_features_, trained_items_, ids);  // [n, D]
+              }};
+}
+
 torch::Tensor Retrieval::item_rows(const torch::Tensor& ids,
                                    const std::vector<torch::Tensor>& shared) {
   torch::Tensor rows;  // [..., D]
@@ -719,11 +730,15 @@ torch::Tensor Retrieval::nodes_of(std::span<const Batch* const> step) const {
 
 std::vector<torch::Tensor> Retrieval::shared(std::span<const Batch* const> step) {
   if (!propagation_) return {};
-  const auto rows = nodes_of(step);                           // [R]
+  const auto rows = nodes_of(step);  // [R]
+  const auto tensors_of = [&](const Propagated& made) {
+    return std::vector<torch::Tensor>{made.vectors, row_index(rows, num_users_ + num_items()),
+                                      wants_origins_ ? made.origin : torch::Tensor()};
+  };
+  if (is_training() && propagation_->samples_neighbours())
+    return tensors_of(propagation_->forward_sampled(node_inputs(), rows, next_random_key()));
   const auto users = all_users(), items = all_item_inputs();  // [U, D], [I, D]
-  const auto made = propagation_->forward(users, items, rows, std::nullopt);
-  std::vector<torch::Tensor> shared{made.vectors, row_index(rows, num_users_ + num_items()),
-                                    wants_origins_ ? made.origin : torch::Tensor()};
+  auto shared = tensors_of(propagation_->forward(users, items, rows, std::nullopt));
   if (view_needs_.kind != ViewNeeds::Kind::kNone)
     for (int64_t view = 0; view < view_needs_.count; ++view)
       shared.push_back(

@@ -118,6 +118,7 @@ class Retrieval : public Model, public Learnable, public PairwiseLearnable {
   // where there are any.
   torch::Tensor all_users();        // [U, D]
   torch::Tensor all_item_inputs();  // [I, D]
+  NodeInputs node_inputs();
 
   // Whether users that the graph has not seen are made of their items.
   bool serves_new_users() const { return propagation_ && propagation_->serves_new_users(); }

@@ -96,6 +96,9 @@ std::vector<Case> every_model() {
                             "{type: bpr}, {type: triples, scorer: {type: " + name + "}}")});
   for (const auto& name : names<Propagation>())
     cases.push_back({"propagation_" + name, along(name, "{type: bpr}")});
+  for (const std::string name : {"lightgcn", "graphsage"})
+    cases.push_back(
+        {"sampled_" + name, along(name + ", layers: 2, fanouts: [3, 3]", "{type: bpr}")});
   for (const auto& name : names<Objective>()) {
     // Facts teach items alone.
     const auto objective = (name == "triples" ? "{type: bpr}, " : "") + ("{type: " + name + "}");
@@ -237,6 +240,9 @@ const std::map<std::string, double>& losses_learnt_by_heart() {
       {"propagation_gat", 0.01},
       {"propagation_r_gcn", 0.01},
       {"propagation_hgt", 0.01},
+      // Neighbours are drawn anew at each step.
+      {"sampled_lightgcn", 0.2},
+      {"sampled_graphsage", 0.5},
       {"objective_graph_contrastive_of_edge_dropout", 1.0},
       {"objective_graph_contrastive_of_noise", 0.9},
       {"objective_triples_of_users", 0.012},
@@ -501,7 +507,7 @@ const std::set<std::string>& cases_that_explain() {
       "encoder_mean_pooling", "encoder_set_pooling", "propagation_lightgcn", "propagation_appnp",
       "preset_lightgcn",      "preset_sgl",          "preset_simgcl",        "preset_simplex",
       "preset_item_knn",      "preset_user_knn",     "preset_ease",          "preset_edlae",
-      "preset_slim",          "preset_gf_cf",        "preset_pure_svd"};
+      "preset_slim",          "preset_gf_cf",        "preset_pure_svd",      "sampled_lightgcn"};
   return cases;
 }
 

@@ -6,6 +6,7 @@
 #include <torch/utils.h>
 
 #include <cmath>
+#include <set>
 
 #include "core/ids.h"
 #include "kernels/dropout.h"
@@ -83,7 +84,11 @@ const char* const kEvery[] = {"{type: lightgcn, layers: 3}",
                               "{type: graphsage, layers: 2, combine: mean}",
                               "{type: gat, num_heads: 2, dropout: 0.0, attention_dropout: 0.0}",
                               "{type: r_gcn, dropout: 0.0}",
-                              "{type: hgt, num_heads: 2, dropout: 0.0}"};
+                              "{type: hgt, num_heads: 2, dropout: 0.0}",
+                              "{type: lightgcn, layers: 2, fanouts: [2, 1]}",
+                              "{type: graphsage, layers: 2, fanouts: [1, 2]}",
+                              "{type: gat, num_heads: 2, dropout: 0.0, attention_dropout: 0.0, "
+                              "fanouts: [2, 2]}"};
 
 class EveryPropagation : public ::testing::TestWithParam<const char*> {};
 
@@ -97,6 +102,7 @@ TEST_P(EveryPropagation, LossAndGradientsDependOnNoRowThatTheStepDoesNotName) {
                                    {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13},
                                    {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13});
   const auto outcome = [&](const Batch& step_batch) {
+    const DropoutScope scope(1, 0, 0);
     const Batch* const step[] = {&step_batch};
     const auto shared = learnable->shared(step);
     const auto parts = learnable->loss(learnable->represent(asked, shared), shared, 0);
@@ -395,6 +401,109 @@ TEST(Propagation, ViewsOfAGraphNeedOne) {
   EXPECT_THAT(message_of("{type: ngcf}"), ::testing::HasSubstr("compares views of a graph, which "
                                                                "model.propagation at test.yaml:1"));
   EXPECT_EQ(message_of("{type: lightgcn}"), "");
+}
+
+struct Outcome {
+  double loss = 0.0;
+  std::vector<torch::Tensor> gradients;  // by parameter
+};
+
+Outcome outcome_of(Model& model, const Batch& batch, int64_t step_number = 0) {
+  const DropoutScope scope(1, step_number, 0);
+  auto* learnable = model.learnable();
+  const Batch* const step[] = {&batch};
+  const auto shared = learnable->shared(step);
+  const auto parts = learnable->loss(learnable->represent(batch, shared), shared, 0);
+  return {parts.sum.item<double>(), dense_gradients(parts.sum, model.parameters())};
+}
+
+void expect_same(const Outcome& got, const Outcome& expected) {
+  EXPECT_NEAR(got.loss, expected.loss, 1e-5);
+  ASSERT_EQ(got.gradients.size(), expected.gradients.size());
+  for (size_t i = 0; i < got.gradients.size(); ++i) {
+    ASSERT_EQ(got.gradients[i].defined(), expected.gradients[i].defined()) << i;
+    if (got.gradients[i].defined()) {
+      EXPECT_TRUE(torch::allclose(got.gradients[i], expected.gradients[i], 1e-4, 1e-5)) << i;
+    }
+  }
+}
+
+// A propagation of two layers that may draw neighbours, with more options inside the braces.
+const char* const kSampling[] = {"type: lightgcn, layers: 2", "type: graphsage, combine: mean",
+                                 "type: gat, num_heads: 2, dropout: 0.0, attention_dropout: 0.0",
+                                 "type: gat, num_heads: 2, dropout: 0.0, attention_dropout: 0.0, "
+                                 "self_loops: false"};
+
+class SampledPropagation : public ::testing::TestWithParam<const char*> {
+ protected:
+  static std::shared_ptr<Model> with(const std::string& more, const Graph* graph = nullptr) {
+    return make("{" + std::string(GetParam()) + more + "}", "[{type: bpr, l2: 0.01}]", graph);
+  }
+  const Batch batch_ = batch_of({2, 0, 2}, {7, 1, 3}, {5, 9, 0});
+};
+
+TEST_P(SampledPropagation, FanOutsThatLeaveNobodyOutGiveTheFullLossAndGradients) {
+  const auto friends = with_friends();
+  const Graph* const graphs[] = {nullptr, &friends};
+  for (const auto* graph : graphs) {
+    const auto full = with("", graph), sampled = with(", fanouts: [30, 30]", graph);
+    full->train();
+    sampled->train();
+    expect_same(outcome_of(*sampled, batch_), outcome_of(*full, batch_));
+  }
+}
+
+TEST_P(SampledPropagation, DrawsAreThoseOfTheStep) {
+  const auto model = with(", fanouts: [1, 1]");
+  model->train();
+  const auto first = outcome_of(*model, batch_, 0);
+  expect_same(outcome_of(*model, batch_, 0), first);
+  std::set<double> losses;
+  for (int64_t step = 0; step < 8; ++step) losses.insert(outcome_of(*model, batch_, step).loss);
+  EXPECT_GT(losses.size(), 1U);
+}
+
+TEST_P(SampledPropagation, ScoringHearsEveryNeighbour) {
+  const auto full = with(""), sampled = with(", fanouts: [1, 1]");
+  full->eval();
+  sampled->eval();
+  expect_same(outcome_of(*sampled, batch_), outcome_of(*full, batch_));
+  const torch::NoGradGuard no_grad;
+  EXPECT_TRUE(torch::equal(*sampled->item_vectors(), *full->item_vectors()));
+  EXPECT_TRUE(torch::equal(*sampled->user_vectors(), *full->user_vectors()));
+}
+
+INSTANTIATE_TEST_SUITE_P(Propagation, SampledPropagation, ::testing::ValuesIn(kSampling));
+
+TEST(Propagation, OnlyRowsThatASampleReachesGetAGradient) {
+  const auto model = make("{type: lightgcn, layers: 1, fanouts: [1]}");
+  model->train();
+  auto* learnable = model->learnable();
+  const auto batch = batch_of({2}, {7}, {5});
+  const Batch* const step[] = {&batch};
+  const DropoutScope scope(1, 0, 0);
+  const auto shared = learnable->shared(step);
+  const auto loss = learnable->loss(learnable->represent(batch, shared), shared, 0).sum;  // []
+  const auto named = model->named_parameters();
+  for (const auto* name : {"users.weight", "items.weight"}) {
+    const auto gradient =
+        torch::autograd::grad({loss}, {named[name]}, {}, /*retain_graph=*/true)[0];
+    ASSERT_TRUE(gradient.is_sparse()) << name;
+    const auto rows = std::get<0>(at::_unique(gradient._indices().flatten()));  // [n]
+    // The user and an item of it; two items and a user of each.
+    EXPECT_LE(rows.size(0), 3) << name;
+    EXPECT_GE(rows.size(0), 1) << name;
+  }
+}
+
+TEST(Propagation, WhatDrawsNeighboursMakesNoViews) {
+  EXPECT_THAT(
+      [] {
+        make("{type: lightgcn, layers: 1, fanouts: [2]}",
+             "[{type: bpr}, {type: graph_contrastive, view: noise}]");
+      },
+      ::testing::Throws<ConfigError>(
+          ::testing::Property(&ConfigError::what, ::testing::HasSubstr("does not make"))));
 }
 
 TEST(Propagation, ViewsOfAStepDifferAndAreTheSameForTheSameScope) {
