@@ -54,8 +54,8 @@ std::pair<torch::Tensor, torch::Tensor> draw_edges(const UndirectedGraph& graph,
   return {offsets, edges};
 }
 
-// What receivers of a hop make of the vectors they hear. `fill` is called with a receiver's node and its
-// edges [begin, end), and writes a value for each; it reads places in the graph from `edge`.
+// Sums of the vectors that receivers of a hop hear, each times a value. `fill` is called with a receiver's
+// node, the places in the graph of the edges it hears, room for a value of each, and their number.
 template <class Fill>
 torch::Tensor weighted_by(const NeighbourSample& sample, size_t hop, const torch::Tensor& x,
                           const Fill& fill) {

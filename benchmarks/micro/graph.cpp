@@ -6,6 +6,7 @@
 
 #include "benchmarks/micro/limits.h"
 #include "kernels/light_propagation.h"
+#include "kernels/neighbour_sampling.h"
 #include "kernels/spmm.h"
 
 namespace reckon::bench {
@@ -79,6 +80,30 @@ void BM_LightPropagation(benchmark::State& state) {
   report(state, {.gathered_bytes = 4.0 * static_cast<double>(graph.ends.size(0)) * row});
 }
 BENCHMARK(BM_LightPropagation)->Arg(0)->Unit(benchmark::kMillisecond)->UseRealTime();
+
+// The same through three hops of drawn neighbours: drawing, gathering, forward and back.
+void BM_SampledPropagation(benchmark::State& state) {
+  const auto& shape = shape_of(state);
+  const auto& graph = graph_of(shape);
+  const auto x = torch::randn({shape.num_nodes(), kWidth});
+  const auto rows =
+      std::get<0>(torch::randperm(shape.num_nodes()).slice(0, 0, 6144).sort());  // [R]
+  uint64_t key = 0;
+  int64_t num_edges = 0;
+  for (auto _ : state) {
+    const auto sample = sample_neighbours(graph, rows, {10, 5, 5}, key++);
+    const auto origin = x.index_select(0, sample.nodes).requires_grad_();  // [S, D]
+    auto layer = origin;                                                   // [., D]
+    for (size_t hop = sample.hops.size(); hop-- > 0;)
+      layer = normalized_sum_of_sample(graph, sample, hop, layer);
+    benchmark::DoNotOptimize(torch::autograd::grad({layer.sum()}, {origin}));
+    num_edges = 0;
+    for (const auto& hop : sample.hops) num_edges += hop.lists.num_edges();
+  }
+  const auto row = static_cast<double>(kWidth * sizeof(float));
+  report(state, {.gathered_bytes = 2.0 * static_cast<double>(num_edges) * row});
+}
+BENCHMARK(BM_SampledPropagation)->Arg(0)->Arg(1)->Unit(benchmark::kMillisecond)->UseRealTime();
 
 }  // namespace
 }  // namespace reckon::bench
