@@ -1,13 +1,18 @@
 #pragma once
 
+#include <optional>
+
 #include "layers/objective.h"
 
 namespace reckon {
 
 /// Agreement of two views of one graph (Wu, Wang, Feng, He, Chen, Lian, Xie, "Self-supervised Graph
 /// Learning for Recommendation", SIGIR 2021, with `edge_dropout`; Yu et al., SimGCL, SIGIR 2022, with
-/// `noise`): each of the step's distinct users is to be nearest to itself in the other view, and so is
-/// each item, negatives among them.
+/// `noise`), or of the graph and what is left of it after a truncated singular value decomposition (Cai,
+/// Huang, Xia, Ren, "LightGCL: Simple Yet Effective Graph Contrastive Learning for Recommendation",
+/// ICLR 2023, with `svd`; the paper compares layer by layer, its authors' program the sums of layers, as
+/// here): each of the step's distinct users is to be nearest to itself in the other view, and so is each
+/// item, negatives among them.
 ///
 ///   P * (mean_u -log softmax_v(cos(a_u, b_v) / temperature)[u] + the same over items)
 ///
@@ -16,7 +21,8 @@ class GraphContrastiveObjective : public Objective {
  public:
   struct Options {
     ViewNeeds::Kind view = ViewNeeds::Kind::kNoise;
-    double amount = 0.1;
+    std::optional<double> amount;
+    std::optional<int64_t> rank;
     double temperature = 0.2;
     static void describe(Schema<Options>& schema);
   };

@@ -28,8 +28,10 @@ struct ViewNeeds {
     kNone,         ///< No views are wanted.
     kEdgeDropout,  ///< Each edge is left out with probability `amount`, both ways at once.
     kNoise,        ///< Each layer is moved by `amount` in a random direction of its orthant.
+    kSvd,          ///< Layers go along what `rank` singular values keep of the graph.
   } kind = Kind::kNone;
   double amount = 0.0;
+  int64_t rank = 0;
   int64_t count = 2;  ///< Views of one step, each drawn for itself.
 
   bool operator==(const ViewNeeds&) const = default;
@@ -38,7 +40,9 @@ struct ViewNeeds {
 template <>
 struct EnumNames<ViewNeeds::Kind> {
   static std::vector<std::pair<std::string, ViewNeeds::Kind>> all() {
-    return {{"edge_dropout", ViewNeeds::Kind::kEdgeDropout}, {"noise", ViewNeeds::Kind::kNoise}};
+    return {{"edge_dropout", ViewNeeds::Kind::kEdgeDropout},
+            {"noise", ViewNeeds::Kind::kNoise},
+            {"svd", ViewNeeds::Kind::kSvd}};
   }
 };
 

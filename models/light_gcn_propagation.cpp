@@ -17,7 +17,14 @@ void LightGcnPropagation::Options::describe(Schema<Options>& schema) {
       .at_least(0.0)
       .doc("Weight of layers 0 to `layers` in the sum; left out, all alike.");
   describe_fanouts(schema);
+  schema.field("edge_dropout", &Options::edge_dropout)
+      .at_least(0.0)
+      .less_than(1.0)
+      .doc("Probability with which a training step leaves out an edge, both ways at once.");
   describe_relations(schema);
+  schema.invariant("edge_dropout",
+                   "cannot be above 0 with `fanouts`: who is not drawn is left out already",
+                   [](const Options& o) { return o.edge_dropout == 0.0 || o.fanouts.empty(); });
   schema.invariant("layer_weights", "needs a number for each of layers 0 to `layers`",
                    [](const Options& o) {
                      return o.layer_weights.empty() ||
@@ -26,6 +33,7 @@ void LightGcnPropagation::Options::describe(Schema<Options>& schema) {
 }
 
 LightGcnPropagation::LightGcnPropagation(const Options& options, const Deps& deps)
-    : LinearPropagation(weights_of(options), options.relations, options.fanouts, deps) {}
+    : LinearPropagation(weights_of(options), options.relations, options.fanouts, deps,
+                        options.edge_dropout) {}
 
 }  // namespace reckon

@@ -12,6 +12,7 @@ class LightGcnPropagation : public LinearPropagation {
     int64_t layers = 3;
     std::vector<double> layer_weights;
     std::vector<int64_t> fanouts;
+    double edge_dropout = 0.0;
     std::vector<std::string> relations;
     static void describe(Schema<Options>& schema);
   };

@@ -1,29 +1,87 @@
 #include "models/linear_propagation.h"
 
+#include "kernels/dropout.h"
+#include "kernels/randomized_svd.h"
+
 namespace reckon {
+
+namespace {
+
+// One view for every run: what a seed changes is how vectors are drawn and learnt.
+constexpr uint64_t kSvdSeed = 1;
+
+// D^(-1/2) A D^(-1/2).   Shapes   [N, N]
+SparseRows normalized_adjacency(const UndirectedGraph& graph) {
+  const auto sources = torch::repeat_interleave(graph.offsets.diff());             // [E]
+  const auto& root = graph.inverse_root_degree;                                    // [N]
+  auto values = root.index_select(0, sources) * root.index_select(0, graph.ends);  // [E]
+  if (graph.weights.defined()) values = values * graph.weights;                    // [E]
+  return {graph.offsets, graph.ends, values};
+}
+
+}  // namespace
 
 LinearPropagation::LinearPropagation(std::vector<double> layer_weights,
                                      const std::vector<std::string>& relations,
-                                     std::vector<int64_t> fanouts, const Deps& deps)
+                                     std::vector<int64_t> fanouts, const Deps& deps,
+                                     double edge_dropout)
     : NodePropagation(relations, std::move(fanouts), deps),
-      layer_weights_(std::move(layer_weights)) {}
+      layer_weights_(std::move(layer_weights)),
+      edge_dropout_(edge_dropout) {}
 
 bool LinearPropagation::makes_views(ViewNeeds::Kind kind) const {
-  if (samples_neighbours()) return false;
-  return kind == ViewNeeds::Kind::kEdgeDropout || kind == ViewNeeds::Kind::kNoise;
+  return !samples_neighbours() && kind != ViewNeeds::Kind::kNone;
+}
+
+void LinearPropagation::prepare_views(const ViewNeeds& needs) {
+  if (needs.kind != ViewNeeds::Kind::kSvd || graph().ends.numel() == 0) return;
+  const torch::NoGradGuard no_grad;
+  const auto adjacency = normalized_adjacency(graph());
+  auto layer = randomized_svd(adjacency, graph().num_nodes(), {.rank = 2 * needs.rank}, kSvdSeed)
+                   .vectors;             // [N, 2q]
+  images_ = multiply(adjacency, layer);  // [N, 2q]
+  layers_ = torch::zeros_like(layer);    // [N, 2q]
+  for (size_t k = 1; k < layer_weights_.size(); ++k) {
+    layers_ = layers_ + layer_weights_[k] * layer;                          // [N, 2q]
+    if (k + 1 < layer_weights_.size()) layer = multiply(adjacency, layer);  // [N, 2q]
+  }
+}
+
+void LinearPropagation::move_graph(const torch::Device& device) {
+  NodePropagation::move_graph(device);
+  if (!images_.defined()) return;
+  images_ = images_.to(device);  // [N, 2q]
+  layers_ = layers_.to(device);  // [N, 2q]
+}
+
+UndirectedGraph LinearPropagation::seen(const std::optional<GraphView>& view) const {
+  if (view && view->needs.kind == ViewNeeds::Kind::kEdgeDropout)
+    return drop_edges(graph(), view->needs.amount, view->key);
+  if (is_training() && edge_dropout_ > 0.0)
+    return drop_edges(graph(), edge_dropout_, next_random_key());
+  return graph();
+}
+
+torch::Tensor LinearPropagation::low_rank_view(const torch::Tensor& x,
+                                               const torch::Tensor& rows) const {
+  const auto own = layer_weights_[0] * x.index_select(0, rows);  // [R, D]
+  if (!images_.defined()) return own;
+  const auto sums = layers_.to(x.scalar_type()).t().matmul(x);                  // [2q, D]
+  return own + images_.index_select(0, rows).to(x.scalar_type()).matmul(sums);  // [R, D]
 }
 
 Propagated LinearPropagation::forward(const torch::Tensor& users, const torch::Tensor& items,
                                       const torch::Tensor& rows,
                                       const std::optional<GraphView>& view) {
   const auto all = tables(users, items);
+  if (view && view->needs.kind == ViewNeeds::Kind::kSvd) {
+    const auto x = at::cat(all);                               // [N, D]
+    return {low_rank_view(x, rows), x.index_select(0, rows)};  // [R, D], [R, D]
+  }
   std::optional<LayerNoise> noise;
   if (view && view->needs.kind == ViewNeeds::Kind::kNoise)
     noise = LayerNoise{.scale = view->needs.amount, .key = view->key};
-  const bool drops = view && view->needs.kind == ViewNeeds::Kind::kEdgeDropout;
-  const auto out =
-      light_propagation(drops ? drop_edges(graph(), view->needs.amount, view->key) : graph(), all,
-                        rows, layer_weights_, noise);
+  const auto out = light_propagation(seen(view), all, rows, layer_weights_, noise);
   return {out.vectors, out.origin};
 }
 

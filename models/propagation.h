@@ -61,6 +61,10 @@ class Propagation : public torch::nn::Module {
   /// Whether it knows views of that kind.
   virtual bool makes_views(ViewNeeds::Kind) const { return false; }
 
+  /// Told once, before any step, which views steps will ask for: what such a view needs of the graph
+  /// alone is made here.
+  virtual void prepare_views(const ViewNeeds&) {}
+
   /// The vectors of `rows` alone, which are nodes of the graph: users from 0, items from U. What they do
   /// not depend on need not be computed.
   ///

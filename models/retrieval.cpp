@@ -334,6 +334,7 @@ Retrieval::Retrieval(const Options& options, const Deps& deps)
         throw ConfigError({{options.objectives[i].location(),
                             path + ": asks for other views than an objective before it",
                             "one step makes views of one kind: give both the same options"}});
+      if (view_needs_.kind == ViewNeeds::Kind::kNone) propagation_->prepare_views(needs.views);
       view_needs_ = needs.views;
     }
     wants_all_items_ = wants_all_items_ || needs.all_items;

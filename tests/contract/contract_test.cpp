@@ -104,7 +104,7 @@ std::vector<Case> every_model() {
     const auto objective = (name == "triples" ? "{type: bpr}, " : "") + ("{type: " + name + "}");
     // What compares views of a graph teaches beside what learns from users and items.
     if (name == "graph_contrastive") {
-      for (const auto* view : {"edge_dropout", "noise"})
+      for (const auto* view : {"edge_dropout", "noise", "svd"})
         cases.push_back(
             {"objective_" + name + "_of_" + view,
              along("lightgcn", "{type: bpr}, {type: " + name + ", view: " + view + "}")});
@@ -245,6 +245,7 @@ const std::map<std::string, double>& losses_learnt_by_heart() {
       {"sampled_graphsage", 0.5},
       {"objective_graph_contrastive_of_edge_dropout", 1.0},
       {"objective_graph_contrastive_of_noise", 0.9},
+      {"objective_graph_contrastive_of_svd", 1.5},
       {"objective_triples_of_users", 0.012},
       {"objective_triples_of_histories", 0.3},
       {"objective_ultra_gcn_of_users", 0.04},
@@ -277,6 +278,7 @@ const std::map<std::string, double>& losses_learnt_by_heart() {
       {"preset_ngcf", 0.001},
       {"preset_sgl", 0.06},
       {"preset_simgcl", 1.35},
+      {"preset_lightgcl", 0.9},
       // One draw for all of a step: targets are among the negatives of others, who weigh 300.
       {"preset_ultra_gcn", 1.8},
       {"preset_mf", 0.3},
@@ -506,8 +508,9 @@ const std::set<std::string>& cases_that_explain() {
   static const std::set<std::string> cases = {
       "encoder_mean_pooling", "encoder_set_pooling", "propagation_lightgcn", "propagation_appnp",
       "preset_lightgcn",      "preset_sgl",          "preset_simgcl",        "preset_simplex",
-      "preset_item_knn",      "preset_user_knn",     "preset_ease",          "preset_edlae",
-      "preset_slim",          "preset_gf_cf",        "preset_pure_svd",      "sampled_lightgcn"};
+      "preset_lightgcl",      "preset_item_knn",     "preset_user_knn",      "preset_ease",
+      "preset_edlae",         "preset_slim",         "preset_gf_cf",         "preset_pure_svd",
+      "sampled_lightgcn"};
   return cases;
 }
 
