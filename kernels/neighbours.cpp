@@ -254,6 +254,7 @@ class WeightedNeighbours : public torch::autograd::Function<WeightedNeighbours> 
                                const torch::Tensor& x) {
     const auto weights = some_weights.value_or(torch::Tensor());  // [E, H]
     context->save_for_backward(saved(lists, {weights, x}));
+    context->saved_data["weights_learn"] = weights.defined() && weights.requires_grad();
     return summed(lists, By::kReceiver, weights, x, false);  // [R, H, F]
   }
 
@@ -261,8 +262,7 @@ class WeightedNeighbours : public torch::autograd::Function<WeightedNeighbours> 
     const auto all = context->get_saved_variables();
     const auto lists = lists_of(all);
     const auto &weights = all[kFirstOfMore], &x = all[kFirstOfMore + 1];
-    // Weights may be numbers that nothing was learnt for.
-    const auto to_weights = weights.defined() && context->needs_input_grad(0)
+    const auto to_weights = context->saved_data["weights_learn"].toBool()
                                 ? multiplied(lists, grads[0], x)
                                 : torch::Tensor();  // [E, H]
     return {torch::Tensor(), to_weights,

@@ -13,6 +13,7 @@
 #include "layers/learned_position.h"
 #include "layers/mean_pooling_encoder.h"
 #include "layers/mlp_scorer.h"
+#include "layers/mutual_information_objective.h"
 #include "layers/neumf_scorer.h"
 #include "layers/no_position.h"
 #include "layers/recurrent_encoder.h"
@@ -66,6 +67,8 @@ void add_layers(Catalog& catalog) {
       "direct_au", "Alignment of users with targets, uniformity of each among their own.");
   catalog.add<GraphContrastiveObjective>(
       "graph_contrastive", "Users and items near to themselves in two views of a graph.");
+  catalog.add<MutualInformationObjective>(
+      "mutual_information", "Users near to whom they hear, and those to all, channel by channel.");
   catalog.add<UltraGcnObjective>(
       "ultra_gcn", "Targets, negatives and close items, weighted by degrees in the graph.");
   catalog.add<WarpObjective>(

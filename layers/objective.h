@@ -59,6 +59,9 @@ struct ItemNeighbours {
   torch::Tensor weights;  // [I, K], zero there
 };
 
+/// A mean over those whom each user hears in one way, such as friends.   Shapes   [U, D] -> [U, D]
+using UserChannel = std::function<torch::Tensor(const torch::Tensor&)>;
+
 /// What an objective may want to know of the training interactions before it learns from them.
 struct InteractionStatistics {
   torch::Tensor user_degrees;  // [U] distinct items of each
@@ -88,6 +91,9 @@ struct ObjectiveInput {
   std::function<torch::Tensor(const torch::Tensor& ids)> item_table;
   bool items_are_sparse = false;  ///< Gradients of items are to name only the rows touched.
   Scorer* scorer = nullptr;
+  /// Vectors [U, D] of all users, and their channels; only when `channels` are needed.
+  std::function<torch::Tensor()> all_users;
+  std::vector<UserChannel> channels;
   /// The graph itself as a view, then those that were asked for; empty when none were.
   std::vector<View> views;
 };
@@ -106,6 +112,7 @@ struct ObjectiveNeeds {
   bool any_items = false;      ///< ObjectiveInput::items is asked for.
   bool origins = false;        ///< ScorerSide::origin is looked at.
   bool triples = false;        ///< Facts about items, Deps::triples.
+  bool channels = false;       ///< ObjectiveInput::all_users and channels are asked for.
   ViewNeeds views;
 };
 
@@ -128,6 +135,7 @@ class Objective : public torch::nn::Module {
     int64_t table_width = 0;  ///< Of the rows of the items' own table.
     int64_t num_users = 0;
     int64_t num_items = 0;
+    int64_t num_channels = 0;  ///< In which users hear others along the model's propagation.
     /// Counts the training interactions, with the `num_neighbours` closest items of each (0: none); a
     /// pass over the data. Empty while only sizes are known.
     std::function<InteractionStatistics(int64_t num_neighbours)> statistics;

@@ -4,6 +4,7 @@
 #include "models/autoencoder.h"
 #include "models/baseline_only.h"
 #include "models/co_clustering.h"
+#include "models/diffnet_propagation.h"
 #include "models/ease.h"
 #include "models/gat_propagation.h"
 #include "models/gf_cf.h"
@@ -13,6 +14,7 @@
 #include "models/item_knn.h"
 #include "models/knn_ratings.h"
 #include "models/light_gcn_propagation.h"
+#include "models/mhcn_propagation.h"
 #include "models/ngcf_propagation.h"
 #include "models/nmf.h"
 #include "models/popularity.h"
@@ -39,6 +41,10 @@ void add_models(Catalog& catalog) {
   catalog.add<GatPropagation>("gat", "Attention over neighbours by trained heads.");
   catalog.add<RGcnPropagation>("r_gcn", "Neighbours' means with a matrix for each relation.");
   catalog.add<HgtPropagation>("hgt", "Attention and messages that each relation has of its own.");
+  catalog.add<DiffnetPropagation>(
+      "diffnet", "What spreads among friends by trained layers, and the mean of own items.");
+  catalog.add<MhcnPropagation>(
+      "mhcn", "Three channels of triangles of friends and items, weighed by attention.");
   catalog.add<Retrieval>("retrieval", "Users and items in one space; slots for every part.");
   catalog.add<Autoencoder>("autoencoder", "A set of items through a narrow network and back.");
   catalog.add<Recvae>("recvae", "The same, variational and held close to its own past.");

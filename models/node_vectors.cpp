@@ -4,9 +4,9 @@
 
 namespace reckon {
 
-NodeVectors::NodeVectors(const Deps& deps)
+NodeVectors::NodeVectors(const Deps& deps, bool has_others)
     : width_(deps.width), num_users_(deps.num_users), num_items_(deps.num_items) {
-  if (deps.graph == nullptr) return;
+  if (deps.graph == nullptr || !has_others) return;
   const int64_t num_others = deps.graph->num_nodes() - deps.num_users - deps.num_items;
   if (num_others == 0) return;
   auto rows = torch::empty({num_others, width_});  // [O, D]

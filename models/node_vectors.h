@@ -18,7 +18,8 @@ class NodeVectors : public Propagation {
   void to(torch::Device device, bool non_blocking = false) override;
 
  protected:
-  explicit NodeVectors(const Deps& deps);
+  /// Without `has_others` the other nodes have none, for components that do not look at them.
+  explicit NodeVectors(const Deps& deps, bool has_others = true);
 
   int64_t width() const { return width_; }
   int64_t num_users() const { return num_users_; }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <vector>
 
 #include "core/schema.h"
 #include "datasets/graph.h"
@@ -83,17 +84,22 @@ class Propagation : public torch::nn::Module {
                                      uint64_t key);
 
   /// What an item tells a user whom the graph has never seen: such a user is the sum of the messages of
-  /// n items, times n^(-1/2). Undefined where that says nothing; only asked for when
+  /// n items, times n^message_exponent(). Undefined where that says nothing; only asked for when
   /// serves_new_users().
   ///
   /// Shapes   users [U, D], items [I, D] -> [I, D']
   virtual bool serves_new_users() const { return false; }
   virtual torch::Tensor messages(const torch::Tensor& users, const torch::Tensor& items);
+  virtual double message_exponent() const { return -0.5; }
 
   /// Whether vectors of known users are sums of those messages too, so that user_edges() is there.
   /// Only asked for when serves_new_users().
   virtual bool is_sum_of_messages() const { return false; }
   virtual UserEdges user_edges() const;
+
+  /// Means over those whom users hear, one for each channel in which they hear others; none where users
+  /// have no channels. They have no parameters, and live as long as the propagation.
+  virtual std::vector<UserChannel> channels() const { return {}; }
 };
 
 /// The graph of what users did in training, and the same the other way round, for data that declares no

@@ -90,11 +90,13 @@ EmbeddingTable make_table(const IdOptions& options, int64_t num_rows, int64_t wi
   return table;
 }
 
-Objective::Deps deps_of_objectives(const Model::Deps& deps, int64_t width, int64_t table_width) {
+Objective::Deps deps_of_objectives(const Model::Deps& deps, int64_t width, int64_t table_width,
+                                   int64_t num_channels) {
   Objective::Deps out{.width = width,
                       .table_width = table_width,
                       .num_users = deps.num_users,
-                      .num_items = deps.num_items};
+                      .num_items = deps.num_items,
+                      .num_channels = num_channels};
   out.triples = triples_of(deps.graph);
   if (deps.train != nullptr)
     out.statistics = [train = deps.train](int64_t num_neighbours) {
@@ -293,7 +295,9 @@ Retrieval::Retrieval(const Options& options, const Deps& deps)
                                                     .num_items = deps.num_items,
                                                     .has_user_ids = options.user.id.has_value()},
                                        "model.scorer"));
-  const auto objective_deps = deps_of_objectives(deps, width, dim);
+  const auto num_channels = propagation_ ? propagation_->channels().size() : 0;
+  const auto objective_deps =
+      deps_of_objectives(deps, width, dim, static_cast<int64_t>(num_channels));
   for (size_t i = 0; i < options.objectives.size(); ++i) {
     const auto path = "model.objectives[" + std::to_string(i) + "]";
     auto objective = build_slot(options.objectives[i], objective_deps, path);
@@ -337,7 +341,16 @@ Retrieval::Retrieval(const Options& options, const Deps& deps)
       if (view_needs_.kind == ViewNeeds::Kind::kNone) propagation_->prepare_views(needs.views);
       view_needs_ = needs.views;
     }
+    if (needs.channels && num_channels == 0)
+      throw ConfigError(
+          {{options.objectives[i].location(),
+            path + ": compares channels in which users hear each other, which " +
+                (propagation_ ? "model.propagation at " +
+                                    options.propagation->location().to_string() + " does not have"
+                              : std::string("a model without propagation has none of")),
+            "give the model `propagation: {type: mhcn}`"}});
     wants_all_items_ = wants_all_items_ || needs.all_items;
+    wants_channels_ = wants_channels_ || needs.channels;
     wants_origins_ = wants_origins_ || needs.origins;
     auto& all = objective_needs_;
     all.labels = all.labels || needs.labels;
@@ -514,9 +527,11 @@ State Retrieval::encode(const Batch& request) {
     if (is_made_of_messages() && (is_tracing() || !users.ge(0).all().item<bool>())) {
       const auto items = distinct_items(request.at(batch_key::kHistory));  // [B, T]
       const auto count = items.ge(0).sum(1).clamp_min(1);                  // [B]
-      const auto of_items = sum_of_vectors(scoring.messages, items) *
-                            count.to(rows.scalar_type()).rsqrt().unsqueeze(1);  // [B, D]
-      rows = at::where(users.ge(0).unsqueeze(1), rows, of_items);               // [B, D]
+      const auto of_items =
+          sum_of_vectors(scoring.messages, items) * count.to(rows.scalar_type())
+                                                        .pow(propagation_->message_exponent())
+                                                        .unsqueeze(1);  // [B, D]
+      rows = at::where(users.ge(0).unsqueeze(1), rows, of_items);       // [B, D]
     }
     query = query.defined() ? joined(query, rows) : rows;  // [B, D]
     return {{query, users}};
@@ -607,9 +622,10 @@ Retrieval::Summands Retrieval::summands_of_messages(const Batch& request, const 
   const auto& users = state.tensors[1];          // [B]
   const auto is_new = users.lt(0).unsqueeze(1);  // [B, 1]
   auto items = distinct_items(request.at(batch_key::kHistory))
-                   .masked_fill(is_new.logical_not(), kPaddingId);              // [B, T]
-  const auto count = items.ge(0).sum(1, /*keepdim=*/true).clamp_min(1);         // [B, 1]
-  auto worth = count.to(scoring.messages.scalar_type()).rsqrt() * items.ge(0);  // [B, T]
+                   .masked_fill(is_new.logical_not(), kPaddingId);       // [B, T]
+  const auto count = items.ge(0).sum(1, /*keepdim=*/true).clamp_min(1);  // [B, 1]
+  auto worth = count.to(scoring.messages.scalar_type()).pow(propagation_->message_exponent()) *
+               items.ge(0);  // [B, T]
   if (request.has(batch_key::kUsers)) {
     const auto edges = folded_edges_ ? *folded_edges_ : propagation_->user_edges();
     const auto [next_items, next_worth] = padded_edges(edges, users);  // [B, P]
@@ -726,6 +742,7 @@ torch::Tensor Retrieval::nodes_of(std::span<const Batch* const> step) const {
       ask(shard->find(batch_key::of_stream(batch_key::kNegatives, stream)), num_users_);
   }
   if (wants_all_items_) is_asked.slice(0, num_users_).fill_(true);
+  if (wants_channels_) is_asked.slice(0, 0, num_users_).fill_(true);
   return is_asked.nonzero().squeeze(1);  // [R]
 }
 
@@ -886,6 +903,12 @@ LossParts Retrieval::loss(const Represented& rows, const std::vector<torch::Tens
   input.items_are_sparse =
       shared.empty() ? options_.item.id && options_.item.id->sparse : !wants_all_items_;
   if (!shared.empty()) input.views = views(shared);
+  if (wants_channels_) {
+    input.all_users = [&] {
+      return node_rows(at::arange(num_users_, item_ids_.options()), shared, kVectors);  // [U, D']
+    };
+    input.channels = propagation_->channels();
+  }
   input.item_table = [&](const torch::Tensor& ids) {
     return parts_of(items_, item_features_, trained_items_, ids);
   };
