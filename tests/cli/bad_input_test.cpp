@@ -109,10 +109,14 @@ TEST_F(BadInput, ACatalogueOfOneItemRunsThroughEveryPreset) {
     const bool is_fitted = fitted.contains(name);
     // What learns facts needs one about the one item.
     shop_.write("items.csv", "item,kind\nonly,thing\n");
+    shop_.write("friends.csv", "user,friend\nu0,u1\nu1,u2\nu2,u0\n");
     std::vector<std::string> graph;
     if (name == "cke")
       graph = {"--set", "data.files.items={path: items.csv}", "--set",
                "data.graph={edges: [interactions, {type: attribute, column: kind}]}"};
+    else if (name == "diffnet" || name == "mhcn")
+      graph = {"--set", "data.files.friends={path: friends.csv}", "--set",
+               "data.graph={edges: [interactions, friends]}"};
     const auto said = train(
         "model: {preset: " + name + "}\n" +
             (is_fitted

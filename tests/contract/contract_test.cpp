@@ -100,6 +100,10 @@ std::vector<Case> every_model() {
     cases.push_back(
         {"sampled_" + name, along(name + ", layers: 2, fanouts: [3, 3]", "{type: bpr}")});
   for (const auto& name : names<Objective>()) {
+    if (name == "mutual_information") {
+      cases.push_back({"objective_" + name, along("mhcn", "{type: bpr}, {type: " + name + "}")});
+      continue;
+    }
     // Facts teach items alone.
     const auto objective = (name == "triples" ? "{type: bpr}, " : "") + ("{type: " + name + "}");
     // What compares views of a graph teaches beside what learns from users and items.
@@ -243,9 +247,12 @@ const std::map<std::string, double>& losses_learnt_by_heart() {
       // Neighbours are drawn anew at each step.
       {"sampled_lightgcn", 0.2},
       {"sampled_graphsage", 0.5},
+      {"propagation_diffnet", 0.01},
+      {"propagation_mhcn", 0.01},
       {"objective_graph_contrastive_of_edge_dropout", 1.0},
       {"objective_graph_contrastive_of_noise", 0.9},
-      {"objective_graph_contrastive_of_svd", 1.5},
+      {"objective_graph_contrastive_of_svd", 1.2},
+      {"objective_mutual_information", 3.0},
       {"objective_triples_of_users", 0.012},
       {"objective_triples_of_histories", 0.3},
       {"objective_ultra_gcn_of_users", 0.04},
@@ -278,7 +285,9 @@ const std::map<std::string, double>& losses_learnt_by_heart() {
       {"preset_ngcf", 0.001},
       {"preset_sgl", 0.06},
       {"preset_simgcl", 1.35},
-      {"preset_lightgcl", 0.9},
+      {"preset_lightgcl", 0.4},
+      {"preset_diffnet", 0.05},
+      {"preset_mhcn", 0.1},
       // One draw for all of a step: targets are among the negatives of others, who weigh 300.
       {"preset_ultra_gcn", 1.8},
       {"preset_mf", 0.3},
@@ -328,6 +337,12 @@ class Contract : public ::testing::TestWithParam<Case> {
     std::ofstream items(folder_ / "items.tsv");
     items << "item\tkind\n";
     for (int64_t item = 0; item < kItems; ++item) items << "i" << item << "\tk" << item % 5 << "\n";
+    // Everybody but the last knows the next two.
+    std::ofstream friends(folder_ / "friends.tsv");
+    friends << "user\tfriend\n";
+    for (int64_t user = 0; user < kUsers - 1; ++user)
+      for (const int64_t step : {1, 2})
+        friends << "u" << user << "\tu" << (user + step) % (kUsers - 1) << "\n";
     for (auto* file : {&all, &train, &validation, &test})
       *file << "user\titem\trating\ttimestamp\n";
     for (int64_t user = 0; user < kUsers; ++user)
@@ -348,15 +363,21 @@ class Contract : public ::testing::TestWithParam<Case> {
     const bool of_files = c.split.find("files") != std::string::npos;
     const bool of_graph = c.model.find("triples") != std::string::npos ||
                           c.model.find("preset: cke") != std::string::npos;
+    const bool of_friends =
+        c.model.find("diffnet") != std::string::npos || c.model.find("mhcn") != std::string::npos;
     const std::string graph =
-        of_graph ? "\n  graph: {edges: [interactions, {type: attribute, column: kind}]}" : "";
+        of_graph     ? "\n  graph: {edges: [interactions, {type: attribute, column: kind}]}"
+        : of_friends ? "\n  graph: {edges: [interactions, friends]}"
+                     : "";
     const auto tree = assemble_experiment(
         parse_yaml("data:\n  directory: '" + folder_.string() + "'\n  cache: '" +
                        (folder_ / "cache").string() + "'\n  files: " +
                        (of_files   ? "{interactions: {path: train.tsv}, validation: {path: "
                                      "validation.tsv}, test: {path: test.tsv}}"
                         : of_graph ? "{interactions: {path: all.tsv}, items: {path: items.tsv}}"
-                                   : "{interactions: {path: all.tsv}}") +
+                        : of_friends
+                            ? "{interactions: {path: all.tsv}, friends: {path: friends.tsv}}"
+                            : "{interactions: {path: all.tsv}}") +
                        graph + "\n  split: " + c.split + "\nmodel: " + c.model +
                        "\ntraining: " + c.training + "\n",
                    "contract.yaml"),
@@ -507,10 +528,10 @@ TEST_P(EveryModel, SavedAndLoadedItRanksTheSame) {
 const std::set<std::string>& cases_that_explain() {
   static const std::set<std::string> cases = {
       "encoder_mean_pooling", "encoder_set_pooling", "propagation_lightgcn", "propagation_appnp",
-      "preset_lightgcn",      "preset_sgl",          "preset_simgcl",        "preset_simplex",
-      "preset_lightgcl",      "preset_item_knn",     "preset_user_knn",      "preset_ease",
-      "preset_edlae",         "preset_slim",         "preset_gf_cf",         "preset_pure_svd",
-      "sampled_lightgcn"};
+      "propagation_diffnet",  "preset_diffnet",      "preset_lightgcn",      "preset_sgl",
+      "preset_simgcl",        "preset_simplex",      "preset_lightgcl",      "preset_item_knn",
+      "preset_user_knn",      "preset_ease",         "preset_edlae",         "preset_slim",
+      "preset_gf_cf",         "preset_pure_svd",     "sampled_lightgcn"};
   return cases;
 }
 

@@ -3,10 +3,13 @@
 #include <gtest/gtest.h>
 #include <torch/autograd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
+#include <set>
 
 #include "core/ids.h"
+#include "kernels/dropout.h"
 #include "layers/bce_objective.h"
 #include "layers/bpr_objective.h"
 #include "layers/catalog.h"
@@ -16,6 +19,7 @@
 #include "layers/graph_contrastive_objective.h"
 #include "layers/in_batch_softmax_objective.h"
 #include "layers/mlp_scorer.h"
+#include "layers/mutual_information_objective.h"
 #include "layers/sampled_softmax_objective.h"
 #include "layers/softmax_objective.h"
 #include "layers/squared_error_objective.h"
@@ -482,6 +486,114 @@ TEST(GraphContrastiveObjective, IsTheMeanOverUsersPlusTheMeanOverItemsForEachTar
         return objective.forward(moved).sum;
       },
       vectors, 1e-6, 1e-5);
+}
+
+TEST(GraphContrastiveObjective, ComparesOneViewWithTheGraphAndTwoWithEachOther) {
+  torch::manual_seed(10);
+  Scene scene(5, 3, false, scorers()[0]);
+  const auto draw = [](int64_t rows) { return torch::randn({rows, kWidth}, torch::kDouble); };
+  const View graph{draw(4), draw(7)}, view{draw(4), draw(7)}, none{draw(4), draw(7)};
+  GraphContrastiveObjective of_svd({.view = ViewNeeds::Kind::kSvd, .rank = 3}, {}),
+      of_noise({.view = ViewNeeds::Kind::kNoise}, {});
+  EXPECT_EQ(of_svd.needs().views,
+            (ViewNeeds{.kind = ViewNeeds::Kind::kSvd, .amount = 0.0, .rank = 3, .count = 1}));
+  EXPECT_EQ(of_noise.needs().views,
+            (ViewNeeds{.kind = ViewNeeds::Kind::kNoise, .amount = 0.1, .rank = 0, .count = 2}));
+  const auto loss = [&](GraphContrastiveObjective& objective, const std::vector<View>& views) {
+    auto input = scene.input();
+    input.views = views;
+    return objective.forward(input).sum.item<double>();
+  };
+  EXPECT_NEAR(loss(of_svd, {graph, view}), loss(of_noise, {none, graph, view}), 1e-10);
+  EXPECT_ANY_THROW(loss(of_svd, {none, graph, view}));
+}
+
+// Three users of two factors have twelve orders of rows and columns, two channels the square of that.
+TEST(MutualInformationObjective, IsTheFormulaWithOneOfAllOrdersOfRowsAndColumns) {
+  torch::manual_seed(11);
+  constexpr int64_t kUsers = 3, kFactors = 2;
+  MutualInformationObjective objective({}, {.width = kFactors, .num_channels = 2});
+  objective.to(torch::kDouble);
+  EXPECT_EQ(objective.coupling(), Objective::Coupling::kBatch);
+  EXPECT_TRUE(objective.needs().channels);
+  Scene scene(6, 3, false, scorers()[0]);
+  const auto users = torch::randn({kUsers, kFactors}, torch::kDouble);  // [U, D]
+  const std::vector<torch::Tensor> means{torch::rand({kUsers, kUsers}, torch::kDouble),
+                                         torch::rand({kUsers, kUsers}, torch::kDouble)};
+  const auto input_of = [&](const torch::Tensor& x) {
+    auto input = scene.input();
+    input.all_users = [x] { return x; };
+    for (const auto& matrix : means)
+      input.channels.emplace_back([matrix](const torch::Tensor& p) { return matrix.matmul(p); });
+    return input;
+  };
+
+  // By numbers, for each channel and order.
+  std::vector<double> of_channels[2];
+  for (int64_t c = 0; c < 2; ++c) {
+    const auto name = "gates." + std::to_string(c);
+    const auto parameters = objective.named_parameters();
+    const auto gate = users.matmul(parameters[name + ".weight"].detach().t()) +
+                      parameters[name + ".bias"].detach();         // [U, D]
+    const auto own = users / (1.0 + (-gate).exp());                // [U, D]
+    const auto heard = means[static_cast<size_t>(c)].matmul(own);  // [U, D]
+    const auto at = [](const torch::Tensor& x, int64_t i, int64_t j) {
+      return x[i][j].item<double>();
+    };
+    std::vector<int64_t> rows{0, 1, 2};
+    do {
+      for (const bool swaps : {false, true}) {
+        double sum = 0.0;
+        for (int64_t u = 0; u < kUsers; ++u) {
+          double local = 0.0, global = 0.0;
+          for (int64_t d = 0; d < kFactors; ++d) {
+            const auto gap =
+                at(heard, u, d) - at(heard, rows[static_cast<size_t>(u)], swaps ? 1 - d : d);
+            local += at(own, u, d) * gap;
+            global += gap * (at(heard, 0, d) + at(heard, 1, d) + at(heard, 2, d)) / 3.0;
+          }
+          sum += std::log1p(std::exp(-local)) + std::log1p(std::exp(-global));
+        }
+        of_channels[c].push_back(sum / 3.0);
+      }
+    } while (std::next_permutation(rows.begin(), rows.end()));
+  }
+  const double weight = scene.weights.sum().item<double>();
+  std::set<int64_t> orders;
+  const torch::NoGradGuard no_grad;
+  for (int64_t step = 0; step < 40; ++step) {
+    const DropoutScope scope(1, step, 0);
+    const auto parts = objective.forward(input_of(users));
+    EXPECT_NEAR(parts.weight, weight, 1e-12);
+    int64_t found = -1, order = 0;
+    for (const double first : of_channels[0])
+      for (const double second : of_channels[1]) {
+        if (std::abs(parts.sum.item<double>() / weight - first - second) < 1e-9) found = order;
+        ++order;
+      }
+    EXPECT_GE(found, 0) << "no order of rows and columns gives " << parts.sum.item<double>();
+    orders.insert(found);
+  }
+  EXPECT_GT(orders.size(), 5U) << "the order hardly changes";
+}
+
+TEST(MutualInformationObjective, GradientsEqualDifferences) {
+  torch::manual_seed(12);
+  MutualInformationObjective objective({}, {.width = 3, .num_channels = 3});
+  objective.to(torch::kDouble);
+  Scene scene(4, 3, false, scorers()[0]);
+  const auto loss = [&](const torch::Tensor& users) {
+    const DropoutScope scope(1, 2, 0);  // the same order at every call
+    auto input = scene.input();
+    input.all_users = [users] { return users; };
+    for (int64_t c = 0; c < 3; ++c)
+      input.channels.emplace_back([](const torch::Tensor& x) { return 0.5 * (x + x.roll(1, 0)); });
+    return objective.forward(input).sum;  // []
+  };
+  const auto users = torch::randn({5, 3}, torch::kDouble);  // [U, D]
+  expect_gradients([&](const std::vector<torch::Tensor>& x) { return loss(x[0]); }, {users}, 1e-6,
+                   1e-5);
+  expect_parameter_gradients(objective, [&] { return loss(users); });
 }
 
 // What a propagation makes of vectors is not punished, what is trained is.

@@ -6,6 +6,7 @@
 #include <torch/utils.h>
 
 #include <cmath>
+#include <map>
 #include <set>
 
 #include "core/ids.h"
@@ -39,6 +40,22 @@ Interactions train_data() {
   return train;
 }
 
+// The interactions, weighted, and some friends among the users.
+Graph with_friends() {
+  auto graph = interaction_graph(train_data());
+  auto& interactions = graph.relations[0];
+  torch::manual_seed(12);
+  interactions.weights = torch::rand({interactions.num_edges()}) + 0.5;
+  graph.relations.push_back({.name = "friends",
+                             .sources = {0, kUsers},
+                             .targets = {0, kUsers},
+                             .offsets = torch::tensor({0, 2, 2, 3, 3, 3, 3, 3, 3, 3}, torch::kLong),
+                             .ends = torch::tensor({1, 2, 4}, torch::kInt),
+                             .weights = torch::tensor({1.0F, 0.5F, 2.0F}),
+                             .kind = EdgeKind::kFriends});
+  return graph;
+}
+
 struct Slot {
   Component<Model> model;
   static void describe(Schema<Slot>& schema) { schema.field("model", &Slot::model).required(); }
@@ -58,9 +75,15 @@ std::shared_ptr<Model> make(const std::string& propagation,
       "model: {family: retrieval, dim: 6, user: {id: {}}, propagation: " + propagation +
       ", objectives: " + objectives + "}\n";
   const auto slot = read_config<Slot>(parse_yaml(text, "test.yaml"), catalog);
+  // What learns from friends is given some.
+  static const auto friends = with_friends();
+  const bool of_friends = propagation.find("diffnet") != std::string::npos ||
+                          propagation.find("mhcn") != std::string::npos;
   torch::manual_seed(3);
-  auto model =
-      slot.model.build({.num_users = kUsers, .num_items = kItems, .train = &train, .graph = graph});
+  auto model = slot.model.build({.num_users = kUsers,
+                                 .num_items = kItems,
+                                 .train = &train,
+                                 .graph = graph == nullptr && of_friends ? &friends : graph});
   const torch::NoGradGuard no_grad;
   for (auto& parameter : model->parameters())
     if (parameter.dim() == 2 && parameter.size(0) > 2)
@@ -88,7 +111,9 @@ const char* const kEvery[] = {"{type: lightgcn, layers: 3}",
                               "{type: lightgcn, layers: 2, fanouts: [2, 1]}",
                               "{type: graphsage, layers: 2, fanouts: [1, 2]}",
                               "{type: gat, num_heads: 2, dropout: 0.0, attention_dropout: 0.0, "
-                              "fanouts: [2, 2]}"};
+                              "fanouts: [2, 2]}",
+                              "{type: diffnet, layers: 2}",
+                              "{type: mhcn, layers: 2, common_items: 1}"};
 
 class EveryPropagation : public ::testing::TestWithParam<const char*> {};
 
@@ -262,20 +287,154 @@ torch::Tensor told(const torch::Tensor& normalized, const torch::Tensor& origin,
   return sum;  // [N, D]
 }
 
-// The interactions, weighted, and some friends among the users.
-Graph with_friends() {
-  auto graph = interaction_graph(train_data());
-  auto& interactions = graph.relations[0];
-  torch::manual_seed(12);
-  interactions.weights = torch::rand({interactions.num_edges()}) + 0.5;
-  graph.relations.push_back({.name = "friends",
-                             .sources = {0, kUsers},
-                             .targets = {0, kUsers},
-                             .offsets = torch::tensor({0, 2, 2, 3, 3, 3, 3, 3, 3, 3}, torch::kLong),
-                             .ends = torch::tensor({1, 2, 4}, torch::kInt),
-                             .weights = torch::tensor({1.0F, 0.5F, 2.0F}),
-                             .kind = EdgeKind::kFriends});
-  return graph;
+// A view of everybody, as a step makes it whose batch names all users and items.
+torch::Tensor view_of_all(Model& model) {
+  auto* learnable = model.learnable();
+  const auto everything = batch_of({0, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 0, 0},
+                                   {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13},
+                                   {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13});
+  const Batch* const step[] = {&everything};
+  return learnable->shared(step).at(3);  // [N, D]
+}
+
+torch::Tensor normalized_of(const Graph& graph) {
+  const auto adjacency = dense_adjacency(node_graph(graph)).to(torch::kDouble);  // [N, N]
+  const auto degrees = adjacency.sum(1);                                         // [N]
+  const auto root = torch::where(degrees > 0, degrees.rsqrt(), torch::zeros_like(degrees));  // [N]
+  return root.unsqueeze(1) * adjacency * root;  // [N, N]
+}
+
+constexpr const char* kWeightedLayers =
+    "{type: lightgcn, layers: 3, layer_weights: [0.1, 0.2, 0.3, 0.4]}";
+
+std::string svd_objective(int64_t rank) {
+  return "[{type: bpr}, {type: graph_contrastive, view: svd, rank: " + std::to_string(rank) + "}]";
+}
+
+// Shapes   low_rank [N, N], normalized [N, N], origin [N, D] -> [N, D]
+torch::Tensor along(const torch::Tensor& low_rank, const torch::Tensor& normalized,
+                    const torch::Tensor& origin) {
+  auto layer = origin, sum = 0.1 * origin;  // [N, D]
+  for (const double weight : {0.2, 0.3, 0.4}) {
+    sum = sum + weight * low_rank.matmul(layer);
+    layer = normalized.matmul(layer);
+  }
+  return sum;
+}
+
+TEST(Propagation, TheViewSvdGoesTheLastStepAlongTheLargestSingularValuesOfUsersByItems) {
+  const torch::NoGradGuard no_grad;
+  const auto model = make(kWeightedLayers, svd_objective(3));
+  const auto normalized = normalized_of(interaction_graph(train_data()));  // [N, N]
+  const auto of_users = normalized.slice(0, 0, kUsers).slice(1, kUsers);   // [U, I]
+  const auto [left, values, right] = at::linalg_svd(of_users, false);
+  const auto kept = (left.slice(1, 0, 3) * values.slice(0, 0, 3)).matmul(right.slice(0, 0, 3));
+  auto low_rank = torch::zeros_like(normalized);  // [N, N]
+  low_rank.slice(0, 0, kUsers).slice(1, kUsers).copy_(kept);
+  low_rank.slice(0, kUsers).slice(1, 0, kUsers).copy_(kept.t());
+  const auto origin = Dense(*model).origin.to(torch::kDouble);  // [N, D]
+  const auto expected = along(low_rank, normalized, origin);    // [N, D]
+  EXPECT_TRUE(torch::allclose(view_of_all(*model).to(torch::kDouble), expected, 1e-3, 1e-4));
+  EXPECT_FALSE(torch::allclose(along(normalized, normalized, origin), expected, 1e-1, 1e-2))
+      << "nothing is left out";
+}
+
+TEST(Propagation, TheViewSvdOfAGraphWithFriendsKeepsTheLargestOfAll) {
+  const torch::NoGradGuard no_grad;
+  auto graph = with_friends();
+  graph.relations[0].weights = torch::Tensor();
+  const auto model = make(kWeightedLayers, svd_objective(2), &graph);
+  const auto normalized = normalized_of(graph);                                   // [N, N]
+  const auto [values, vectors] = at::linalg_eigh(normalized);                     // [N], [N, N]
+  const auto order = values.abs().argsort(0, true).slice(0, 0, 4);                // [2q]
+  const auto kept = vectors.index_select(1, order);                               // [N, 2q]
+  const auto low_rank = (kept * values.index_select(0, order)).matmul(kept.t());  // [N, N]
+  const auto expected =
+      along(low_rank, normalized, Dense(*model).origin.to(torch::kDouble));  // [N, D]
+  EXPECT_TRUE(torch::allclose(view_of_all(*model).to(torch::kDouble), expected, 1e-3, 1e-4));
+}
+
+TEST(Propagation, TheViewSvdOfAGraphWithoutEdgesIsTheOwnPartAlone) {
+  const torch::NoGradGuard no_grad;
+  Graph graph = interaction_graph(train_data());
+  for (auto& relation : graph.relations) {
+    relation.offsets = torch::zeros_like(relation.offsets);
+    relation.ends = torch::Tensor();
+  }
+  const auto model = make(kWeightedLayers, svd_objective(2), &graph);
+  EXPECT_TRUE(torch::allclose(view_of_all(*model), 0.1 * Dense(*model).origin));
+}
+
+TEST(Propagation, LightgcnLeavesOutOtherEdgesInEachStepOfTrainingAndNoneElsewhere) {
+  const torch::NoGradGuard no_grad;
+  const auto dropping = make("{type: lightgcn, edge_dropout: 0.5}");
+  const auto whole = make("{type: lightgcn}");
+  const auto vectors_of = [](Model& model, int64_t number) {
+    const DropoutScope scope(1, number, 0);
+    const auto batch = batch_of({2, 3, 4, 5}, {7, 1, 2, 3}, {6, 5, 9, 11});
+    const Batch* const step[] = {&batch};
+    return model.learnable()->shared(step).at(0);  // [R, D]
+  };
+  dropping->train();
+  whole->train();
+  const auto all = vectors_of(*whole, 0);
+  EXPECT_FALSE(torch::allclose(vectors_of(*dropping, 0), all, 1e-3, 1e-4));
+  EXPECT_FALSE(torch::allclose(vectors_of(*dropping, 0), vectors_of(*dropping, 1), 1e-3, 1e-4));
+  EXPECT_TRUE(torch::equal(vectors_of(*dropping, 0), vectors_of(*dropping, 0)));
+  dropping->eval();
+  EXPECT_TRUE(torch::equal(vectors_of(*dropping, 0), all));
+}
+
+TEST(Propagation, ANewUserOfDiffnetIsTheMeanOfTheItemsWhateverStandsTwice) {
+  const torch::NoGradGuard no_grad;
+  const auto model = make("{type: diffnet, layers: 2}");
+  model->eval();
+  ASSERT_TRUE(model->contract().new_user_with_history);
+  const auto items = Dense(*model).origin.slice(0, kUsers);  // [I, D]
+  Batch request(1);
+  request.set(batch_key::kUsers, torch::tensor({kUnknownId}, torch::kLong));
+  request.set(batch_key::kHistory, torch::tensor({{3, 0, 12, 3}}, torch::kLong));
+  EXPECT_TRUE(torch::allclose(model->encode(request).tensors[0][0],
+                              (items[3] + items[0] + items[12]) / 3.0, 1e-5, 1e-6));
+}
+
+TEST(Explanation, AnItemOfADiffnetUserBringsItsShareOfTheMeanAndWhatFriendsSpreadIsTheRest) {
+  const torch::NoGradGuard no_grad;
+  const auto graph = with_friends();
+  const auto model = make("{type: diffnet, layers: 2}", "[{type: bpr}]", &graph);
+  model->eval();
+  ASSERT_TRUE(model->explains() && model->explains()->reads_training);
+  const auto items = Dense(*model).origin.slice(0, kUsers);  // [I, D]
+  const auto& taste = graph.relations[0];
+  Batch request(kUsers);
+  request.set(batch_key::kUsers, torch::arange(kUsers));
+  request.set(batch_key::kHistory, torch::full({kUsers, 2}, int64_t{1}, torch::kLong));
+  const int64_t item = 4;
+  const auto got = model->contributions(request, torch::full({kUsers}, item, torch::kLong));
+  const auto scores =
+      model->score(model->encode(request), torch::full({kUsers, 1}, item, torch::kLong));
+  for (int64_t u = 0; u < kUsers - 1; ++u) {  // user 8 did nothing and is a new one
+    const auto first = taste.offsets[u].item<int64_t>(),
+               last = taste.offsets[u + 1].item<int64_t>();
+    const auto own = taste.weights.slice(0, first, last);  // [E]
+    std::map<int64_t, double> expected;
+    for (int64_t e = first; e < last; ++e) {
+      const auto j = taste.ends[e].item<int64_t>();
+      expected[j] = ((items[j] * items[item]).sum() * taste.weights[e] / own.sum()).item<double>();
+    }
+    double sum = 0.0;
+    size_t num_sources = 0;
+    for (int64_t p = 0; p < got.sources.size(1); ++p) {
+      const auto j = got.sources[u][p].item<int64_t>();
+      if (j < 0) continue;
+      ++num_sources;
+      ASSERT_TRUE(expected.contains(j)) << u << " did not choose " << j;
+      EXPECT_NEAR(got.contributions[u][p].item<double>(), expected[j], 1e-5);
+      sum += expected[j];
+    }
+    EXPECT_EQ(num_sources, expected.size());
+    EXPECT_NEAR(got.rest[u].item<double>(), scores[u].item<double>() - sum, 1e-5);
+  }
 }
 
 TEST(Explanation, AnItemNextToAUserBringsItsMessageAndTheOwnVectorIsTheRest) {
@@ -504,6 +663,21 @@ TEST(Propagation, WhatDrawsNeighboursMakesNoViews) {
       },
       ::testing::Throws<ConfigError>(
           ::testing::Property(&ConfigError::what, ::testing::HasSubstr("does not make"))));
+}
+
+TEST(Propagation, FriendsAndChannelsMustBeThereForWhatLearnsFromThem) {
+  const auto graph = interaction_graph(train_data());
+  for (const auto* propagation : {"{type: diffnet}", "{type: mhcn}"})
+    EXPECT_THAT([&] { make(propagation, "[{type: bpr}]", &graph); },
+                ::testing::Throws<ConfigError>(::testing::Property(
+                    &ConfigError::what, ::testing::HasSubstr("learns from who knows whom"))));
+  const std::string objectives = "[{type: bpr}, {type: mutual_information}]";
+  EXPECT_THAT([&] { make("{type: diffnet}", objectives); },
+              ::testing::Throws<ConfigError>(::testing::Property(
+                  &ConfigError::what,
+                  ::testing::HasSubstr("model.objectives[1]: compares channels in which users hear "
+                                       "each other, which model.propagation at test.yaml:1"))));
+  EXPECT_NO_THROW(make("{type: mhcn}", objectives));
 }
 
 TEST(Propagation, ViewsOfAStepDifferAndAreTheSameForTheSameScope) {

@@ -149,6 +149,81 @@ def hgt(p, x):
     return x
 
 
+def shares_of_rows(matrix):
+    """Means by the weights of a matrix, in single precision; who hears nobody has none."""
+    totals = matrix.sum(axis=1, keepdims=True)
+    return np.where(totals > 0, matrix / np.where(totals > 0, totals, 1.0), 0.0).astype(np.float32)
+
+
+def friends_and_taste():
+    friends, taste = np.zeros((USERS, USERS)), np.zeros((USERS, ITEMS))
+    for a, b in FRIENDS:
+        friends[a, b] = 1.0
+    for u, i, w in INTERACTIONS:
+        taste[u, i] = w
+    return friends, taste
+
+
+def diffnet(p, x):
+    friends, taste = friends_and_taste()
+    for u in range(USERS):
+        if friends[u].sum() == 0:
+            friends[u, u] = 1.0
+    spread, items = np.array(x[:USERS]), np.array(x[USERS:])
+    for k in range(LAYERS):
+        heard = shares_of_rows(friends) @ spread
+        spread = np.array([relu(p[f"layers.{k}.weight"] @ np.concatenate([heard[u], spread[u]])
+                                + p[f"layers.{k}.bias"]) for u in range(USERS)])
+    return list(spread + shares_of_rows(taste) @ items) + list(items)
+
+
+def triangles(named, chosen, common_items):
+    """The three kinds of triangles of users, counted one by one."""
+    named = named * (1 - np.eye(USERS))
+    common = chosen @ chosen.T
+    both, one = named * named.T, named - named * named.T
+    product = lambda a, b, mask: (a @ b) * mask
+    halves = [product(one, one, one.T), product(both, one, one.T), product(one, both, one.T),
+              product(one, one, both), product(both, both, one), product(both, one, both),
+              product(one, both, both), product(one, one, one), product(one, one.T, one),
+              product(one.T, one, one)]
+    social = sum(h + h.T for h in halves) + product(both, both, both)
+    social = social + product(one, both, one) + product(both, one.T, one.T)
+    social = social + product(one.T, one, both) + product(one.T, both, one.T)
+    social = social + product(both, one, one) + product(one, one.T, both)
+    joint = common * (both + one + one.T)
+    purchase = (common - joint) * (1 - np.eye(USERS))
+    return social, joint, purchase * (purchase >= common_items)
+
+
+def mhcn(p, x):
+    friends, taste = friends_and_taste()
+    channels = [shares_of_rows(m) for m in triangles(friends, (taste > 0) * 1.0, 1)]
+    history, audience = shares_of_rows(taste), shares_of_rows(taste.T)
+    users, items = np.array(x[:USERS]), np.array(x[USERS:])
+
+    def gated(g):
+        return users / (1 + np.exp(-(users @ p[f"gates.{g}.weight"].T + p[f"gates.{g}.bias"])))
+
+    def attended(vectors):
+        out = []
+        for u in range(USERS):
+            shares = softmax([p["attention"] @ (p["attention_map.weight"] @ v[u])
+                              for v in vectors])
+            out.append(sum(s * v[u] for s, v in zip(shares, vectors)))
+        return np.array(out)
+
+    layers, plain, heard = [[gated(0), gated(1), gated(2)]], [gated(3)], [items]
+    for _ in range(LAYERS):
+        told = attended(layers[-1]) + plain[-1] / 2
+        layers.append([c @ v for c, v in zip(channels, layers[-1])])
+        plain.append(history @ heard[-1])
+        heard.append(audience @ told)
+    mean = lambda values: sum(values) / (LAYERS + 1)
+    users_out = attended([mean([layer[c] for layer in layers]) for c in range(3)])
+    return list(users_out + mean(plain) / 2) + list(mean(heard))
+
+
 def shapes_of_gat(average_last=False):
     shapes = {}
     for k in range(LAYERS):
@@ -182,12 +257,26 @@ def shapes_of_hgt():
     return shapes
 
 
+def shapes_of_diffnet():
+    shapes = {}
+    for k in range(LAYERS):
+        shapes |= {f"layers.{k}.weight": (WIDTH, 2 * WIDTH), f"layers.{k}.bias": (WIDTH,)}
+    return shapes
+
+
+def shapes_of_mhcn():
+    shapes = {"attention": (WIDTH,), "attention_map.weight": (WIDTH, WIDTH)}
+    for g in range(4):
+        shapes |= {f"gates.{g}.weight": (WIDTH, WIDTH), f"gates.{g}.bias": (WIDTH,)}
+    return shapes
+
+
 def number(x):
     return float(f"{float(x):.12g}") + 0.0
 
 
-def case_of(model, shapes):
-    shapes = {"others": (GENRES, WIDTH)} | shapes
+def case_of(model, shapes, has_others=True):
+    shapes = ({"others": (GENRES, WIDTH)} if has_others else {}) | shapes
     salts = {name: 10 + i for i, name in enumerate(shapes)}
     values = {"users": fill((USERS, WIDTH), 1), "items": fill((ITEMS, WIDTH), 2)}
     values |= {name: fill(shape, salts[name]) for name, shape in shapes.items()}
@@ -195,7 +284,8 @@ def case_of(model, shapes):
     mix = fill((len(ROWS), WIDTH), 3)
 
     def output():
-        nodes = np.concatenate([values["users"], values["items"], values["others"]])
+        nodes = np.concatenate([values[name] for name in ("users", "items", "others")
+                                if name in values])
         out = model(values, list(nodes))
         return np.array([out[row] for row in ROWS])
 
@@ -221,6 +311,8 @@ def main():
         "gat_average_last": case_of(lambda p, x: gat(p, x, True), shapes_of_gat(True)),
         "r_gcn": case_of(r_gcn, shapes_of_r_gcn()),
         "hgt": case_of(hgt, shapes_of_hgt()),
+        "diffnet": case_of(diffnet, shapes_of_diffnet(), has_others=False),
+        "mhcn": case_of(mhcn, shapes_of_mhcn(), has_others=False),
     }
     text = json.dumps(values, indent=1)
     # A list of numbers is one line.
