@@ -337,11 +337,11 @@ class Contract : public ::testing::TestWithParam<Case> {
     std::ofstream items(folder_ / "items.tsv");
     items << "item\tkind\n";
     for (int64_t item = 0; item < kItems; ++item) items << "i" << item << "\tk" << item % 5 << "\n";
-    // Everybody but the last knows the next two.
+    // Everybody but the last knows some, who are triangles; the fourth from each chose the same items.
     std::ofstream friends(folder_ / "friends.tsv");
     friends << "user\tfriend\n";
     for (int64_t user = 0; user < kUsers - 1; ++user)
-      for (const int64_t step : {1, 2})
+      for (const int64_t step : {1, 2, 4})
         friends << "u" << user << "\tu" << (user + step) % (kUsers - 1) << "\n";
     for (auto* file : {&all, &train, &validation, &test})
       *file << "user\titem\trating\ttimestamp\n";
