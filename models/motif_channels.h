@@ -33,7 +33,7 @@ struct MotifChannels {
 ///
 /// social = M1 + .. + M7, joint = M8 + M9, purchase = M10 without the pair of a user with itself. Of M10
 /// pairs with fewer than `common_items` are left out, as in the authors' program with 2, and all but the
-/// `max_strangers` largest of a row: it alone could come to U^2 elements. Others have no more than S.
+/// `max_strangers` largest of a row: it alone could come to U^2 elements. Others have no more than S + S^T.
 /// Work is that of friends of friends, and of pairs of users for each item.
 MotifChannels motif_channels(const SparseRows& friends, const SparseRows& interactions,
                              int64_t num_items, const MotifOptions& options);
