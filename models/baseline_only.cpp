@@ -8,7 +8,7 @@ void BaselineOnly::Options::describe(Schema<Options>& schema) {
 }
 
 BaselineOnly::BaselineOnly(const Options& options, const Deps& deps)
-    : RatingModel(deps, "baseline_only"),
+    : FittedRatingModel(deps, "baseline_only"),
       options_(options),
       user_bias_(register_buffer("user_bias", torch::zeros({deps.num_users}))),
       item_bias_(register_buffer("item_bias", torch::zeros({deps.num_items}))) {}

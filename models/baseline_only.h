@@ -9,7 +9,7 @@ namespace reckon {
 ///
 /// r(u, i) = mean + b_u + b_i (Koren, "Factor in the Neighbors", ACM TKDD 2010), b = 0 for the
 /// unknown.
-class BaselineOnly : public RatingModel {
+class BaselineOnly : public FittedRatingModel {
  public:
   struct Options {
     RatingScale scale;

@@ -7,6 +7,7 @@
 #include "models/diffnet_propagation.h"
 #include "models/ease.h"
 #include "models/gat_propagation.h"
+#include "models/gc_mc.h"
 #include "models/gf_cf.h"
 #include "models/graphsage_propagation.h"
 #include "models/hgt_propagation.h"
@@ -66,6 +67,7 @@ void add_models(Catalog& catalog) {
   catalog.add<SlopeOne>("slope_one", "Ratings from mean differences between items.");
   catalog.add<KnnRatings>("knn_ratings", "Ratings of the most similar users or items.");
   catalog.add<CoClustering>("co_clustering", "Ratings from groups of users and groups of items.");
+  catalog.add<GcMc>("gc_mc", "Ratings from a graph in which each level of them is an edge type.");
 }
 
 }  // namespace reckon

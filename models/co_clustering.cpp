@@ -80,7 +80,7 @@ void CoClustering::Options::describe(Schema<Options>& schema) {
 }
 
 CoClustering::CoClustering(const Options& options, const Deps& deps)
-    : RatingModel(deps, "co_clustering"),
+    : FittedRatingModel(deps, "co_clustering"),
       options_(options),
       user_group_(register_buffer("user_group", torch::zeros({deps.num_users}, torch::kLong))),
       item_group_(register_buffer("item_group", torch::zeros({deps.num_items}, torch::kLong))),

@@ -11,7 +11,7 @@ namespace reckon {
 /// Collaborative Filtering Framework Based on Co-Clustering", ICDM 2005). A round puts every user,
 /// then every item, into the group with the least squared error. Groups begin at random; the
 /// unknown have the means of RatingMeans.
-class CoClustering : public RatingModel {
+class CoClustering : public FittedRatingModel {
  public:
   struct Options {
     RatingScale scale;

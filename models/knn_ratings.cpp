@@ -79,7 +79,7 @@ void KnnRatings::Options::describe(Schema<Options>& schema) {
 }
 
 KnnRatings::KnnRatings(const Options& options, const Deps& deps)
-    : RatingModel(deps, "knn_ratings"),
+    : FittedRatingModel(deps, "knn_ratings"),
       options_(options),
       user_bias_(register_buffer("user_bias", torch::zeros({deps.num_users}))),
       item_bias_(register_buffer("item_bias", torch::zeros({deps.num_items}))) {

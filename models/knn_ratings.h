@@ -21,7 +21,7 @@ namespace reckon {
 /// 0, and x is no neighbour of itself. Where less than `min_neighbors` are left, what stands before
 /// the sum is predicted: the mean of x (for `plain` too) or b_xy, and where x is unknown the mean
 /// of y. Among equally similar ones the lower id counts first. Memory is X x X similarities.
-class KnnRatings : public RatingModel {
+class KnnRatings : public FittedRatingModel {
  public:
   struct Options {
     enum class Side { kUsers, kItems };

@@ -64,7 +64,7 @@ void Nmf::Options::describe(Schema<Options>& schema) {
 }
 
 Nmf::Nmf(const Options& options, const Deps& deps)
-    : RatingModel(deps, "nmf"),
+    : FittedRatingModel(deps, "nmf"),
       options_(options),
       users_(register_buffer("users", torch::zeros({deps.num_users, options.dim}))),
       items_(register_buffer("items", torch::zeros({deps.num_items, options.dim}))) {}

@@ -12,7 +12,7 @@ namespace reckon {
 /// (Luo, Zhou, Xia, Zhu, "An Efficient Non-Negative Matrix-Factorization-Based Approach to
 /// Collaborative Filtering for Recommender Systems", IEEE Trans. Industrial Informatics 2014). The
 /// unknown have the means of RatingMeans.
-class Nmf : public RatingModel {
+class Nmf : public FittedRatingModel {
  public:
   struct Options {
     RatingScale scale;

@@ -19,9 +19,9 @@ void describe_factor_sgd(Schema<Options>& schema) {
   schema.field("init_scale", &Options::init_scale).at_least(0).doc("Their standard deviation.");
 }
 
-/// What all stand-alone models of ratings have: they read user ids alone, answer everybody, with the
-/// means of RatingMeans where they know no better, and are fitted.
-class RatingModel : public Model, public Fittable {
+/// What all stand-alone models of ratings have: they read user ids alone and answer everybody, with the
+/// means of RatingMeans where they know no better.
+class RatingModel : public Model {
  public:
   RequestNeeds request_needs() const override { return {.users = true, .max_length = 0}; }
   Contract contract() const override {
@@ -34,11 +34,31 @@ class RatingModel : public Model, public Fittable {
   torch::Tensor usable(const Batch& request) override {
     return torch::ones_like(request.at(batch_key::kUsers), torch::kBool);  // [B]
   }
-  Fittable* fittable() override { return this; }
 
  protected:
   /// Throws   ConfigError that names `model` when the data has no ratings.
   RatingModel(const Deps& deps, const std::string& model);
+
+  int64_t num_users() const { return means_->of_users().size(0); }
+
+  /// `predicted` where both user and item have ratings, else the means: a product with a vector of
+  /// zeros is no rating.
+  /// Shapes   predicted [B, C], users [B] by known_users(), candidates [B, C] -> [B, C]
+  torch::Tensor or_means(const torch::Tensor& predicted, const torch::Tensor& users,
+                         const torch::Tensor& candidates) const;
+  /// The same of all items.   Shapes   predicted [B, I], users [B] -> [B, I]
+  torch::Tensor or_means_of_all(const torch::Tensor& predicted, const torch::Tensor& users) const;
+
+  RatingMeans means_;
+};
+
+/// Those that are fitted.
+class FittedRatingModel : public RatingModel, public Fittable {
+ public:
+  Fittable* fittable() override { return this; }
+
+ protected:
+  FittedRatingModel(const Deps& deps, const std::string& model) : RatingModel(deps, model) {}
 
   /// Draws the vectors of those who have ratings, of table after table, by what the options say; all
   /// others are zero.   Shapes   users [U, D] each, items [I, D] each
@@ -55,18 +75,6 @@ class RatingModel : public Model, public Fittable {
     draw(users, means_->all_known_users());
     draw(items, means_->all_known_items());
   }
-
-  int64_t num_users() const { return means_->of_users().size(0); }
-
-  /// `predicted` where both user and item have ratings, else the means: a product with a vector of
-  /// zeros is no rating.
-  /// Shapes   predicted [B, C], users [B] by known_users(), candidates [B, C] -> [B, C]
-  torch::Tensor or_means(const torch::Tensor& predicted, const torch::Tensor& users,
-                         const torch::Tensor& candidates) const;
-  /// The same of all items.   Shapes   predicted [B, I], users [B] -> [B, I]
-  torch::Tensor or_means_of_all(const torch::Tensor& predicted, const torch::Tensor& users) const;
-
-  RatingMeans means_;
 };
 
 }  // namespace reckon

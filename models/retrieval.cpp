@@ -779,16 +779,7 @@ Retrieval::Scoring Retrieval::propagate_all() {
 Retrieval::Scoring Retrieval::for_scoring() {
   if (!propagation_) return {};
   if (folded_vectors_.numel() > 0) return {{folded_vectors_, torch::Tensor()}, folded_messages_};
-  // A trace must hold the operations, and a gradient its own graph.
-  if (is_training() || at::GradMode::is_enabled() || is_tracing()) return propagate_all();
-  std::vector<uint32_t> versions;
-  for (const auto& parameter : parameters()) versions.push_back(parameter._version());
-  const std::lock_guard lock(scoring_mutex_);
-  if (scoring_.shared.empty() || scoring_versions_ != versions) {
-    scoring_ = propagate_all();
-    scoring_versions_ = std::move(versions);
-  }
-  return scoring_;
+  return scoring_.of(*this, [this] { return propagate_all(); });
 }
 
 void Retrieval::fold(bool on) {
@@ -815,8 +806,7 @@ void Retrieval::fold(bool on) {
 
 void Retrieval::train(bool on) {
   torch::nn::Module::train(on);
-  const std::lock_guard lock(scoring_mutex_);
-  scoring_ = {};  // training may write weights past autograd's count of versions
+  scoring_.clear();
 }
 
 Learnable::Represented Retrieval::represent(const Batch& shard,

@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,6 +16,7 @@
 #include "models/model.h"
 #include "models/pairwise.h"
 #include "models/propagation.h"
+#include "models/scoring_cache.h"
 
 namespace reckon {
 
@@ -185,10 +185,7 @@ class Retrieval : public Model, public Learnable, public PairwiseLearnable {
   torch::Tensor trained_users_;  // [U] bool, a buffer: who has rows in training
   torch::Tensor trained_items_;  // [I] bool, a buffer where items have features beside ids
 
-  // Several threads score at once.
-  std::mutex scoring_mutex_;
-  Scoring scoring_;
-  std::vector<uint32_t> scoring_versions_;  // of the parameters that scoring_ was made from
+  ScoringCache<Scoring> scoring_;
   torch::Tensor folded_vectors_;            // [U + I, D'], a buffer: empty unless folded
   torch::Tensor folded_messages_;  // [I, D'], a buffer: empty unless folded and there are any
   // Buffers of a child that is there while the model is folded, so that no checkpoint holds them.

@@ -15,7 +15,7 @@ void SlopeOne::Options::describe(Schema<Options>& schema) {
 }
 
 SlopeOne::SlopeOne(const Options& options, const Deps& deps)
-    : RatingModel(deps, "slope_one"),
+    : FittedRatingModel(deps, "slope_one"),
       options_(options),
       deviations_(register_buffer("deviations", torch::empty({0, 0}))),
       weights_(register_buffer("weights", torch::empty({0, 0}))),

@@ -12,7 +12,7 @@ namespace reckon {
 /// Rating-Based Collaborative Filtering", SDM 2005; unweighted as Surprise does it). Where no item
 /// shares one, it is mean_u; the unknown have the means of RatingMeans.
 /// Memory is two tables of I x I numbers.
-class SlopeOne : public RatingModel {
+class SlopeOne : public FittedRatingModel {
  public:
   struct Options {
     RatingScale scale;

@@ -11,7 +11,7 @@ void Svd::Options::describe(Schema<Options>& schema) {
 }
 
 Svd::Svd(const Options& options, const Deps& deps)
-    : RatingModel(deps, "svd"),
+    : FittedRatingModel(deps, "svd"),
       options_(options),
       users_(register_buffer("users", torch::zeros({deps.num_users, options.dim}))),
       items_(register_buffer("items", torch::zeros({deps.num_items, options.dim}))),

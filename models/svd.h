@@ -12,7 +12,7 @@ namespace reckon {
 /// probabilistic matrix factorisation (Salakhutdinov, Mnih, NIPS 2007). A round is an epoch, user
 /// by user, the ratings of each in a random order, see kernels/rating_sgd.h. Vectors and biases of
 /// the unknown are zero.
-class Svd : public RatingModel {
+class Svd : public FittedRatingModel {
  public:
   struct Options {
     RatingScale scale;

@@ -9,7 +9,7 @@ namespace reckon {
 void SvdPp::Options::describe(Schema<Options>& schema) { describe_factor_sgd(schema); }
 
 SvdPp::SvdPp(const Options& options, const Deps& deps)
-    : RatingModel(deps, "svd_pp"),
+    : FittedRatingModel(deps, "svd_pp"),
       options_(options),
       users_(register_buffer("users", torch::zeros({deps.num_users, options.dim}))),
       items_(register_buffer("items", torch::zeros({deps.num_items, options.dim}))),

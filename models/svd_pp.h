@@ -10,7 +10,7 @@ namespace reckon {
 /// (Koren, "Factorization Meets the Neighborhood", KDD 2008). A round is an epoch of stochastic
 /// gradient descent, user by user, the ratings of each in a random order, see kernels/rating_sgd.h.
 /// Vectors and biases of the unknown are zero.
-class SvdPp : public RatingModel {
+class SvdPp : public FittedRatingModel {
  public:
   struct Options {
     RatingScale scale;

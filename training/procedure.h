@@ -125,6 +125,11 @@ class Procedure {
   /// Throws   std::invalid_argument with a sentence when the state does not fit.
   virtual void load(const ProcedureState& state) = 0;
 
+  /// Exchanges the weights that learning goes on from with those that are to be used, such as their moving
+  /// average, and at the next call back; nothing where they are the same. Between, neither step(), state()
+  /// nor load() is called.
+  virtual void exchange_weights() {}
+
   /// Optimiser steps done.
   virtual int64_t num_steps() const = 0;
   virtual const std::vector<EpochRecord>& history() const = 0;
@@ -136,6 +141,20 @@ class Procedure {
   virtual int64_t num_threads() const { return 1; }
   /// Where the model has to be.
   virtual torch::Device device() const { return torch::kCPU; }
+};
+
+/// While it lives, the model holds the weights that are to be used.
+class UsedWeights {
+ public:
+  explicit UsedWeights(Procedure& procedure) : procedure_(procedure) {
+    procedure_.exchange_weights();
+  }
+  ~UsedWeights() { procedure_.exchange_weights(); }
+  UsedWeights(const UsedWeights&) = delete;
+  UsedWeights& operator=(const UsedWeights&) = delete;
+
+ private:
+  Procedure& procedure_;
 };
 
 /// What configs call a model of this class: `popularity` for reckon::Popularity.

@@ -125,6 +125,12 @@ void SupervisedOptions::describe(Schema<SupervisedOptions>& schema) {
   schema.field("clip_norm", &O::clip_norm)
       .at_least(0.0)
       .doc("Scale gradients down to this norm, over all parameters; 0: never.");
+  schema.field("weight_average", &O::weight_average)
+      .at_least(0.0)
+      .less_than(1.0)
+      .doc(
+          "Decay of a moving average of the weights, which is then what is validated, evaluated and "
+          "exported; 0: the weights themselves.");
   describe_validation(schema, "none. For runs without early_stopping.");
   schema.field("checkpoint_every", &O::checkpoint_every)
       .doc("Time between two checkpoints; 0: only at the end and on an interrupt.");
@@ -154,6 +160,12 @@ Supervised::Supervised(const Options& options, const Deps& deps)
   const auto parameters = trained_parameters(*deps_.model, options_.optimizer.common());
   optimizer_ = options_.optimizer.build({.parameters = parameters});
   learning_step_ = std::make_unique<LearningStep>(learnable_, parameters, workers_, deps_.seed);
+  if (options_.weight_average > 0.0) average_.emplace(options_.weight_average, parameters);
+  if (average_ && deps_.validate)
+    deps_.validate = [this, validate = deps_.validate](const std::vector<MetricName>& also) {
+      const UsedWeights used(*this);
+      return validate(also);
+    };
 }
 
 Supervised::~Supervised() = default;
@@ -211,6 +223,7 @@ void Supervised::step() {
     {
       RECORD_USER_SCOPE("reckon::optimizer");
       optimizer_->step(result.gradients, factor, workers_);
+      if (average_) average_->update(step_ + 1);
     }
     sums_.loss += result.loss_sum;
     sums_.weight += result.weight;
@@ -303,8 +316,13 @@ void Supervised::finish_epoch() {
   log_.add(record, is_finished(), deps_);
 }
 
+void Supervised::exchange_weights() {
+  if (average_) average_->exchange();
+}
+
 ProcedureState Supervised::state() const {
   ProcedureState state;
+  if (average_) state.tensors = average_->state();
   for (const auto& [name, tensor] : optimizer_->state())
     state.tensors["optimizer/" + name] = tensor;
   Json json = {{"epoch", epoch_},
@@ -318,9 +336,13 @@ ProcedureState Supervised::state() const {
 }
 
 void Supervised::load(const ProcedureState& state) {
-  std::map<std::string, torch::Tensor> optimizer_state;
+  std::map<std::string, torch::Tensor> optimizer_state, average_state;
   const std::string prefix = "optimizer/";
   for (const auto& [name, tensor] : state.tensors) {
+    if (average_ && WeightAverage::owns(name)) {
+      average_state[name] = tensor;
+      continue;
+    }
     if (name.rfind(prefix, 0) != 0)
       throw std::invalid_argument("`" + name + "` belongs to no part of supervised training");
     optimizer_state[name.substr(prefix.size())] = tensor;
@@ -337,6 +359,7 @@ void Supervised::load(const ProcedureState& state) {
       throw std::invalid_argument("the position in the data is outside of an epoch");
     log_.load(state.json);
     optimizer_->load(optimizer_state);
+    if (average_) average_->load(average_state);
     epoch_ = epoch;
     epoch_step_ = epoch_step;
     step_ = json.at("step");

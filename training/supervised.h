@@ -15,6 +15,7 @@
 #include "training/optimizer.h"
 #include "training/procedure.h"
 #include "training/schedule.h"
+#include "training/weight_average.h"
 #include "training/workers.h"
 
 namespace reckon {
@@ -31,6 +32,7 @@ struct SupervisedOptions {
   Component<Optimizer> optimizer;
   Component<Schedule> schedule;
   double clip_norm = 0.0;
+  double weight_average = 0.0;
   std::optional<EarlyStoppingOptions> early_stopping;
   int64_t validate_every = 0;
   Duration checkpoint_every = {60.0};
@@ -57,6 +59,7 @@ class Supervised : public Procedure {
   void step() override;
   ProcedureState state() const override;
   void load(const ProcedureState& state) override;
+  void exchange_weights() override;
   int64_t num_steps() const override { return step_; }
   const std::vector<EpochRecord>& history() const override { return log_.records(); }
   std::optional<BestEpoch> best() const override { return log_.best(); }
@@ -91,6 +94,7 @@ class Supervised : public Procedure {
   std::unique_ptr<Prefetcher> prefetcher_;  // after the builder, whose batches it builds
   std::shared_ptr<Optimizer> optimizer_;
   std::unique_ptr<LearningStep> learning_step_;
+  std::optional<WeightAverage> average_;  // empty without weight_average
 
   int64_t epoch_ = 0;       // counts from 0
   int64_t epoch_step_ = 0;  // optimiser steps done in it

@@ -163,7 +163,10 @@ class Run {
     outcome.seconds = observer.progress().seconds();
     outcome.targets_per_second = observer.progress().pace().targets_per_second;
     outcome.resumed_from_step = resumed_from_;
-    if (!is_interrupted && outcome.best) load_best(*outcome.best);
+    if (!is_interrupted && outcome.best)
+      load_best(*outcome.best);
+    else
+      procedure_->exchange_weights();
     model_.eval();
     return outcome;
   }
@@ -287,9 +290,12 @@ class Run {
     return checkpoint;
   }
 
+  // Checkpoints hold the weights that are to be used; what learning goes on from is in the state.
   void save_last() {
+    auto state = procedure_->state();
+    const UsedWeights used(*procedure_);
     auto checkpoint = checkpoint_of_model();
-    checkpoint.state = procedure_->state();
+    checkpoint.state = std::move(state);
     checkpoint.num_metric_lines = observer_->metrics().num_lines();
     checkpoint.generator = at::detail::getDefaultCPUGenerator().get_state();
     save_checkpoint(folder_.last_checkpoint(), checkpoint);
@@ -300,6 +306,7 @@ class Run {
 
   // Before the checkpoint that speaks of it: killed in between, the run makes the same one again.
   void save_best(const BestEpoch& best) const {
+    const UsedWeights used(*procedure_);
     auto checkpoint = checkpoint_of_model();
     checkpoint.best = best;
     save_checkpoint(folder_.best_checkpoint(), checkpoint);
