@@ -202,7 +202,7 @@ void GcMc::build_graph(const Ratings* ratings) {
   const auto degrees =
       offsets.slice(0, per_node, std::nullopt, per_node) -
       offsets.slice(0, 0, num_nodes * per_node, per_node);                          // [N]
-  const auto counts = degrees.to(torch::kFloat).unsqueeze(1);                       // [N, 1]
+  const auto counts = degrees.to(torch::kDouble).unsqueeze(1);                       // [N, 1]
   const auto inverse = counts.clamp_min(1.0).reciprocal() * counts.gt(0);           // [N, 1]
   const bool is_left = options_.normalize == Normalize::kLeft;
   sends_ = is_left ? torch::ones_like(inverse) : inverse.sqrt();  // [N, 1]

@@ -71,6 +71,12 @@ ROWS = [
     _rating("knn_baseline", ".931", ".733"),
     _rating("co_clustering", ".963", ".753"),
     _rating("baseline_only", ".944", ".748"),
+    *(Row(f"{name}/{data}", f"configs/gc_mc/{config}.yaml", data, file, {"rmse": rmse}, "GC-MC, 2017", seeds=(1, 2, 3),
+          errors=True, overrides=_ALL_OF_TRAIN, labels={"rmse": "RMSE"})
+      for name, data, config, file, rmse in [
+          ("gc_mc", "ml-100k", "ml-100k-u1", "u1.base", ".910"),
+          ("gc_mc_features", "ml-100k", "ml-100k-u1-features", "u1.base", ".905"),
+          ("gc_mc", "douban", "douban", "train.tsv", ".734")]),
     Row("item_knn/gowalla", "configs/item_knn/gowalla.yaml", "gowalla", "train.txt",
         _ranking(20, ".1570", ".1214"), "ItemCF in SimpleX, CIKM 2021", labels=_AT_20),
     Row("ease/gowalla", "configs/ease/gowalla.yaml", "gowalla", "train.txt",

@@ -111,6 +111,8 @@ const std::map<std::string, std::string> kRequired = {
     {"model retrieval", "{user: {history: {encoder: gru}}, objectives: [bpr]}"},
     {"split time", "{test_from: 10}"},
     {"model recvae", "{alternate: {}}"},
+    {"model gc_mc",
+     "{item: {features: {columns: [{column: genre}]}}, user: {features: {columns: [{column: age}]}}}"},
     {"edges attribute", "{column: genre}"},
 };
 

@@ -136,6 +136,8 @@ std::vector<Case> every_model() {
     else if (name == "recvae")
       // The tiny data is one step an epoch.
       cases.push_back({"preset_" + name, "{preset: " + name + ", hidden: 16, latent: 8}"});
+    else if (name == "gc_mc")
+      cases.push_back({"preset_" + name, "{preset: " + name + ", hidden: 40, dim: 16}"});
     else
       cases.push_back({"preset_" + name, "{preset: " + name + ", dim: 16}"});
   }
@@ -279,6 +281,7 @@ const std::map<std::string, double>& losses_learnt_by_heart() {
       {"preset_esasrec", 0.01},
       {"preset_gru4rec", 0.02},
       {"preset_gmf", 0.001},
+      {"preset_gc_mc", 0.001},
       {"preset_gcsan", 0.001},
       {"preset_srgnn", 0.001},
       {"preset_lightgcn", 0.002},

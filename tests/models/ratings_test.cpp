@@ -21,36 +21,14 @@
 #include "models/slope_one.h"
 #include "models/svd.h"
 #include "models/svd_pp.h"
+#include "tests/models/rating_data.h"
 
 namespace reckon {
 namespace {
 
 using ::testing::HasSubstr;
 
-struct Row {
-  int64_t user, item;
-  double rating;
-};
-
-// Rows must be ordered by user.
-Interactions data_of(const std::vector<Row>& rows, int64_t num_users, int64_t num_items) {
-  Interactions out;
-  out.num_users = num_users;
-  out.num_items = num_items;
-  std::vector<int64_t> offsets(static_cast<size_t>(num_users) + 1);
-  std::vector<int32_t> items;
-  std::vector<float> labels;
-  for (const auto& row : rows) {
-    ++offsets[static_cast<size_t>(row.user) + 1];
-    items.push_back(static_cast<int32_t>(row.item));
-    labels.push_back(static_cast<float>(row.rating));
-  }
-  for (size_t u = 0; u < static_cast<size_t>(num_users); ++u) offsets[u + 1] += offsets[u];
-  out.user_offsets = torch::tensor(offsets, torch::kLong);
-  out.items = torch::tensor(items, torch::kInt);
-  out.labels = torch::tensor(labels, torch::kFloat);
-  return out;
-}
+using Row = RatingRow;
 
 std::vector<Row> some_rows(int64_t num_users, int64_t num_items, double share, uint64_t seed) {
   CounterRng random{RandomKey(seed)};
@@ -65,21 +43,6 @@ std::vector<Row> some_rows(int64_t num_users, int64_t num_items, double share, u
 void fit(Model& model, const Interactions& data, uint64_t seed = 1) {
   for (int64_t round = 0; round < model.fittable()->num_rounds(); ++round)
     model.fittable()->fit(data, {.seed = seed, .round = round});
-}
-
-// Of all items for each of `users`.   Shapes  -> [B, I]
-torch::Tensor predictions(Model& model, const std::vector<int64_t>& users) {
-  const torch::NoGradGuard no_grad;
-  Batch request(static_cast<int64_t>(users.size()));
-  request.set(batch_key::kUsers, torch::tensor(users, torch::kLong));  // [B]
-  const auto all = torch::arange(model.num_items()).unsqueeze(0).expand({request.size(), -1});
-  return model.score(model.encode(request), all);  // [B, I]
-}
-
-std::vector<int64_t> first(int64_t count) {
-  std::vector<int64_t> out;
-  for (int64_t i = 0; i < count; ++i) out.push_back(i);
-  return out;
 }
 
 using Make = std::function<std::shared_ptr<Model>(const Model::Deps&)>;

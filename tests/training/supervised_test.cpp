@@ -10,6 +10,7 @@
 #include "tests/training/tiny_model.h"
 #include "training/adam.h"
 #include "training/checkpoint.h"
+#include "training/weight_average.h"
 
 namespace reckon {
 namespace {
@@ -228,6 +229,87 @@ TEST(EarlyStopping, ARunThatWasStoppedAtAnyStepAndResumedEqualsOneThatWasNot) {
     second->run();
     SCOPED_TRACE("stopped at step " + std::to_string(limit));
     expect_same(*second, *whole);
+  }
+}
+
+TEST(WeightAverage, FollowsItsFormulaFromStepToStep) {
+  for (const double decay : {0.05, 0.5, 0.999}) {
+    const auto weight = torch::tensor({1.0, -2.0}, torch::kDouble);  // [2]
+    WeightAverage average(decay, {{.name = "w", .tensor = weight}});
+    double expected = 1.0;
+    for (int64_t n = 1; n <= 20; ++n) {
+      weight.add_(0.25 * static_cast<double>(n % 3));
+      average.update(n);
+      const double d = std::min(decay, (1.0 + static_cast<double>(n)) / (10.0 + static_cast<double>(n)));
+      expected = d * expected + (1.0 - d) * weight[0].item<double>();
+      EXPECT_NEAR(average.state().at("average/w")[0].item<double>(), expected, 1e-12) << n;
+    }
+    const auto before = weight.clone();
+    average.exchange();
+    EXPECT_NEAR(weight[0].item<double>(), expected, 1e-12);
+    average.exchange();
+    EXPECT_TRUE(torch::equal(weight, before));
+  }
+}
+
+TEST(WeightAverage, RefusesTheStateOfOtherWeights) {
+  const auto weight = torch::ones({2});  // [2]
+  WeightAverage average(0.9, {{.name = "w", .tensor = weight}});
+  const auto own = average.state();
+  auto less = own, more = own, other = own;
+  less.erase("weight/w");
+  more["average/v"] = torch::ones({2});
+  other["average/w"] = torch::ones({3});
+  for (const auto& state : {less, more, other})
+    EXPECT_THROW(average.load(state), std::invalid_argument);
+  weight.zero_();
+  EXPECT_NO_THROW(average.load(own));
+  EXPECT_TRUE(torch::equal(weight, torch::ones({2})));
+}
+
+TEST(WeightAverage, IsWhatIsValidatedAndLearningGoesOnAsWithoutIt) {
+  auto options = default_options();
+  options.validate_every = 1;
+  Session plain(options, {}, Measure{});
+  plain.run();
+  options.weight_average = 0.9;
+  Session averaged(options, {}, Measure{});
+  averaged.run();
+  const auto weights = model_tensors(*plain.model);
+  for (const auto& [name, tensor] : model_tensors(*averaged.model))
+    EXPECT_TRUE(torch::equal(tensor, weights.at(name))) << name;
+  averaged.procedure->exchange_weights();
+  EXPECT_FALSE(torch::equal(model_tensors(*averaged.model).at("mix.weight"), weights.at("mix.weight")));
+  EXPECT_EQ(averaged.procedure->history().back().validation.at(0).second,
+            Measure{}(*averaged.model).metrics.at(0).mean);
+  averaged.procedure->exchange_weights();
+  EXPECT_NE(averaged.procedure->history().back().validation.at(0).second,
+            plain.procedure->history().back().validation.at(0).second);
+}
+
+TEST(WeightAverage, OfARunThatWasStoppedAtAnyStepAndResumedEqualsThatOfOneThatWasNot) {
+  auto options = default_options();
+  options.weight_average = 0.9;
+  options.epochs = 3;
+  options.early_stopping = EarlyStoppingOptions{.patience = 2};
+  const auto session_of = [&](bool sparse, int64_t limit) {
+    return std::make_unique<Session>(options, TinyModel::Options{.sparse = sparse}, Measure{}, limit);
+  };
+  for (const bool sparse : {false, true}) {
+    const auto whole = session_of(sparse, 0);
+    whole->run();
+    for (int64_t limit = 1; limit < whole->procedure->num_steps(); ++limit) {
+      const auto first = session_of(sparse, limit), second = session_of(sparse, 0);
+      first->run();
+      // As a checkpoint has it, whose model holds the averages.
+      const auto state = first->procedure->state();
+      first->procedure->exchange_weights();
+      load_model(*second->model, model_tensors(*first->model), "test");
+      second->procedure->load(state);
+      second->run();
+      SCOPED_TRACE("stopped at step " + std::to_string(limit));
+      expect_same(*second, *whole);
+    }
   }
 }
 

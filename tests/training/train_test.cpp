@@ -23,7 +23,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-Component<Procedure> procedure(int64_t epochs) {
+SupervisedOptions options_of(int64_t epochs) {
   SupervisedOptions options;
   options.epochs = epochs;
   options.batch_size = 64;
@@ -31,7 +31,11 @@ Component<Procedure> procedure(int64_t epochs) {
   options.optimizer = Component<Optimizer>::make<Adam>({.lr = 1e-2}, "adam");
   options.schedule = Component<Schedule>::make<ConstantSchedule>({}, "constant");
   options.early_stopping = EarlyStoppingOptions{.patience = 50};
-  return Component<Procedure>::make<Supervised>(options, "supervised");
+  return options;
+}
+
+Component<Procedure> procedure(int64_t epochs) {
+  return Component<Procedure>::make<Supervised>(options_of(epochs), "supervised");
 }
 
 ConfigNode config(int64_t lr_digit = 1) {
@@ -90,6 +94,31 @@ TEST_F(Train, ALimitedRunThatGoesOnEndsAsOneThatWasNeverStopped) {
       for (const auto& [key, tensor] : a.state.tensors)
         EXPECT_TRUE(torch::equal(tensor, b.state.tensors.at(key))) << name << " " << key;
       EXPECT_EQ(a.state.json, b.state.json) << name;
+    }
+  }
+}
+
+TEST_F(Train, CheckpointsAndTheModelOfARunHoldTheAverageOfItsWeights) {
+  for (const bool stops_early : {false, true}) {
+    auto options = options_of(3);
+    options.weight_average = 0.9;
+    if (!stops_early) options.early_stopping.reset();
+    const auto averaged = model();
+    const auto folder = RunFolder::create(folder_.file(stops_early ? "early" : "whole"));
+    const auto outcome = train(Component<Procedure>::make<Supervised>(options, "supervised"),
+                               *averaged, dataset_, {}, folder,
+                               {.seed = 3, .quiet = true, .config = config()});
+    const auto last = load_checkpoint(folder.last_checkpoint());
+    for (const auto& [name, tensor] : last.model) {
+      EXPECT_TRUE(torch::equal(tensor, last.state.tensors.at("average/" + name))) << name;
+      EXPECT_FALSE(torch::equal(tensor, last.state.tensors.at("weight/" + name))) << name;
+    }
+    ASSERT_EQ(outcome.best.has_value(), stops_early);
+    const auto expected = stops_early ? load_checkpoint(folder.best_checkpoint()).model : last.model;
+    for (const auto& [name, tensor] : model_tensors(*averaged))
+      EXPECT_TRUE(torch::equal(tensor, expected.at(name))) << name;
+    if (stops_early && outcome.best->epoch == 3) {
+      EXPECT_TRUE(torch::equal(expected.at("mix.weight"), last.model.at("mix.weight")));
     }
   }
 }
