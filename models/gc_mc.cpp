@@ -59,8 +59,8 @@ void GcMc::Options::describe(Schema<Options>& schema) {
       .must_be(
           "two or more numbers that ascend",
           [](const std::vector<double>& levels) {
-            return levels.size() > 1 && std::adjacent_find(levels.begin(), levels.end(),
-                                                           is_no_less) == levels.end();
+            return levels.size() > 1 &&
+                   std::adjacent_find(levels.begin(), levels.end(), is_no_less) == levels.end();
           },
           std::vector<double>{2.0, 1.0})
       .doc("The ratings that users can give, each an edge type.");
@@ -96,8 +96,8 @@ void GcMc::Options::describe(Schema<Options>& schema) {
 GcMc::GcMc(const Options& options, const Deps& deps)
     : RatingModel(deps, "gc_mc"),
       options_(options),
-      levels_(register_buffer(
-          "levels", torch::tensor(options.levels, torch::kDouble).to(torch::kFloat))) {
+      levels_(register_buffer("levels",
+                              torch::tensor(options.levels, torch::kDouble).to(torch::kFloat))) {
   if (deps.train != nullptr)
     read(*deps.train);
   else
@@ -105,27 +105,28 @@ GcMc::GcMc(const Options& options, const Deps& deps)
 
   const int64_t dim = options.dim, from_features = options.feature_dim;
   const int64_t all_told = num_levels() * told_width();
-  told_ = register_parameter(
-      "told", drawn_matrices(deps.num_users + deps.num_items, all_told,
-                             stacks() ? all_told : told_width()));  // [N, R F]
+  told_ =
+      register_parameter("told", drawn_matrices(deps.num_users + deps.num_items, all_told,
+                                                stacks() ? all_told : told_width()));  // [N, R F]
   if (has_features()) {
     const auto side = [&](const Side& of, TableRole role, int64_t num_rows,
                           const torch::Tensor& counted, const std::string& name,
                           FeatureTable& features, torch::Tensor& bias, torch::nn::Linear& dense) {
       if (of.features) {
-        features = register_module(
-            name + "_features",
-            FeatureTable(*of.features, FeatureTableImpl::Deps{.role = role,
-                                                              .num_rows = num_rows,
-                                                              .width = from_features,
-                                                              .option = "model." + name + ".features",
-                                                              .columns = deps.columns,
-                                                              .counted = counted}));
+        features = register_module(name + "_features",
+                                   FeatureTable(*of.features,
+                                                FeatureTableImpl::Deps{.role = role,
+                                                                       .num_rows = num_rows,
+                                                                       .width = from_features,
+                                                                       .option = "model." + name +
+                                                                                 ".features",
+                                                                       .columns = deps.columns,
+                                                                       .counted = counted}));
         bias = register_parameter(name + "_feature_bias",
                                   torch::zeros({from_features}));  // [feature_dim]
       }
-      dense = register_module(
-          name + "_dense", make_dense(options.hidden + (of.features ? from_features : 0), dim));
+      dense = register_module(name + "_dense",
+                              make_dense(options.hidden + (of.features ? from_features : 0), dim));
     };
     side(options.user, TableRole::kUsers, deps.num_users, means_->all_known_users(), "user",
          user_features_, user_feature_bias_, user_dense_);
@@ -140,8 +141,8 @@ GcMc::GcMc(const Options& options, const Deps& deps)
     for (int64_t s = 0; s < options.bases; ++s)
       torch::nn::init::orthogonal_(bases_.select(0, s), kGainOfBases);
   }
-  coefficients_ = register_parameter(
-      "coefficients", drawn_matrices(options.bases, num_levels(), num_levels()));  // [n, R]
+  coefficients_ = register_parameter("coefficients", drawn_matrices(options.bases, num_levels(),
+                                                                    num_levels()));  // [n, R]
   folded_users_ = register_buffer("folded_users", torch::empty({0}));                // [0]
   folded_items_ = register_buffer("folded_items", torch::empty({0}));                // [0]
 }
@@ -156,9 +157,8 @@ void GcMc::read(const Interactions& train) {
     if (strange.size(0) > 0) {
       std::ostringstream text;
       text << "gc_mc: training has a rating of "
-           << train.labels[strange[0][0].item<int64_t>()].item<float>()
-           << ", and model.levels are " << listed(options_.levels)
-           << "; name every rating that users can give";
+           << train.labels[strange[0][0].item<int64_t>()].item<float>() << ", and model.levels are "
+           << listed(options_.levels) << "; name every rating that users can give";
       throw std::invalid_argument(text.str());
     }
     means_->fit(ratings);
@@ -199,11 +199,10 @@ void GcMc::build_graph(const Ratings* ratings) {
   each([&](int64_t receiver, int64_t sender) {
     place[next[static_cast<size_t>(receiver)]++] = static_cast<int32_t>(sender);
   });
-  const auto degrees =
-      offsets.slice(0, per_node, std::nullopt, per_node) -
-      offsets.slice(0, 0, num_nodes * per_node, per_node);                          // [N]
-  const auto counts = degrees.to(torch::kDouble).unsqueeze(1);                       // [N, 1]
-  const auto inverse = counts.clamp_min(1.0).reciprocal() * counts.gt(0);           // [N, 1]
+  const auto degrees = offsets.slice(0, per_node, std::nullopt, per_node) -
+                       offsets.slice(0, 0, num_nodes * per_node, per_node);  // [N]
+  const auto counts = degrees.to(torch::kDouble).unsqueeze(1);               // [N, 1]
+  const auto inverse = counts.clamp_min(1.0).reciprocal() * counts.gt(0);    // [N, 1]
   const bool is_left = options_.normalize == Normalize::kLeft;
   sends_ = is_left ? torch::ones_like(inverse) : inverse.sqrt();  // [N, 1]
   hears_ = is_left ? inverse : inverse.sqrt();                    // [N, 1]
@@ -230,9 +229,9 @@ torch::Tensor GcMc::side_vectors(const torch::Tensor& hidden, FeatureTable& feat
                                  const torch::Tensor& bias, const torch::Tensor& weight) {
   auto x = hidden;  // [., hidden]
   if (!features.is_empty())
-    x = at::cat({x, at::relu(features->all() + bias)}, 1);      // [., hidden + feature_dim]
-  x = reckon::dropout(x, options_.dropout, is_training());      // [., hidden + feature_dim]
-  return at::linear(x, weight);                                 // [., D]
+    x = at::cat({x, at::relu(features->all() + bias)}, 1);  // [., hidden + feature_dim]
+  x = reckon::dropout(x, options_.dropout, is_training());  // [., hidden + feature_dim]
+  return at::linear(x, weight);                             // [., D]
 }
 
 GcMc::Vectors GcMc::all_vectors() {
@@ -240,13 +239,13 @@ GcMc::Vectors GcMc::all_vectors() {
   if (options_.share_levels) told = told.cumsum(1);              // [N, R, F]
   // One mask for all that a node tells, at all levels.
   const auto sends = reckon::dropout(sends_.to(told_.scalar_type()), options_.dropout,
-                                     is_training());               // [N, 1]
-  const auto sent = (told * sends.unsqueeze(2)).flatten(0, 1);     // [N R, F]
-  const auto sums = sums_of_neighbours(lists_, sent);              // [N R, F] or [N, F]
-  const auto heard = sums.reshape({-1, options_.hidden});             // [N, hidden]
+                                     is_training());                     // [N, 1]
+  const auto sent = (told * sends.unsqueeze(2)).flatten(0, 1);           // [N R, F]
+  const auto sums = sums_of_neighbours(lists_, sent);                    // [N R, F] or [N, F]
+  const auto heard = sums.reshape({-1, options_.hidden});                // [N, hidden]
   const auto hidden = at::relu(heard * hears_.to(heard.scalar_type()));  // [N, hidden]
-  const auto of_users = hidden.slice(0, 0, num_users());           // [U, hidden]
-  const auto of_items = hidden.slice(0, num_users());              // [I, hidden]
+  const auto of_users = hidden.slice(0, 0, num_users());                 // [U, hidden]
+  const auto of_items = hidden.slice(0, num_users());                    // [I, hidden]
   const auto& user_weight = (has_features() ? user_dense_ : dense_)->weight;
   const auto& item_weight = (has_features() ? item_dense_ : dense_)->weight;
   return {side_vectors(of_users, user_features_, user_feature_bias_, user_weight),
@@ -279,20 +278,20 @@ torch::Tensor GcMc::expected(const torch::Tensor& products) const {
 }
 
 State GcMc::encode(const Batch& request) {
-  const auto users = known_users(request.at(batch_key::kUsers));           // [B]
-  return {{users, rows_of_known(for_scoring().users, users)}};             // [B], [B, D]
+  const auto users = known_users(request.at(batch_key::kUsers));  // [B]
+  return {{users, rows_of_known(for_scoring().users, users)}};    // [B], [B, D]
 }
 
 torch::Tensor GcMc::score(const State& state, const torch::Tensor& candidates) {
-  const auto forms = at::matmul(state.tensors[1], bases_).permute({1, 2, 0});       // [B, D, n]
-  const auto products = for_scoring().items.index({candidates}).matmul(forms);      // [B, C, n]
-  return or_means(expected(products), state.tensors[0], candidates);                // [B, C]
+  const auto forms = at::matmul(state.tensors[1], bases_).permute({1, 2, 0});   // [B, D, n]
+  const auto products = for_scoring().items.index({candidates}).matmul(forms);  // [B, C, n]
+  return or_means(expected(products), state.tensors[0], candidates);            // [B, C]
 }
 
 torch::Tensor GcMc::score_all(const State& state) {
-  const auto forms = at::matmul(state.tensors[1], bases_);                           // [n, B, D]
-  const auto products = forms.matmul(for_scoring().items.t()).permute({1, 2, 0});    // [B, I, n]
-  return or_means_of_all(expected(products), state.tensors[0]);                      // [B, I]
+  const auto forms = at::matmul(state.tensors[1], bases_);                         // [n, B, D]
+  const auto products = forms.matmul(for_scoring().items.t()).permute({1, 2, 0});  // [B, I, n]
+  return or_means_of_all(expected(products), state.tensors[0]);                    // [B, I]
 }
 
 Needs GcMc::needs() const {
@@ -303,8 +302,8 @@ Needs GcMc::needs() const {
 }
 
 std::vector<torch::Tensor> GcMc::shared(std::span<const Batch* const>) {
-  const auto [users, items] = all_vectors();                                // [U, D], [I, D]
-  return {at::matmul(users, bases_).transpose(0, 1).contiguous(), items};   // [U, n, D], [I, D]
+  const auto [users, items] = all_vectors();                               // [U, D], [I, D]
+  return {at::matmul(users, bases_).transpose(0, 1).contiguous(), items};  // [U, n, D], [I, D]
 }
 
 Learnable::Represented GcMc::represent(const Batch& shard, const std::vector<torch::Tensor>&) {
@@ -314,18 +313,16 @@ Learnable::Represented GcMc::represent(const Batch& shard, const std::vector<tor
   return out;
 }
 
-LossParts GcMc::loss(const Represented& rows, const std::vector<torch::Tensor>& shared,
-                     int64_t) {
+LossParts GcMc::loss(const Represented& rows, const std::vector<torch::Tensor>& shared, int64_t) {
   // As a graph of their own, the ratings of a shard need no vector for each of them.
   const auto order = rows.fixed[0].argsort(/*stable=*/true, 0, /*descending=*/false);  // [B]
   const auto counts = at::bincount(rows.fixed[0], {}, num_users());                    // [U]
   const auto offsets = at::constant_pad_nd(counts.cumsum(0), {1, 0});                  // [U + 1]
   const auto senders = rows.fixed[1].index_select(0, order).to(torch::kInt);           // [B]
-  const auto pairs =
-      neighbour_lists(offsets.cpu(), senders.cpu(), num_items()).to(order.device());
-  const auto items = shared[1].unsqueeze(1).expand({-1, options_.bases, -1});  // [I, n, D]
-  const auto logits = edge_products(pairs, shared[0], items).matmul(coefficients_);    // [B, R]
-  const auto wanted = places_of(rows.fixed[2].index_select(0, order), levels_);        // [B]
+  const auto pairs = neighbour_lists(offsets.cpu(), senders.cpu(), num_items()).to(order.device());
+  const auto items = shared[1].unsqueeze(1).expand({-1, options_.bases, -1});           // [I, n, D]
+  const auto logits = edge_products(pairs, shared[0], items).matmul(coefficients_);     // [B, R]
+  const auto wanted = places_of(rows.fixed[2].index_select(0, order), levels_);         // [B]
   const auto losses = at::cross_entropy_loss(logits, wanted, {}, at::Reduction::None);  // [B]
   const auto& weights = rows.fixed[3];                                                  // [B]
   return weighted_sum(losses, weights.defined() ? weights.index_select(0, order) : weights);

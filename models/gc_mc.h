@@ -107,10 +107,10 @@ class GcMc : public RatingModel, public Learnable {
   torch::Tensor expected(const torch::Tensor& products) const;
 
   Options options_;
-  torch::Tensor levels_;                // [R], a buffer
-  NeighbourLists lists_;                // nodes that hear: N R where levels are stacked, else N; senders N R
-  torch::Tensor sends_, hears_;         // [N, 1] each, factors of c_nm
-  torch::Tensor told_;                  // T, [N, R F]
+  torch::Tensor levels_;  // [R], a buffer
+  NeighbourLists lists_;  // nodes that hear: N R where levels are stacked, else N; senders N R
+  torch::Tensor sends_, hears_;  // [N, 1] each, factors of c_nm
+  torch::Tensor told_;           // T, [N, R F]
   FeatureTable user_features_{nullptr}, item_features_{nullptr};
   torch::Tensor user_feature_bias_, item_feature_bias_;  // [feature_dim]
   torch::nn::Linear dense_{nullptr};                     // shared by users and items, or

@@ -186,7 +186,7 @@ class Retrieval : public Model, public Learnable, public PairwiseLearnable {
   torch::Tensor trained_items_;  // [I] bool, a buffer where items have features beside ids
 
   ScoringCache<Scoring> scoring_;
-  torch::Tensor folded_vectors_;            // [U + I, D'], a buffer: empty unless folded
+  torch::Tensor folded_vectors_;   // [U + I, D'], a buffer: empty unless folded
   torch::Tensor folded_messages_;  // [I, D'], a buffer: empty unless folded and there are any
   // Buffers of a child that is there while the model is folded, so that no checkpoint holds them.
   std::optional<UserEdges> folded_edges_;

@@ -65,7 +65,7 @@ class TrainingObserver {
   virtual ~TrainingObserver() = default;
   virtual void on_step(const StepReport&) {}
   virtual void on_epoch(const EpochRecord&) {}
-  /// The model holds the weights of the best epoch so far.
+  /// The weights that are to be used, see Procedure::exchange_weights(), are those of the best epoch so far.
   virtual void on_best(const BestEpoch&) {}
 };
 

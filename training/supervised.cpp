@@ -129,7 +129,8 @@ void SupervisedOptions::describe(Schema<SupervisedOptions>& schema) {
       .at_least(0.0)
       .less_than(1.0)
       .doc(
-          "Decay of a moving average of the weights, which is then what is validated, evaluated and "
+          "Decay of a moving average of the weights, which is then what is validated, evaluated "
+          "and "
           "exported; 0: the weights themselves.");
   describe_validation(schema, "none. For runs without early_stopping.");
   schema.field("checkpoint_every", &O::checkpoint_every)

@@ -59,8 +59,8 @@ void WeightAverage::load(const std::map<std::string, torch::Tensor>& state) {
     if (entry == state.end())
       throw std::invalid_argument("the moving average of the weights has no `" + name + "`");
     if (entry->second.sizes() != like.sizes() || entry->second.scalar_type() != like.scalar_type())
-      throw std::invalid_argument("the moving average of the weights has another shape or type of `" +
-                                  name + "`");
+      throw std::invalid_argument(
+          "the moving average of the weights has another shape or type of `" + name + "`");
     return entry->second;
   };
   std::vector<torch::Tensor> averages, weights;

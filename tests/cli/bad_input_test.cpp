@@ -100,9 +100,8 @@ TEST_F(BadInput, ACatalogueOfOneItemRunsThroughEveryPreset) {
   for (const auto& name : default_catalog().preset_names()) {
     // What learns ratings, which sequences have not.
     static const std::set<std::string> of_ratings = {
-        "mf",        "baseline_only", "svd",         "svd_pp",       "nmf",
-        "slope_one", "knn_ratings",   "knn_centred", "knn_baseline", "co_clustering",
-        "gc_mc"};
+        "mf",          "baseline_only", "svd",          "svd_pp",        "nmf",  "slope_one",
+        "knn_ratings", "knn_centred",   "knn_baseline", "co_clustering", "gc_mc"};
     if (of_ratings.contains(name)) continue;
     static const std::set<std::string> fitted = {"popularity", "random", "item_knn", "user_knn",
                                                  "ease",       "edlae",  "pure_svd", "gf_cf",

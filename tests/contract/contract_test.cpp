@@ -154,6 +154,7 @@ std::vector<Case> every_procedure() {
       {"supervised",
        {"procedure_supervised", around(history("gru"), "{type: dot}", "{type: softmax}"),
         "{type: supervised, batch_size: 12, accumulate: 2, shards: 3, clip_norm: 1.0, "
+        "weight_average: 0.9, "
         "optimizer: {type: adamw, lr: 1e-1, no_decay: [biases, norms], groups: [{parameters: "
         "['items.*'], lr_scale: 0.5}]}, "
         "schedule: {type: cosine, end: 0.1}, early_stopping: {metric: ndcg@5, patience: 1000}}"}}};

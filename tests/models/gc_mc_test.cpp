@@ -30,7 +30,8 @@ std::vector<RatingRow> rows_of_levels(int64_t num_users, int64_t num_items, doub
   std::vector<RatingRow> rows;
   for (int64_t user = 0; user < num_users; ++user)
     for (int64_t item = 0; item < num_items; ++item)
-      if (random.uniform() < share) rows.push_back({user, item, levels[random.below(levels.size())]});
+      if (random.uniform() < share)
+        rows.push_back({user, item, levels[random.below(levels.size())]});
   if (rows.empty()) rows.push_back({0, 0, levels.back()});
   return rows;
 }
@@ -120,8 +121,8 @@ torch::Tensor logits_by_matrices(const GcMc& model, const Options& o,
   const auto counts = edges.sum(0).sum(1).clamp_min(1.0);  // [N]
   edges = o.normalize == GcMc::Normalize::kLeft
               ? edges / counts.unsqueeze(1)
-              : edges / (counts.unsqueeze(1) * counts).sqrt();               // [R, N, N]
-  const auto told = p.at("told").view({num_nodes, num_levels, -1});          // [N, R, F]
+              : edges / (counts.unsqueeze(1) * counts).sqrt();       // [R, N, N]
+  const auto told = p.at("told").view({num_nodes, num_levels, -1});  // [N, R, F]
   std::vector<torch::Tensor> heard;
   for (int64_t r = 0; r < num_levels; ++r) {
     const auto matrix = o.share_levels ? told.slice(1, 0, r + 1).sum(1) : told.select(1, r);
@@ -154,7 +155,7 @@ torch::Tensor logits_by_matrices(const GcMc& model, const Options& o,
 // Of all pairs of users and items that have ratings.
 void expect_predictions(GcMc& model, const Options& o, const std::vector<RatingRow>& rows,
                         int64_t num_users, int64_t num_items) {
-  const auto logits = logits_by_matrices(model, o, rows, num_users, num_items);   // [U, I, R]
+  const auto logits = logits_by_matrices(model, o, rows, num_users, num_items);  // [U, I, R]
   const auto expected = logits.softmax(2).matmul(torch::tensor(o.levels, torch::kDouble));
   const auto got = predictions(model, first(num_users));  // [U, I]
   for (const auto& a : rows)
@@ -184,8 +185,8 @@ TEST(GcMc, MinimisesTheCrossEntropyOfTheRatingsOfABatch) {
     const std::vector<RatingRow> some = {rows[5], rows[2], rows[7], rows[2]};
     double expected = 0.0;
     for (const auto& row : some) {
-      const auto level =
-          std::find(options.levels.begin(), options.levels.end(), row.rating) - options.levels.begin();
+      const auto level = std::find(options.levels.begin(), options.levels.end(), row.rating) -
+                         options.levels.begin();
       expected -= shares[row.user][row.item][level].item<double>();
     }
     auto batch = batch_of(some);
@@ -248,7 +249,8 @@ TEST_P(GcMcReference, PredictionsGradientsAndLossesUnderAdamAreThoseOfPythonTorc
   WorkerPool workers(2);
   LearningStep learning(*model, parameters, workers, /*seed=*/1);
   StepBatch step;
-  step.shards = {batch_of({rows[6], rows[1], rows[0], rows[4]}), batch_of({rows[2], rows[5], rows[3]})};
+  step.shards = {batch_of({rows[6], rows[1], rows[0], rows[4]}),
+                 batch_of({rows[2], rows[5], rows[3]})};
   step.num_examples = 7;
   const auto whole = learning.run(std::span(&step, 1), 0, 0);
   EXPECT_NEAR(whole.loss(), reference["loss"].get<double>(),
@@ -364,8 +366,7 @@ TEST(GcMc, ScoresOfAllItemsAndFoldedOnesAreTheScoresOfEach) {
     request.set(batch_key::kUsers, torch::tensor(users, torch::kLong));
     const torch::NoGradGuard no_grad;
     const auto expected = predictions(*model, users);  // [B, I]
-    EXPECT_TRUE(
-        torch::allclose(model->score_all(model->encode(request)), expected, 1e-5, 1e-5));
+    EXPECT_TRUE(torch::allclose(model->score_all(model->encode(request)), expected, 1e-5, 1e-5));
     model->fold(true);
     EXPECT_TRUE(torch::equal(predictions(*model, users), expected));
     model->fold(false);

@@ -240,7 +240,8 @@ TEST(WeightAverage, FollowsItsFormulaFromStepToStep) {
     for (int64_t n = 1; n <= 20; ++n) {
       weight.add_(0.25 * static_cast<double>(n % 3));
       average.update(n);
-      const double d = std::min(decay, (1.0 + static_cast<double>(n)) / (10.0 + static_cast<double>(n)));
+      const double d =
+          std::min(decay, (1.0 + static_cast<double>(n)) / (10.0 + static_cast<double>(n)));
       expected = d * expected + (1.0 - d) * weight[0].item<double>();
       EXPECT_NEAR(average.state().at("average/w")[0].item<double>(), expected, 1e-12) << n;
     }
@@ -279,7 +280,8 @@ TEST(WeightAverage, IsWhatIsValidatedAndLearningGoesOnAsWithoutIt) {
   for (const auto& [name, tensor] : model_tensors(*averaged.model))
     EXPECT_TRUE(torch::equal(tensor, weights.at(name))) << name;
   averaged.procedure->exchange_weights();
-  EXPECT_FALSE(torch::equal(model_tensors(*averaged.model).at("mix.weight"), weights.at("mix.weight")));
+  EXPECT_FALSE(
+      torch::equal(model_tensors(*averaged.model).at("mix.weight"), weights.at("mix.weight")));
   EXPECT_EQ(averaged.procedure->history().back().validation.at(0).second,
             Measure{}(*averaged.model).metrics.at(0).mean);
   averaged.procedure->exchange_weights();
@@ -293,7 +295,8 @@ TEST(WeightAverage, OfARunThatWasStoppedAtAnyStepAndResumedEqualsThatOfOneThatWa
   options.epochs = 3;
   options.early_stopping = EarlyStoppingOptions{.patience = 2};
   const auto session_of = [&](bool sparse, int64_t limit) {
-    return std::make_unique<Session>(options, TinyModel::Options{.sparse = sparse}, Measure{}, limit);
+    return std::make_unique<Session>(options, TinyModel::Options{.sparse = sparse}, Measure{},
+                                     limit);
   };
   for (const bool sparse : {false, true}) {
     const auto whole = session_of(sparse, 0);

@@ -105,16 +105,17 @@ TEST_F(Train, CheckpointsAndTheModelOfARunHoldTheAverageOfItsWeights) {
     if (!stops_early) options.early_stopping.reset();
     const auto averaged = model();
     const auto folder = RunFolder::create(folder_.file(stops_early ? "early" : "whole"));
-    const auto outcome = train(Component<Procedure>::make<Supervised>(options, "supervised"),
-                               *averaged, dataset_, {}, folder,
-                               {.seed = 3, .quiet = true, .config = config()});
+    const auto outcome =
+        train(Component<Procedure>::make<Supervised>(options, "supervised"), *averaged, dataset_,
+              {}, folder, {.seed = 3, .quiet = true, .config = config()});
     const auto last = load_checkpoint(folder.last_checkpoint());
     for (const auto& [name, tensor] : last.model) {
       EXPECT_TRUE(torch::equal(tensor, last.state.tensors.at("average/" + name))) << name;
       EXPECT_FALSE(torch::equal(tensor, last.state.tensors.at("weight/" + name))) << name;
     }
     ASSERT_EQ(outcome.best.has_value(), stops_early);
-    const auto expected = stops_early ? load_checkpoint(folder.best_checkpoint()).model : last.model;
+    const auto expected =
+        stops_early ? load_checkpoint(folder.best_checkpoint()).model : last.model;
     for (const auto& [name, tensor] : model_tensors(*averaged))
       EXPECT_TRUE(torch::equal(tensor, expected.at(name))) << name;
     if (stops_early && outcome.best->epoch == 3) {
