@@ -9,7 +9,9 @@
 #include "layers/gcsan_encoder.h"
 #include "layers/gmf_scorer.h"
 #include "layers/graph_contrastive_objective.h"
+#include "layers/graph_triples_objective.h"
 #include "layers/in_batch_softmax_objective.h"
+#include "layers/independence_objective.h"
 #include "layers/learned_position.h"
 #include "layers/mean_pooling_encoder.h"
 #include "layers/mlp_scorer.h"
@@ -76,6 +78,9 @@ void add_layers(Catalog& catalog) {
   catalog.add<SquaredErrorObjective>("squared_error", "Squared error of ratings, with L2.");
   catalog.add<TriplesObjective>(
       "triples", "Facts about items above corrupted ones; beside an objective that ranks.");
+  catalog.add<GraphTriplesObjective>(
+      "graph_triples", "Edges above corrupted ones, by the relations of the propagation.");
+  catalog.add<IndependenceObjective>("independence", "Intents of a propagation unlike each other.");
 
   catalog.add<TranseScorer>("transe", "A relation moves the head to the tail.");
   catalog.add<TransrScorer>("transr", "The same in a space of each relation's own.");

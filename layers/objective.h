@@ -11,6 +11,7 @@
 
 #include "core/schema.h"
 #include "layers/scorer.h"
+#include "layers/triple_scorer.h"
 #include "layers/triples.h"
 
 namespace reckon {
@@ -69,6 +70,12 @@ struct InteractionStatistics {
   ItemNeighbours neighbours;   ///< Undefined when none were asked for.
 };
 
+/// The edges of a graph as facts, and how plausible each is by what a propagation knows of relations.
+struct GraphFacts {
+  std::shared_ptr<const Triples> triples;  ///< Entities are nodes. Null while only sizes are known.
+  std::shared_ptr<TripleScorer> scorer;    ///< A part of the propagation, which owns it.
+};
+
 /// Everything an objective may look at: P positions, flattened over users and steps.
 ///
 /// What the objective's needs do not name is undefined.
@@ -94,6 +101,8 @@ struct ObjectiveInput {
   /// Vectors [U, D] of all users, and their channels; only when `channels` are needed.
   std::function<torch::Tensor()> all_users;
   std::vector<UserChannel> channels;
+  torch::Tensor nodes;  ///< [N, D], trained vectors of all nodes of the graph; with `graph_facts`.
+  torch::Tensor intents;  ///< [K, D], those of a propagation; with `intents`.
   /// The graph itself as a view, then those that were asked for; empty when none were.
   std::vector<View> views;
 };
@@ -113,6 +122,8 @@ struct ObjectiveNeeds {
   bool origins = false;        ///< ScorerSide::origin is looked at.
   bool triples = false;        ///< Facts about items, Deps::triples.
   bool channels = false;       ///< ObjectiveInput::all_users and channels are asked for.
+  bool graph_facts = false;    ///< Deps::graph_facts and ObjectiveInput::nodes.
+  bool intents = false;        ///< ObjectiveInput::intents is looked at.
   ViewNeeds views;
 };
 
@@ -142,6 +153,8 @@ class Objective : public torch::nn::Module {
     /// What the data says of items beside the interactions; null when it says nothing, or while only
     /// sizes are known.
     std::shared_ptr<const Triples> triples;
+    /// What a propagation along typed edges gives; without a scorer when there is none.
+    GraphFacts graph_facts;
   };
   /// Keys that every objective takes beside its own: an entry of the list `objectives`.
   struct Common {

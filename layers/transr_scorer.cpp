@@ -25,16 +25,23 @@ Grouped grouped_by(const torch::Tensor& relations, int64_t num_relations) {
   return out;
 }
 
-// Each row times the matrix of its relation, one product for each relation that is there: gathering a
-// matrix for each row would move D times as much memory.   Shapes   x [n, M, D] -> [n, M, K]
+// Rows that stand together by their relation times its matrix, one product for each relation that is
+// there: gathering a matrix for each row would move D times as much memory.
+// Shapes   x [n, ..., D] -> [n, ..., K]
+torch::Tensor products(const torch::Tensor& x, const std::vector<int64_t>& counts,
+                       const std::vector<torch::Tensor>& matrices) {
+  const auto parts = x.split_with_sizes(counts, 0);
+  std::vector<torch::Tensor> made;
+  for (size_t r = 0; r < parts.size(); ++r)
+    if (counts[r] > 0) made.push_back(at::matmul(parts[r], matrices[r]));
+  return torch::cat(made);  // [n, ..., K]
+}
+
+// Shapes   x [n, M, D] -> [n, M, K]
 torch::Tensor projected(const torch::Tensor& x, const Grouped& groups,
                         const std::vector<torch::Tensor>& matrices) {
-  const auto sorted = x.index_select(0, groups.order);  // [n, M, D]
-  const auto parts = sorted.split_with_sizes(groups.counts, 0);
-  std::vector<torch::Tensor> products;
-  for (size_t r = 0; r < parts.size(); ++r)
-    if (groups.counts[r] > 0) products.push_back(at::matmul(parts[r], matrices[r]));
-  return torch::cat(products).index_select(0, groups.inverse);  // [n, M, K]
+  return products(x.index_select(0, groups.order), groups.counts, matrices)
+      .index_select(0, groups.inverse);  // [n, M, K]
 }
 
 }  // namespace
@@ -53,6 +60,12 @@ TransrScorer::TransrScorer(const Options& options, const Deps& deps) : options_(
   relations_ = register_parameter("relations", draw_relation_vectors(deps.num_relations, width));
   matrices_ = register_parameter(
       "matrices", torch::eye(deps.width, width).expand({deps.num_relations, -1, -1}).clone());
+}
+
+torch::Tensor TransrScorer::in_spaces(const torch::Tensor& x,
+                                      const std::vector<int64_t>& counts) const {
+  if (x.size(0) == 0) return at::empty({0, matrices_.size(2)}, x.options());  // [0, K]
+  return products(x, counts, matrices_.unbind(0));                            // [n, K]
 }
 
 torch::Tensor TransrScorer::forward(const torch::Tensor& heads, const torch::Tensor& relations,

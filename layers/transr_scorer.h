@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <vector>
 
 #include "layers/triple_scorer.h"
 
@@ -24,6 +25,13 @@ class TransrScorer : public TripleScorer {
   TransrScorer(const Options& options, const Deps& deps);
   torch::Tensor forward(const torch::Tensor& heads, const torch::Tensor& relations,
                         const torch::Tensor& tails) override;
+
+  /// The vector of each relation.   Shapes   -> [R, K]
+  const torch::Tensor& relation_vectors() const { return relations_; }
+
+  /// Vectors in the spaces of relations, the first counts[0] of them in that of relation 0, and so on.
+  /// Shapes   x [n, D] -> [n, K]
+  torch::Tensor in_spaces(const torch::Tensor& x, const std::vector<int64_t>& counts) const;
 
  private:
   Options options_;

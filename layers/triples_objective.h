@@ -8,6 +8,7 @@
 #include "core/catalog.h"
 #include "core/random.h"
 #include "layers/embedding_table.h"
+#include "layers/fact_sampler.h"
 #include "layers/objective.h"
 #include "layers/triple_scorer.h"
 
@@ -24,13 +25,12 @@ namespace reckon {
 ///   logistic:          mean_n -log sigmoid(s - s_n)                     (CKE)
 ///   self_adversarial:  -log sigmoid(margin + s) - sum_n p_n log sigmoid(-s_n - margin), with
 ///                      p = softmax(temperature * s_n) as a constant     (RotatE)
-/// A corrupted fact that holds is drawn again, up to 16 times: there may be no other.
-/// What is drawn is a function of seed, step and shard.
+/// What is drawn (FactSampler) is a function of seed, step and shard.
 class TriplesObjective : public Objective {
  public:
   struct Options {
     enum class Loss { kMargin, kLogistic, kSelfAdversarial };
-    enum class Corrupt { kHeadOrTail, kTail, kBernoulli };
+    using Corrupt = FactSampler::Corrupt;
     Component<TripleScorer> scorer;
     Loss loss = Loss::kMargin;
     double margin = 1.0;
@@ -43,12 +43,7 @@ class TriplesObjective : public Objective {
     static void describe(Schema<Options>& schema);
   };
 
-  /// Facts and what was made of them.
-  struct Drawn {
-    torch::Tensor facts;  // [n] int64, places in the triples
-    torch::Tensor heads;  // [n, N] int64 entities of the corrupted facts
-    torch::Tensor tails;  // [n, N] int64
-  };
+  using Drawn = FactSampler::Drawn;
 
   TriplesObjective(const Options& options, const Deps& deps);
   ObjectiveNeeds needs() const override { return {.triples = true}; }
@@ -57,20 +52,18 @@ class TriplesObjective : public Objective {
   LossParts forward(const ObjectiveInput& input) override;
 
   /// Draws `count` facts and corrupts each.
-  Drawn draw(int64_t count, const RandomKey& key) const;
+  Drawn draw(int64_t count, const RandomKey& key) const { return sampler_.draw(count, key); }
 
   /// The loss of each fact, without l2.   Shapes   holds [n], corrupted [n, N] -> [n]
   torch::Tensor losses(const torch::Tensor& holds, const torch::Tensor& corrupted) const;
 
  private:
-  bool holds(int64_t head, int64_t relation, int64_t tail) const;
   // The items' own rows, and those of the other entities behind them.
   torch::Tensor entity_rows(const torch::Tensor& entities, const ObjectiveInput& input) const;
 
   Options options_;
   int64_t num_items_;
-  std::shared_ptr<const Triples> triples_;
-  std::vector<double> head_share_;  // by relation: how often the head is the one to be replaced
+  FactSampler sampler_;
   std::shared_ptr<TripleScorer> scorer_;
   EmbeddingTable entities_{nullptr};  // those that are no items
 };
@@ -82,16 +75,6 @@ struct EnumNames<TriplesObjective::Options::Loss> {
     return {{"margin", Loss::kMargin},
             {"logistic", Loss::kLogistic},
             {"self_adversarial", Loss::kSelfAdversarial}};
-  }
-};
-
-template <>
-struct EnumNames<TriplesObjective::Options::Corrupt> {
-  using Corrupt = TriplesObjective::Options::Corrupt;
-  static std::vector<std::pair<std::string, Corrupt>> all() {
-    return {{"head_or_tail", Corrupt::kHeadOrTail},
-            {"tail", Corrupt::kTail},
-            {"bernoulli", Corrupt::kBernoulli}};
   }
 };
 

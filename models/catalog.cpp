@@ -13,6 +13,8 @@
 #include "models/hgt_propagation.h"
 #include "models/ials.h"
 #include "models/item_knn.h"
+#include "models/kgat_propagation.h"
+#include "models/kgin_propagation.h"
 #include "models/knn_ratings.h"
 #include "models/light_gcn_propagation.h"
 #include "models/mhcn_propagation.h"
@@ -46,6 +48,8 @@ void add_models(Catalog& catalog) {
       "diffnet", "What spreads among friends by trained layers, and the mean of own items.");
   catalog.add<MhcnPropagation>(
       "mhcn", "Three channels of triangles of friends and items, weighed by attention.");
+  catalog.add<KgatPropagation>("kgat", "Attention along relations by how close they bring nodes.");
+  catalog.add<KginPropagation>("kgin", "Intents of users, and items along the paths of relations.");
   catalog.add<Retrieval>("retrieval", "Users and items in one space; slots for every part.");
   catalog.add<Autoencoder>("autoencoder", "A set of items through a narrow network and back.");
   catalog.add<Recvae>("recvae", "The same, variational and held close to its own past.");

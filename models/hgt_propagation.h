@@ -6,21 +6,10 @@
 #include <vector>
 
 #include "kernels/neighbours.h"
-#include "models/typed_edges.h"
+#include "models/relation_rows.h"
 #include "models/typed_propagation.h"
 
 namespace reckon {
-
-/// Who hears whom, by what a relation sends: each relation has a row for each node that sends along it.
-struct RelationRows {
-  NeighbourLists nodes;         ///< The node that a row is made of: lists of one sender each.
-  std::vector<int64_t> counts;  ///< Rows of each relation, one relation after the other.
-  NeighbourLists heard;         ///< The rows that a node hears, over all relations.
-
-  RelationRows to(const torch::Device& device) const;
-};
-
-RelationRows relation_rows(const TypedEdges& edges);
 
 /// One layer of HgtPropagation.
 class HgtLayerImpl : public torch::nn::Module {

@@ -56,7 +56,7 @@ Propagated LayeredPropagation::forward(const torch::Tensor& users, const torch::
                                        const std::optional<GraphView>& view) {
   const auto seen = view ? drop_edges(graph(), view->needs.amount, view->key) : graph();
   return through_layers(
-      at::cat(tables(users, items)), rows, num_layers_, combine_,
+      node_vectors(users, items), rows, num_layers_, combine_,
       [&](int64_t k, const torch::Tensor& x, const torch::Tensor& some) {
         return layer(k, Neighbourhood(seen, some), x);
       },

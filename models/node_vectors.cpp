@@ -53,4 +53,9 @@ torch::Tensor NodeVectors::vectors_of(const NodeInputs& inputs, const torch::Ten
   return out.index_copy_(0, at::cat(places), all);                                 // [S, D]
 }
 
+torch::Tensor NodeVectors::node_vectors(const torch::Tensor& users,
+                                        const torch::Tensor& items) const {
+  return at::cat(tables(users, items));  // [N, D]
+}
+
 }  // namespace reckon

@@ -17,6 +17,8 @@ class NodeVectors : public Propagation {
   void to(torch::Device device, torch::Dtype dtype, bool non_blocking = false) override;
   void to(torch::Device device, bool non_blocking = false) override;
 
+  torch::Tensor node_vectors(const torch::Tensor& users, const torch::Tensor& items) const override;
+
  protected:
   /// Without `has_others` the other nodes have none, for components that do not look at them.
   explicit NodeVectors(const Deps& deps, bool has_others = true);

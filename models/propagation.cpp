@@ -5,6 +5,10 @@
 
 namespace reckon {
 
+torch::Tensor Propagation::node_vectors(const torch::Tensor&, const torch::Tensor&) const {
+  TORCH_CHECK(false, "propagation: this one gives no vectors of all nodes");
+}
+
 torch::Tensor Propagation::messages(const torch::Tensor&, const torch::Tensor&) {
   TORCH_CHECK(false, "propagation: this one has no messages for new users");
 }

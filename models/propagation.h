@@ -83,6 +83,16 @@ class Propagation : public torch::nn::Module {
   virtual Propagated forward_sampled(const NodeInputs& inputs, const torch::Tensor& rows,
                                      uint64_t key);
 
+  /// The graph's edges as facts, for objectives that learn from them; without a scorer where relations have
+  /// no vectors. Whoever gives some gives node_vectors() too.
+  virtual GraphFacts facts() const { return {}; }
+  /// The trained vectors of all nodes.   Shapes   users [U, D], items [I, D] -> [N, D]
+  virtual torch::Tensor node_vectors(const torch::Tensor& users, const torch::Tensor& items) const;
+
+  /// What users may be after, as vectors that are to differ; undefined where there is no such thing.
+  /// Shapes   -> [K, D]
+  virtual torch::Tensor intents() const { return {}; }
+
   /// What an item tells a user whom the graph has never seen: such a user is the sum of the messages of
   /// n items, times n^message_exponent(). Undefined where that says nothing; only asked for when
   /// serves_new_users().

@@ -296,8 +296,8 @@ Retrieval::Retrieval(const Options& options, const Deps& deps)
                                                     .has_user_ids = options.user.id.has_value()},
                                        "model.scorer"));
   const auto num_channels = propagation_ ? propagation_->channels().size() : 0;
-  const auto objective_deps =
-      deps_of_objectives(deps, width, dim, static_cast<int64_t>(num_channels));
+  auto objective_deps = deps_of_objectives(deps, width, dim, static_cast<int64_t>(num_channels));
+  if (propagation_) objective_deps.graph_facts = propagation_->facts();
   for (size_t i = 0; i < options.objectives.size(); ++i) {
     const auto path = "model.objectives[" + std::to_string(i) + "]";
     auto objective = build_slot(options.objectives[i], objective_deps, path);
@@ -320,6 +320,22 @@ Retrieval::Retrieval(const Options& options, const Deps& deps)
           {{options.objectives[i].location(), path + ": learns triples, and the data declares none",
             "name what says something of items in data.graph: edges of type triples, "
             "or of an attribute of items"}});
+    if (needs.graph_facts && !objective_deps.graph_facts.scorer)
+      throw ConfigError({{options.objectives[i].location(),
+                          path + ": learns edges by the relations of a propagation, and " +
+                              (propagation_ ? "model.propagation at " +
+                                                  options.propagation->location().to_string() +
+                                                  " has no vectors of any"
+                                            : std::string("the model has none")),
+                          "give the model `propagation: {type: kgat}`"}});
+    if (needs.intents && !(propagation_ && propagation_->intents().defined()))
+      throw ConfigError(
+          {{options.objectives[i].location(),
+            path + ": tells intents of a propagation apart, and " +
+                (propagation_ ? "model.propagation at " +
+                                    options.propagation->location().to_string() + " has none"
+                              : std::string("the model has none")),
+            "give the model `propagation: {type: kgin}`"}});
     if (needs.labels && !deps.has_ratings)
       throw ConfigError(
           {{options.objectives[i].location(), path + ": learns ratings, and the data has none",
@@ -352,6 +368,7 @@ Retrieval::Retrieval(const Options& options, const Deps& deps)
     wants_all_items_ = wants_all_items_ || needs.all_items;
     wants_channels_ = wants_channels_ || needs.channels;
     wants_origins_ = wants_origins_ || needs.origins;
+    wants_nodes_ = wants_nodes_ || needs.graph_facts;
     auto& all = objective_needs_;
     all.labels = all.labels || needs.labels;
     all.log_frequency = all.log_frequency || needs.log_frequency;
@@ -751,12 +768,14 @@ std::vector<torch::Tensor> Retrieval::shared(std::span<const Batch* const> step)
   const auto rows = nodes_of(step);  // [R]
   const auto tensors_of = [&](const Propagated& made) {
     return std::vector<torch::Tensor>{made.vectors, row_index(rows, num_users_ + num_items()),
-                                      wants_origins_ ? made.origin : torch::Tensor()};
+                                      wants_origins_ ? made.origin : torch::Tensor(),
+                                      torch::Tensor()};
   };
   if (is_training() && propagation_->samples_neighbours())
     return tensors_of(propagation_->forward_sampled(node_inputs(), rows, next_random_key()));
   const auto users = all_users(), items = all_item_inputs();  // [U, D], [I, D]
   auto shared = tensors_of(propagation_->forward(users, items, rows, std::nullopt));
+  if (wants_nodes_) shared[kNodes] = propagation_->node_vectors(users, items);  // [N, D]
   if (view_needs_.kind != ViewNeeds::Kind::kNone)
     for (int64_t view = 0; view < view_needs_.count; ++view)
       shared.push_back(
@@ -892,7 +911,11 @@ LossParts Retrieval::loss(const Represented& rows, const std::vector<torch::Tens
   // Of what is propagated only the rows of the step are there.
   input.items_are_sparse =
       shared.empty() ? options_.item.id && options_.item.id->sparse : !wants_all_items_;
-  if (!shared.empty()) input.views = views(shared);
+  if (!shared.empty()) {
+    input.views = views(shared);
+    input.nodes = shared[kNodes];             // [N, D]
+    input.intents = propagation_->intents();  // [K, D]
+  }
   if (wants_channels_) {
     input.all_users = [&] {
       return node_rows(at::arange(num_users_, item_ids_.options()), shared, kVectors);  // [U, D']

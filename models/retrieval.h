@@ -125,7 +125,7 @@ class Retrieval : public Model, public Learnable, public PairwiseLearnable {
 
   // Where in `shared` what lies; empty without propagation. Vectors are those of some nodes, users then
   // items, of whom kIndex says where each node stands; where that is undefined, of all in order.
-  enum Shared { kVectors, kIndex, kOrigin, kFirstView };
+  enum Shared { kVectors, kIndex, kOrigin, kNodes, kFirstView };
   // The nodes that a step asks for, ascending.   Shapes  -> [R] int64
   torch::Tensor nodes_of(std::span<const Batch* const> step) const;
   // Vectors of all nodes, and messages where new users are served: propagated once for as long as
@@ -168,7 +168,8 @@ class Retrieval : public Model, public Learnable, public PairwiseLearnable {
   Options options_;
   // The union of what the objectives need; each different kind of negatives stands there once.
   Needs objective_needs_;
-  bool wants_all_items_ = false, wants_origins_ = false, wants_channels_ = false;
+  bool wants_all_items_ = false, wants_origins_ = false, wants_channels_ = false,
+       wants_nodes_ = false;
   ViewNeeds view_needs_;
   int64_t num_users_ = 0;
   std::vector<size_t> stream_of_;  // by objective: which of those negatives are its own

@@ -14,7 +14,7 @@ Propagated TypedPropagation::forward(const torch::Tensor& users, const torch::Te
                                      const std::optional<GraphView>& view) {
   TORCH_CHECK(!view, "propagation: views of typed edges are not made");
   return through_layers(
-      at::cat(tables(users, items)), rows, num_layers_, combine_,
+      node_vectors(users, items), rows, num_layers_, combine_,
       [&](int64_t k, const torch::Tensor& x, const torch::Tensor& some) {
         return layer(k, x, some);
       },
