@@ -32,6 +32,20 @@ int64_t remove_by_ranges(const Rows& rows, const CountRange& users, const CountR
 
 }  // namespace
 
+int64_t remove_other_items(const Rows& rows, const std::unordered_set<std::string>& items,
+                           std::vector<uint8_t>& is_kept) {
+  std::vector<uint8_t> is_wanted;
+  for (int64_t item = 0; item < rows.items.size(); ++item)
+    is_wanted.push_back(items.contains(std::string(rows.items.raw(item))) ? 1 : 0);
+  int64_t removed = 0;
+  for (size_t row = 0; row < rows.size(); ++row) {
+    if (is_kept[row] == 0 || is_wanted[static_cast<size_t>(rows.item[row])] != 0) continue;
+    is_kept[row] = 0;
+    ++removed;
+  }
+  return removed;
+}
+
 RowOrder order_rows(const Rows& rows, const std::vector<uint8_t>& is_kept) {
   RowOrder order;
   const auto num_users = static_cast<size_t>(rows.users.size());

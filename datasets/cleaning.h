@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "datasets/data_options.h"
@@ -13,6 +15,10 @@ struct RowOrder {
   std::vector<int64_t> user_offsets;  ///< [U + 1]
   std::vector<int32_t> rows;          ///< Indices into Rows.
 };
+
+/// Removes the rows of items that are not among `items`, given by their raw ids.
+int64_t remove_other_items(const Rows& rows, const std::unordered_set<std::string>& items,
+                           std::vector<uint8_t>& is_kept);
 
 /// Orders the rows that `is_kept` flags.
 RowOrder order_rows(const Rows& rows, const std::vector<uint8_t>& is_kept);

@@ -79,6 +79,10 @@ void describe_graph_files(Schema<DataOptions>& s) {
               [](const DataOptions& o) {
                 return o.files.links.empty() || !o.files.triples.empty();
               });
+  s.invariant("cleaning", "'linked_items' are those of a file 'links', and there is none",
+              [](const DataOptions& o) {
+                return !o.cleaning.linked_items || !o.files.links.empty();
+              });
   s.invariant("files", "'friends' are read only for a 'graph' with edges of type 'friends'",
               [has](const DataOptions& o) {
                 return o.files.friends.empty() || has(o, EdgeKind::kFriends);
@@ -312,6 +316,11 @@ void CleaningOptions::describe(Schema<CleaningOptions>& s) {
       .doc(
           "The rating from which on an interaction counts; lower ones go, and the data has no "
           "ratings any more.");
+  s.field("linked_items", &CleaningOptions::linked_items)
+      .doc(
+          "Keep only interactions with items that data.files.links names: those of which a "
+          "knowledge "
+          "graph says something.");
   s.field("duplicates", &CleaningOptions::duplicates)
       .doc(
           "Repetitions of a user's item (and kind of event); merge keeps the last and adds up the "
@@ -329,7 +338,8 @@ void DataOptions::describe(Schema<DataOptions>& s) {
   s.field("cleaning", &DataOptions::cleaning)
       .doc(
           "What is taken out, in this order: malformed, missing, events, filters, time, "
-          "implicit_from, duplicates, counts, k_core. Every step is counted in the report.");
+          "implicit_from, linked_items, duplicates, counts, k_core. Every step is counted in the "
+          "report.");
   s.field("split", &DataOptions::split)
       .default_type("leave_one_out")
       .doc("How interactions are divided into training, validation and test.");

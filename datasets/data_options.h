@@ -84,6 +84,7 @@ struct CleaningOptions {
   std::vector<ValueFilter> filters;
   TimeRange time;
   std::optional<double> implicit_from;
+  bool linked_items = false;
   Duplicates duplicates = Duplicates::kKeepAll;
   CountOptions counts;
   CoreOptions k_core;

@@ -4,6 +4,7 @@
 
 #include "core/ids.h"
 #include "datasets/batch_builder.h"
+#include "datasets/hash.h"
 
 namespace reckon {
 namespace {
@@ -50,6 +51,26 @@ Interactions Dataset::part(Split split) const {
   out.weights = selected(interactions_.weights, rows);
   out.events = selected(interactions_.events, rows);
   return out;
+}
+
+std::string Dataset::measured_fingerprint() const {
+  if (!graph_) return fingerprint_;
+  uint64_t low = 1, high = 2;
+  const auto add = [&](std::string_view bytes) {
+    low = hash_bytes(bytes, low);
+    high = hash_bytes(bytes, high);
+  };
+  const auto add_values = [&](const torch::Tensor& values) {
+    if (!values.defined()) return add({});
+    const auto flat = values.contiguous();  // [.]
+    add({static_cast<const char*>(flat.const_data_ptr()), flat.nbytes()});
+  };
+  for (const auto& ids : {users_, items_})
+    for (int64_t id = 0; id < ids->size(); ++id) add(ids->raw(id));
+  for (const auto& values : {interactions_.user_offsets, interactions_.items, interactions_.labels,
+                             interactions_.times, interactions_.weights, split_of_})
+    add_values(values);
+  return to_hex(high) + to_hex(low);
 }
 
 EvaluationData Dataset::evaluation(Split split) const {

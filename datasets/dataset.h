@@ -57,6 +57,10 @@ class Dataset {
   /// Hex digest of the source files and the options that made this data set.
   const std::string& fingerprint() const { return fingerprint_; }
 
+  /// Names what runs are measured on: the fingerprint, or of data with a graph a digest of users, items,
+  /// interactions and split alone, so that runs compare which know more or less of the same items.
+  std::string measured_fingerprint() const;
+
   /// What each preparation step did, as JSON text (the content of report.json).
   const std::string& report() const { return report_; }
 

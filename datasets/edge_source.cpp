@@ -44,6 +44,12 @@ void TripleEdges::Options::describe(Schema<Options>& s) {
   describe_self_loops(s);
   describe_repeated(s);
   describe_reverse(s);
+  s.field("shuffle", &Options::shuffle)
+      .at_least(0)
+      .doc(
+          "A seed by which the tails of each relation change places among its triples: as many "
+          "edges at "
+          "every node, and nothing left of what they said. For a control beside an experiment.");
 }
 
 void AttributeEdges::Options::describe(Schema<Options>& s) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -62,6 +63,7 @@ class TripleEdges : public EdgeSource {
     SelfLoops self_loops = SelfLoops::kRefuse;
     Repeated repeated = Repeated::kMerge;
     bool reverse = true;
+    std::optional<int64_t> shuffle;
     static void describe(Schema<Options>& schema);
   };
 

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -113,6 +114,10 @@ std::vector<int64_t> isolated_nodes(const Graph& graph);
 
 /// Throws   c10::Error when ranges, sizes or numbers of a graph do not fit each other.
 void check_graph(const Graph& graph, int64_t num_users, int64_t num_items);
+
+/// The items, by raw ids, that data.files.links says the entities of.
+/// Throws   DataError when the files hold what the options do not forgive.
+std::unordered_set<std::string> linked_items(const DataOptions& options);
 
 /// The different parts of a cell, without blanks around them; nothing of an empty one.
 /// An empty separator leaves the cell whole.

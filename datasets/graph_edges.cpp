@@ -2,14 +2,18 @@
 #include <functional>
 #include <map>
 #include <set>
+#include <span>
 #include <tuple>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "core/diagnostics.h"
 #include "core/format.h"
 #include "core/ids.h"
+#include "core/random.h"
 #include "datasets/data_schema.h"
 #include "datasets/graph_builder.h"
+#include "datasets/hash.h"
 #include "datasets/table_loader.h"
 #include "datasets/table_reader.h"
 #include "datasets/text_blocks.h"
@@ -156,6 +160,44 @@ class Links {
   int64_t num_foreign_ = 0, num_repeated_ = 0;
 };
 
+// Gives the tails of a relation to other heads, so that every node keeps its number of edges. An edge that
+// would stand there twice, or from a node to itself, changes its tail once more with any other, up to
+// kMaxSwaps times; returns how many are left that stand there twice.
+int64_t shuffle_tails(std::vector<Edge>& edges, const RandomKey& key) {
+  constexpr int kMaxSwaps = 100;
+  // By their numbers, which the order of rows does not change.
+  std::sort(edges.begin(), edges.end(), [](const Edge& a, const Edge& b) {
+    return std::pair(a.source, a.target) < std::pair(b.source, b.target);
+  });
+  std::vector<int32_t> tails;
+  for (const auto& edge : edges) tails.push_back(edge.target);
+  shuffle(std::span(tails), key.child(0));
+  for (size_t i = 0; i < edges.size(); ++i) edges[i].target = tails[i];
+  std::map<std::pair<int32_t, int32_t>, int64_t> times;
+  const auto pair_of = [&](size_t i) { return std::pair{edges[i].source, edges[i].target}; };
+  const auto count = [&](size_t i, int64_t change) { times[pair_of(i)] += change; };
+  const auto is_wrong = [&](size_t i) {
+    return edges[i].source == edges[i].target || times[pair_of(i)] > 1;
+  };
+  for (size_t i = 0; i < edges.size(); ++i) count(i, 1);
+  CounterRng random(key.child(1));
+  const auto swap_tails = [&](size_t i, size_t j) {
+    for (const auto k : {i, j}) count(k, -1);
+    std::swap(edges[i].target, edges[j].target);
+    for (const auto k : {i, j}) count(k, 1);
+  };
+  for (size_t i = 0; i < edges.size(); ++i)
+    for (int attempt = 0; attempt < kMaxSwaps && is_wrong(i); ++attempt) {
+      const auto j = static_cast<size_t>(random.below(edges.size()));
+      if (j == i) continue;
+      swap_tails(i, j);
+      if (is_wrong(i) || is_wrong(j)) swap_tails(i, j);
+    }
+  int64_t num_repeated = 0;
+  for (const auto& [pair, number] : times) num_repeated += std::max<int64_t>(0, number - 1);
+  return num_repeated;
+}
+
 // Whether a self loop is to be taken; counts those that are not.
 bool takes_self_loop(SelfLoops policy, const GraphRow& row, std::string_view node,
                      int64_t& num_loops) {
@@ -189,6 +231,13 @@ bool takes_self_loop(SelfLoops policy, const GraphRow& row, std::string_view nod
 }
 
 }  // namespace
+
+std::unordered_set<std::string> linked_items(const DataOptions& options) {
+  std::unordered_set<std::string> items;
+  read_rows(options, options.files.links, {"item", "entity"},
+            [&](const GraphRow& row) { items.emplace(row.values[0]); });
+  return items;
+}
 
 std::vector<std::string> split_cell(const std::string& cell, const std::string& separator) {
   std::vector<std::string> values;
@@ -333,11 +382,16 @@ void TripleEdges::make(EdgeMaker& maker) const {
     is_used[static_cast<size_t>(node)] = 1;
     return node;
   };
+  int64_t num_twice = 0;
   for (const auto& [name, relation] : by_name) {
     std::vector<Edge> edges;
     edges.reserve(of_relation[relation].size());
     for (const auto& triple : of_relation[relation])
       edges.push_back({number_of(triple.head), number_of(triple.tail)});
+    // Of one relation another says nothing, whatever their number.
+    if (options_.shuffle)
+      num_twice += shuffle_tails(edges, RandomKey(static_cast<uint64_t>(*options_.shuffle),
+                                                  RandomStream::kShuffle, hash_bytes(name)));
     maker.graph.add_relation({.name = name,
                               .kind = EdgeKind::kTriples,
                               .sources = nodes,
@@ -345,6 +399,8 @@ void TripleEdges::make(EdgeMaker& maker) const {
                               .reverse = options_.reverse},
                              std::move(edges));
   }
+  if (options_.shuffle) counts.add("shuffled", num_kept);
+  if (num_twice > 0) counts.add("repeated when shuffled", num_twice);
   counts.add("relations", static_cast<int64_t>(by_name.size()));
   counts.add("items in triples", std::count(is_used.begin(), is_used.end(), 1));
   maker.counts.push_back(std::move(counts));

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <string>
 #include <string_view>
 
 namespace reckon {
@@ -48,6 +49,14 @@ inline uint64_t hash_bytes(std::string_view bytes, uint64_t seed = 0) {
   for (; left >= 8; p += 8, left -= 8) hash = fold_multiply(load64(p) ^ hash, kMix[0]);
   if (left > 0) hash = fold_multiply(load_tail(p, left) ^ hash, kMix[1]);
   return fold_multiply(hash ^ bytes.size(), kMix[2] ^ seed);
+}
+
+/// Sixteen hexadecimal digits.
+inline std::string to_hex(uint64_t value) {
+  constexpr const char* kDigits = "0123456789abcdef";
+  std::string text(16, '0');
+  for (size_t i = 16; i-- > 0; value >>= 4) text[i] = kDigits[value & 15];
+  return text;
 }
 
 }  // namespace reckon

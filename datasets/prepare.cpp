@@ -24,13 +24,6 @@ namespace {
 
 constexpr auto kNone = int32_t{-1};
 
-std::string hex(uint64_t value) {
-  constexpr const char* kDigits = "0123456789abcdef";
-  std::string text(16, '0');
-  for (size_t i = 16; i-- > 0; value >>= 4) text[i] = kDigits[value & 15];
-  return text;
-}
-
 std::vector<const FileOptions*> files_of(const DataOptions& options) {
   std::vector<const FileOptions*> files;
   const auto& roles = options.files;
@@ -167,6 +160,9 @@ Dataset build_dataset(const DataOptions& options, const std::string& fingerprint
   std::vector<uint8_t> is_kept(rows.size(), 1);
 
   const auto& cleaning = options.cleaning;
+  if (cleaning.linked_items)
+    facts.steps.push_back(
+        {"items without a link", remove_other_items(rows, linked_items(options), is_kept), ""});
   auto order = order_rows(rows, is_kept);
   if (cleaning.duplicates != CleaningOptions::Duplicates::kKeepAll)
     facts.steps.push_back(
@@ -272,6 +268,19 @@ Dataset build_dataset(const DataOptions& options, const std::string& fingerprint
   return DatasetBuilder::build(std::move(parts));
 }
 
+// Options that came later: where they are off, the data is what it was without them.
+void erase_later_options(const DataOptions& options, ConfigNode& tree) {
+  if (!options.whole_catalogue) tree.erase("whole_catalogue");
+  if (!options.cleaning.linked_items)
+    if (auto* cleaning = tree.find("cleaning")) cleaning->erase("linked_items");
+  auto* graph = tree.find("graph");
+  auto* edges = graph != nullptr ? graph->find("edges") : nullptr;
+  if (edges == nullptr) return;
+  for (auto& one : edges->items())
+    if (const auto* seed = one.find("shuffle"); seed != nullptr && seed->is_null())
+      one.erase("shuffle");
+}
+
 std::vector<std::string> warnings_of(const Dataset& dataset) {
   return nlohmann::json::parse(dataset.report()).at("warnings").get<std::vector<std::string>>();
 }
@@ -288,8 +297,7 @@ std::string dataset_fingerprint(const DataOptions& options, int version) {
   Catalog catalog;
   add_datasets(catalog);
   auto tree = emit_config(meaning, catalog);
-  // An option that came later: where it is off, the data is what it was without it.
-  if (!options.whole_catalogue) tree.erase("whole_catalogue");
+  erase_later_options(options, tree);
   const auto text = "version " + std::to_string(version) + "\n" + emit_yaml(tree);
   uint64_t low = 1, high = 2;
   add_to_digest(text, low, high);
@@ -297,7 +305,7 @@ std::string dataset_fingerprint(const DataOptions& options, int version) {
     const MappedFile content(options.resolve(file->path));
     add_to_digest(content.bytes(), low, high);
   }
-  return hex(high) + hex(low);
+  return to_hex(high) + to_hex(low);
 }
 
 std::optional<PreparedSizes> prepared_sizes(const DataOptions& options) {

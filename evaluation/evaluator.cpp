@@ -592,7 +592,7 @@ EvaluationInput evaluation_input(const Dataset& dataset, const EvaluationOptions
           .item_columns = &dataset.item_columns(),
           .users = &dataset.users(),
           .items = &dataset.items(),
-          .fingerprint = dataset.fingerprint()};
+          .fingerprint = dataset.measured_fingerprint()};
 }
 
 EvaluationResult evaluate(Model& model, const EvaluationInput& input,

@@ -28,7 +28,7 @@ struct EvaluationInput {
   const std::vector<TableColumn>* item_columns = nullptr;
   const IdMap* users = nullptr;  ///< Raw ids for messages; without it the dense ones are shown.
   const IdMap* items = nullptr;
-  std::string fingerprint;  ///< Of the data; runs on different data are never compared.
+  std::string fingerprint;  ///< Of what is measured on; runs on different data are never compared.
 };
 
 /// What items of a model are compared by: its item vectors, or else those of its inner product, of
