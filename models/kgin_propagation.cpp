@@ -40,6 +40,14 @@ std::pair<NeighbourLists, torch::Tensor> tastes_of(const Propagation::Deps& deps
           edges.means.narrow(0, 0, count)};
 }
 
+// A node that hears nobody has a vector of zeros, of which unit_vectors() makes one with a steep slope: along
+// a chain of such nodes slopes multiply.   Shapes   x [R, D] -> [R, D]
+torch::Tensor unit_or_zero(const torch::Tensor& x) {
+  constexpr double kNothing = 1e-9;
+  const auto lengths = norms_of(x);                           // [R, 1]
+  return x / lengths.masked_fill(lengths.lt(kNothing), 1.0);  // [R, D]
+}
+
 torch::Tensor draw_xavier(int64_t rows, int64_t columns) {
   const double bound = std::sqrt(6.0 / static_cast<double>(rows + columns));
   return torch::empty({rows, columns}).uniform_(-bound, bound);  // [rows, columns]
@@ -119,7 +127,7 @@ torch::Tensor KginPropagation::layer(int64_t, const torch::Tensor& x, const torc
   // Only users have items next to them, and only others facts.
   const auto mixed = at::matmul(shares, wanted) * of_items + of_facts;       // [R, D]
   const auto out = reckon::dropout(mixed, options_.dropout, is_training());  // [R, D]
-  return options_.normalize ? unit_vectors(out) : out;                       // [R, D]
+  return options_.normalize ? unit_or_zero(out) : out;                       // [R, D]
 }
 
 Propagated KginPropagation::forward(const torch::Tensor& users, const torch::Tensor& items,

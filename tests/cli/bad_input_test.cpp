@@ -111,7 +111,7 @@ TEST_F(BadInput, ACatalogueOfOneItemRunsThroughEveryPreset) {
     shop_.write("items.csv", "item,kind\nonly,thing\n");
     shop_.write("friends.csv", "user,friend\nu0,u1\nu1,u2\nu2,u0\n");
     std::vector<std::string> graph;
-    if (name == "cke")
+    if (name == "cke" || name == "kgat" || name == "kgin")
       graph = {"--set", "data.files.items={path: items.csv}", "--set",
                "data.graph={edges: [interactions, {type: attribute, column: kind}]}"};
     else if (name == "diffnet" || name == "mhcn")

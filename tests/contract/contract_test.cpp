@@ -114,6 +114,13 @@ std::vector<Case> every_model() {
              along("lightgcn", "{type: bpr}, {type: " + name + ", view: " + view + "}")});
       continue;
     }
+    // What propagations learn of relations and of intents.
+    if (name == "graph_triples" || name == "independence") {
+      cases.push_back(
+          {"objective_" + name, along(name == "independence" ? "kgin, intents: 2" : "kgat",
+                                      "{type: bpr}, {type: " + name + "}")});
+      continue;
+    }
     cases.push_back(
         {"objective_" + name + "_of_users", around("{id: {}}", "{type: dot}", objective)});
     if (name == "ultra_gcn") continue;  // weighs by user ids
@@ -256,6 +263,11 @@ const std::map<std::string, double>& losses_learnt_by_heart() {
       {"objective_graph_contrastive_of_noise", 0.9},
       {"objective_graph_contrastive_of_svd", 1.2},
       {"objective_mutual_information", 3.0},
+      {"propagation_kgat", 0.05},
+      {"propagation_kgin", 0.1},
+      // Of edges of all kinds some cannot be told from those that are not there.
+      {"objective_graph_triples", 0.7},
+      {"objective_independence", 0.9},
       {"objective_triples_of_users", 0.012},
       {"objective_triples_of_histories", 0.3},
       {"objective_ultra_gcn_of_users", 0.04},
@@ -285,6 +297,8 @@ const std::map<std::string, double>& losses_learnt_by_heart() {
       {"preset_gc_mc", 0.001},
       {"preset_gcsan", 0.001},
       {"preset_srgnn", 0.001},
+      {"preset_kgat", 0.7},
+      {"preset_kgin", 0.1},
       {"preset_lightgcn", 0.002},
       {"preset_ngcf", 0.001},
       {"preset_sgl", 0.06},
@@ -365,10 +379,9 @@ class Contract : public ::testing::TestWithParam<Case> {
   void read(const std::vector<std::string>& overrides, bool with_dropout = true) {
     const auto& c = GetParam();
     const bool of_files = c.split.find("files") != std::string::npos;
-    const bool of_graph = c.model.find("triples") != std::string::npos ||
-                          c.model.find("preset: cke") != std::string::npos;
-    const bool of_friends =
-        c.model.find("diffnet") != std::string::npos || c.model.find("mhcn") != std::string::npos;
+    const auto says = [&](const char* part) { return c.model.find(part) != std::string::npos; };
+    const bool of_graph = says("triples") || says("preset: cke") || says("kgat") || says("kgin");
+    const bool of_friends = says("diffnet") || says("mhcn");
     const std::string graph =
         of_graph     ? "\n  graph: {edges: [interactions, {type: attribute, column: kind}]}"
         : of_friends ? "\n  graph: {edges: [interactions, friends]}"
@@ -457,7 +470,7 @@ class Contract : public ::testing::TestWithParam<Case> {
  private:
   static void switch_dropout_off(ConfigNode& node) {
     for (auto& entry : node.entries()) {
-      if (entry.key == "dropout" || entry.key == "attention_dropout")
+      if (entry.key == "dropout" || entry.key.ends_with("_dropout"))
         entry.value = ConfigNode::plain("0");
       else
         switch_dropout_off(entry.value);

@@ -374,6 +374,83 @@ TEST_F(GraphData, DoesNotDependOnTheOrderOfTheRows) {
   EXPECT_FALSE(same_graph(*before.graph(), *prepare(edges).graph()));
 }
 
+// A control for what a graph says: every node has as many edges as before, to others.
+TEST_F(GraphData, ShufflesTailsWithinRelationsAndKeepsTheDegreesOfAllNodes) {
+  std::vector<std::string> rows;
+  for (int i = 0; i < 60; ++i)
+    rows.push_back("H" + std::to_string(i % 12) + "\t" + (i % 3 == 0 ? "a" : "b") + "\tT" +
+                   std::to_string((i * i + i / 7) % 15) + "\n");
+  rows.push_back("E1\ta\tT1\n");
+  const auto shuffled = [&](const std::string& option) {
+    std::string text = "head\trelation\ttail\n";
+    for (const auto& row : rows) text += row;
+    write("kg.tsv", text);
+    return prepare("{type: triples" + option + "}");
+  };
+  using Degrees = std::map<std::string, int>;
+  const auto degrees = [](const Dataset& data, const std::string& relation) {
+    std::pair<Degrees, Degrees> out;
+    for (const auto& edge : Named(data).edges(relation)) {
+      const auto arrow = edge.find('>');
+      ++out.first[edge.substr(0, arrow)];
+      ++out.second[edge.substr(arrow + 1)];
+    }
+    return out;
+  };
+  const auto plain = shuffled("");
+  const auto one = shuffled(", shuffle: 1"), two = shuffled(", shuffle: 2");
+  EXPECT_FALSE(counts(plain, "triples").contains("shuffled"));
+  EXPECT_EQ(counts(one, "triples")["shuffled"], counts(plain, "triples")["kept"]);
+  for (const auto* relation : {"a", "b"}) {
+    EXPECT_EQ(degrees(one, relation), degrees(plain, relation));
+    EXPECT_EQ(degrees(two, relation), degrees(plain, relation));
+    EXPECT_NE(Named(one).edges(relation), Named(plain).edges(relation));
+    EXPECT_NE(Named(one).edges(relation), Named(two).edges(relation));
+    EXPECT_EQ(sorted(Named(one).edges(std::string("rev_") + relation)),
+              backwards(Named(one).edges(relation)));
+  }
+  std::reverse(rows.begin(), rows.end());
+  EXPECT_TRUE(same_graph(*one.graph(), *shuffled(", shuffle: 1").graph()));
+}
+
+// There is no other graph of these degrees than the complete one.
+TEST_F(GraphData, ShufflingEndsWhereEveryEdgeIsThere) {
+  std::string text = "head\trelation\ttail\n";
+  for (const auto* head : {"E1", "P"})
+    for (const auto* tail : {"M", "N", "O"}) text += std::string(head) + "\tr\t" + tail + "\n";
+  write("kg.tsv", text);
+  const auto plain = prepare("triples"), shuffled = prepare("{type: triples, shuffle: 3}");
+  const auto lost = counts(shuffled, "triples").value("repeated when shuffled", 0);
+  EXPECT_EQ(static_cast<int>(Named(shuffled).edges("r").size()) + lost, 6);
+  EXPECT_EQ(Named(plain).edges("r").size(), 6U);
+}
+
+TEST_F(GraphData, RunsAreMeasuredOnTheSameWhateverTheGraphSaysBeside) {
+  const auto plain = prepare("triples"), shuffled = prepare("{type: triples, shuffle: 1}");
+  EXPECT_NE(plain.fingerprint(), shuffled.fingerprint());
+  EXPECT_NE(plain.measured_fingerprint(), plain.fingerprint());
+  EXPECT_EQ(plain.measured_fingerprint(), shuffled.measured_fingerprint());
+  EXPECT_NE(plain.measured_fingerprint(),
+            prepare("triples", ", split: leave_one_out").measured_fingerprint());
+  write("i.csv", "user,item,rating\nann,a,5\nann,b,3\nann,c,1\nbob,b,4\nbob,c,2\nbob,a,4\n");
+  EXPECT_NE(plain.measured_fingerprint(), prepare("triples").measured_fingerprint());
+  const auto without =
+      prepare_dataset(data_options(directory_, "{files: {interactions: {path: i.csv}}}")).dataset;
+  EXPECT_EQ(without.measured_fingerprint(), without.fingerprint());
+}
+
+TEST_F(GraphData, KeepsTheInteractionsWithLinkedItemsAloneWhereThatIsAsked) {
+  write("links.tsv", "item\tentity\na\tE1\nb\tE2\nnobody\tE3\n");
+  const auto all = prepare("triples");
+  const auto linked = prepare("triples", ", cleaning: {linked_items: true}");
+  EXPECT_THAT(all.items().to_vector(), ElementsAre("a", "b", "c"));
+  EXPECT_THAT(linked.items().to_vector(), ElementsAre("a", "b"));
+  EXPECT_EQ(all.interactions().size(), 6);
+  EXPECT_EQ(linked.interactions().size(), 4);
+  EXPECT_NE(linked.report().find("items without a link"), std::string::npos);
+  EXPECT_EQ(all.report().find("items without a link"), std::string::npos);
+}
+
 TEST_F(GraphData, ComesBackFromTheCacheAsItWasMade) {
   const auto of = options(
       "{type: interactions, weights: rating}, triples, {type: attribute, column: genres}, "

@@ -19,6 +19,7 @@
 #include "core/ids.h"
 #include "kernels/dropout.h"
 #include "layers/distmult_scorer.h"
+#include "layers/graph_triples_objective.h"
 #include "layers/rotate_scorer.h"
 #include "layers/transe_scorer.h"
 #include "layers/transr_scorer.h"
@@ -465,6 +466,96 @@ TEST(TriplesObjective, RefusesToLearnFromNothing) {
   const Scene scene;
   TriplesObjective objective(with(), deps_of(nullptr));
   EXPECT_THROW(objective.forward(scene.input(scene.items)), c10::Error);
+}
+
+/// Five nodes with vectors, and a scorer of two relations that belongs to somebody else.
+struct GraphScene {
+  std::shared_ptr<TransrScorer> scorer =
+      std::make_shared<TransrScorer>(TransrScorer::Options{.normalize = false},
+                                     TripleScorer::Deps{.width = 4, .num_relations = 2});
+  torch::Tensor nodes = torch::randn({5, 4}, torch::kDouble);
+  Scene scene;
+
+  GraphScene() { scorer->to(torch::kDouble); }
+  GraphTriplesObjective objective(const GraphTriplesObjective::Options& options) const {
+    return {options, {.width = 4, .graph_facts = {.triples = some_triples(), .scorer = scorer}}};
+  }
+  ObjectiveInput input(const torch::Tensor& table) const {
+    auto in = scene.input(scene.items);
+    in.nodes = table;
+    return in;
+  }
+};
+
+TEST(GraphTriplesObjective, AddsUpWhatTheDrawnEdgesLose) {
+  torch::manual_seed(6);
+  const GraphScene scene;
+  const auto triples = some_triples();
+  for (const double l2 : {0.0, 0.3}) {
+    const GraphTriplesObjective::Options options{.triples = 2, .negatives = 3, .l2 = l2};
+    auto objective = scene.objective(options);
+    EXPECT_EQ(objective.named_parameters().size(), 0U);
+    EXPECT_TRUE(objective.needs().graph_facts);
+    FactSampler::Drawn drawn;
+    LossParts parts;
+    {
+      const DropoutScope scope(1, 2, 0);
+      parts = objective.forward(scene.input(scene.nodes));
+    }
+    {
+      const DropoutScope scope(1, 2, 0);
+      drawn = FactSampler(triples, options.corrupt, 3).draw(6, RandomKey(next_random_key()));
+    }
+    const auto score = [&](int64_t h, int64_t r, int64_t t) {
+      return scene.scorer
+          ->forward(scene.nodes[h].view({1, 1, 4}), torch::full({1}, r, torch::kLong),
+                    scene.nodes[t].view({1, 1, 4}))
+          .item<double>();
+    };
+    const auto length = [&](int64_t e) { return scene.nodes[e].square().sum().item<double>(); };
+    double expected = 0.0;
+    for (int64_t i = 0; i < 6; ++i) {
+      const auto fact = drawn.facts[i].item<int64_t>();
+      const auto h = triples->heads[fact].item<int64_t>(),
+                 r = triples->relations[fact].item<int64_t>(),
+                 t = triples->tails[fact].item<int64_t>();
+      double loss = 0.5 * l2 * (length(h) + length(t));
+      for (int64_t n = 0; n < 3; ++n) {
+        const auto u = drawn.tails[i][n].item<int64_t>();
+        EXPECT_EQ(drawn.heads[i][n].item<int64_t>(), h);
+        loss += std::log1p(std::exp(score(h, r, u) - score(h, r, t))) / 3.0;
+        loss += 0.5 * l2 * length(u) / 3.0;
+      }
+      expected += scene.scene.weights[i / 2].item<double>() * loss / 2.0;
+    }
+    EXPECT_NEAR(parts.sum.item<double>(), expected, 1e-9);
+    EXPECT_NEAR(parts.weight, scene.scene.weights.sum().item<double>(), 1e-6);
+  }
+}
+
+TEST(GraphTriplesObjective, HasTheGradientsOfCentralDifferences) {
+  torch::manual_seed(7);
+  const GraphScene scene;
+  auto objective = scene.objective({.triples = 3, .negatives = 2, .l2 = 0.1});
+  const auto loss = [&](const torch::Tensor& nodes) {
+    const DropoutScope scope(1, 2, 0);
+    return objective.forward(scene.input(nodes)).sum;
+  };
+  expect_gradients([&](const auto& x) { return loss(x[0]); }, {scene.nodes});
+  expect_parameter_gradients(*scene.scorer, [&] { return loss(scene.nodes); });
+}
+
+TEST(TransrScorer, ProjectsRowsThatStandTogetherByTheirRelations) {
+  torch::manual_seed(8);
+  TransrScorer scorer({.relation_dim = 3}, {.width = 4, .num_relations = 3});
+  scorer.to(torch::kDouble);
+  for (auto& parameter : scorer.parameters()) parameter.set_data(torch::randn_like(parameter));
+  const auto matrices = parameters_of(scorer).at("matrices");  // [R, D, K]
+  const auto x = torch::randn({5, 4}, torch::kDouble);         // [n, D]
+  const auto out = scorer.in_spaces(x, {2, 0, 3});             // [n, K]
+  for (int64_t i = 0; i < 5; ++i)
+    EXPECT_TRUE(torch::allclose(out[i], x[i].matmul(matrices[i < 2 ? 0 : 2])));
+  EXPECT_EQ(scorer.in_spaces(x.slice(0, 0, 0), {0, 0, 0}).sizes(), at::IntArrayRef({0, 3}));
 }
 
 TEST(RotateScorer, RefusesAnOddWidth) {

@@ -100,6 +100,28 @@ Batch batch_of(const std::vector<int64_t>& users, const std::vector<int64_t>& ta
   return batch;
 }
 
+// The interactions, and for each item one of two genres.
+Graph with_genres() {
+  auto graph = interaction_graph(train_data());
+  const NodeRange genres{kUsers + kItems, 2};
+  graph.node_types.push_back({"genre", genres});
+  graph.relations.push_back(
+      {.name = "genre",
+       .sources = {kUsers, kItems},
+       .targets = genres,
+       .offsets = torch::arange(kItems + 1, torch::kLong),
+       .ends = torch::arange(kItems, torch::kInt).remainder(2).to(torch::kInt),
+       .kind = EdgeKind::kAttribute});
+  return graph;
+}
+
+// What cannot do without knowledge of items has some.
+std::shared_ptr<Model> make_with_its_graph(const std::string& propagation) {
+  static const auto genres = with_genres();
+  const bool needs_more = propagation.find("kgin") != std::string::npos;
+  return make(propagation, "[{type: bpr, l2: 0.01}]", needs_more ? &genres : nullptr);
+}
+
 const char* const kEvery[] = {"{type: lightgcn, layers: 3}",
                               "{type: lightgcn, layers: 0}",
                               "{type: appnp, layers: 4, restart: 0.2}",
@@ -113,13 +135,16 @@ const char* const kEvery[] = {"{type: lightgcn, layers: 3}",
                               "{type: gat, num_heads: 2, dropout: 0.0, attention_dropout: 0.0, "
                               "fanouts: [2, 2]}",
                               "{type: diffnet, layers: 2}",
-                              "{type: mhcn, layers: 2, common_items: 1}"};
+                              "{type: mhcn, layers: 2, common_items: 1}",
+                              "{type: kgat, layers: 2, dropout: 0.0}",
+                              "{type: kgat, layers: 1, dropout: 0.0, attention_gradient: false}",
+                              "{type: kgin, layers: 2, dropout: 0.0, edge_dropout: 0.0}"};
 
 class EveryPropagation : public ::testing::TestWithParam<const char*> {};
 
 // A step that asks for one node more must give the others what it gave before.
 TEST_P(EveryPropagation, LossAndGradientsDependOnNoRowThatTheStepDoesNotName) {
-  const auto model = make(GetParam());
+  const auto model = make_with_its_graph(GetParam());
   auto* learnable = model->learnable();
   model->train();
   const auto asked = batch_of({2, 0, 2}, {7, 1, 3}, {5, 9, 0});
@@ -145,7 +170,7 @@ TEST_P(EveryPropagation, LossAndGradientsDependOnNoRowThatTheStepDoesNotName) {
 }
 
 TEST_P(EveryPropagation, AFoldedModelScoresAsBeforeAndForgetsWhenUnfolded) {
-  const auto model = make(GetParam());
+  const auto model = make_with_its_graph(GetParam());
   model->eval();
   const torch::NoGradGuard no_grad;
   Batch request(3);
@@ -249,15 +274,7 @@ TEST(Propagation, ANewUserEqualsAKnownOneOfTheSameItemsWhoStartsFromZero) {
 }
 
 TEST(Propagation, NodesBesideUsersAndItemsAreTrainedAndCarryMessages) {
-  auto graph = interaction_graph(train_data());
-  const NodeRange genres{kUsers + kItems, 2};
-  graph.node_types.push_back({"genre", genres});
-  graph.relations.push_back(
-      {.name = "genre",
-       .sources = {kUsers, kItems},
-       .targets = genres,
-       .offsets = torch::arange(kItems + 1, torch::kLong),
-       .ends = torch::arange(kItems, torch::kInt).remainder(2).to(torch::kInt)});
+  const auto graph = with_genres();
   const auto model = make("{type: lightgcn, layers: 2}", "[{type: bpr}]", &graph);
   auto* learnable = model->learnable();
   const auto batch = batch_of({2}, {7}, {6});
@@ -678,6 +695,48 @@ TEST(Propagation, FriendsAndChannelsMustBeThereForWhatLearnsFromThem) {
                   ::testing::HasSubstr("model.objectives[1]: compares channels in which users hear "
                                        "each other, which model.propagation at test.yaml:1"))));
   EXPECT_NO_THROW(make("{type: mhcn}", objectives));
+}
+
+TEST(Propagation, FactsAndIntentsAreAskedOfThoseThatHaveThem) {
+  const auto genres = with_genres();
+  const auto message_of = [&](const std::string& propagation, const std::string& objective) {
+    try {
+      make(propagation, "[{type: bpr}, {type: " + objective + "}]", &genres);
+    } catch (const ConfigError& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  EXPECT_THAT(message_of("{type: kgin}", "graph_triples"),
+              ::testing::HasSubstr("model.objectives[1]: learns edges by the relations of a "
+                                   "propagation, and model.propagation at test.yaml:1"));
+  EXPECT_THAT(message_of("{type: kgat}", "independence"),
+              ::testing::HasSubstr("model.objectives[1]: tells intents of a propagation apart, and "
+                                   "model.propagation at test.yaml:1"));
+  EXPECT_EQ(message_of("{type: kgat}", "graph_triples"), "");
+  EXPECT_EQ(message_of("{type: kgin}", "independence"), "");
+}
+
+// The relations stand once among the parameters, and both attention and facts move them.
+TEST(Propagation, FactsOfAGraphTeachTheRelationsThatAttentionReads) {
+  const auto genres = with_genres();
+  const auto model = make("{type: kgat, layers: 1, dropout: 0.0, attention_gradient: false}",
+                          "[{type: bpr}, {type: graph_triples}]", &genres);
+  auto* learnable = model->learnable();
+  const auto batch = batch_of({2, 0, 2}, {7, 1, 3}, {5, 9, 0});
+  const Batch* const step[] = {&batch};
+  const auto shared = learnable->shared(step);
+  const auto loss = learnable->loss(learnable->represent(batch, shared), shared, 0).sum;  // []
+  int64_t num_relation_vectors = 0;
+  std::vector<torch::Tensor> relations;
+  for (const auto& item : model->named_parameters()) {
+    if (!item.key().ends_with("relations")) continue;
+    EXPECT_EQ(item.key(), "propagation.scorer.relations");
+    ++num_relation_vectors;
+    relations.push_back(item.value());
+  }
+  ASSERT_EQ(num_relation_vectors, 1);
+  EXPECT_TRUE(dense_gradients(loss, relations)[0].ne(0).any().item<bool>());
 }
 
 TEST(Propagation, ViewsOfAStepDifferAndAreTheSameForTheSameScope) {

@@ -224,6 +224,52 @@ def mhcn(p, x):
     return list(users_out + mean(plain) / 2) + list(mean(heard))
 
 
+def unit(x):
+    return x / np.sqrt(np.sum(x * x))
+
+
+def kgat(p, x):
+    matrices, vectors = p["scorer.matrices"], p["scorer.relations"]
+    shares = []
+    for i in range(NODES):
+        heard = [(r, b) for r, edges in enumerate(RELATIONS) for a, b, _ in edges if a == i]
+        scores = [(x[j] @ matrices[r]) @ np.tanh(x[i] @ matrices[r] + vectors[r]) for r, j in heard]
+        shares.append([(share, j) for share, (_, j) in zip(softmax(scores), heard)])
+    shown = [x]
+    for k in range(LAYERS):
+        def linear(name, v):
+            return p[f"{name}.{k}.weight"] @ v + p[f"{name}.{k}.bias"]
+
+        heard = [sum(share * x[j] for share, j in of) for of in shares]
+        x = [np.array([leaky_relu(v) for v in linear("sums", x[i] + heard[i])]) +
+             np.array([leaky_relu(v) for v in linear("products", x[i] * heard[i])]) for i in range(NODES)]
+        shown.append([unit(v) for v in x])
+    return [np.concatenate([of_layer[i] for of_layer in shown]) for i in range(NODES)]
+
+
+def kgin(p, x):
+    taste, facts = RELATIONS[0], RELATIONS[2:4]
+    intents = [sum(c * e for c, e in zip(softmax(row), p["relations"])) for row in p["mixture"]]
+    total = [v for v in x]
+    for k in range(LAYERS):
+        out = []
+        for i in range(NODES):
+            if i < USERS:
+                own = [(b, w) for a, b, w in taste if a == i]
+                weight = sum(w for _, w in own)
+                mean = sum(float(np.float32(w / weight)) * x[b] for b, w in own)
+                shares = softmax([e @ x[i] for e in intents])
+                mixed = sum(share * e for share, e in zip(shares, intents)) * mean
+            else:
+                heard = [(r, b) for r, edges in enumerate(facts) for a, b, _ in edges if a == i]
+                share = float(np.float32(1.0) / np.float32(len(heard)))
+                mixed = sum(share * p["relations"][r] * x[b] for r, b in heard)
+            out.append(unit(mixed))
+        x = out
+        total = [a + b for a, b in zip(total, x)]
+    return total
+
+
 def shapes_of_gat(average_last=False):
     shapes = {}
     for k in range(LAYERS):
@@ -271,6 +317,15 @@ def shapes_of_mhcn():
     return shapes
 
 
+def shapes_of_kgat():
+    shapes = {"scorer.relations": (len(RELATIONS), WIDTH),
+              "scorer.matrices": (len(RELATIONS), WIDTH, WIDTH)}
+    for name in ("sums", "products"):
+        for k in range(LAYERS):
+            shapes |= {f"{name}.{k}.weight": (WIDTH, WIDTH), f"{name}.{k}.bias": (WIDTH,)}
+    return shapes
+
+
 def number(x):
     return float(f"{float(x):.12g}") + 0.0
 
@@ -281,14 +336,13 @@ def case_of(model, shapes, has_others=True):
     values = {"users": fill((USERS, WIDTH), 1), "items": fill((ITEMS, WIDTH), 2)}
     values |= {name: fill(shape, salts[name]) for name, shape in shapes.items()}
     values = {name: value.astype(complex) for name, value in values.items()}
-    mix = fill((len(ROWS), WIDTH), 3)
-
     def output():
         nodes = np.concatenate([values[name] for name in ("users", "items", "others")
                                 if name in values])
         out = model(values, list(nodes))
         return np.array([out[row] for row in ROWS])
 
+    mix = fill(output().shape, 3)
     gradients = {}
     for name, value in values.items():
         flat = value.reshape(-1)
@@ -313,6 +367,8 @@ def main():
         "hgt": case_of(hgt, shapes_of_hgt()),
         "diffnet": case_of(diffnet, shapes_of_diffnet(), has_others=False),
         "mhcn": case_of(mhcn, shapes_of_mhcn(), has_others=False),
+        "kgat": case_of(kgat, shapes_of_kgat()),
+        "kgin": case_of(kgin, {"relations": (2, WIDTH), "mixture": (3, 2)}),
     }
     text = json.dumps(values, indent=1)
     # A list of numbers is one line.
