@@ -38,16 +38,18 @@ KgatPropagation::KgatPropagation(const Options& options, const Deps& deps)
   const auto edges = typed_edges(deps, options.relations);
   lists_ = neighbour_lists(edges.offsets, edges.senders, edges.num_nodes());
   const auto rows = relation_rows(edges);
-  sending_ = rows.nodes.senders.to(torch::kLong);  // [S]
+  sending_ = rows.nodes;
   num_sending_ = rows.counts;
   const auto pairs = hearing_pairs(edges);
-  pairs_ = neighbour_lists(pairs.offsets, rows.heard.senders, sending_.size(0));
+  pairs_ = neighbour_lists(pairs.offsets, rows.heard.senders, sending_.num_receivers());
   const auto by_relation =
       std::get<1>(pairs.types.sort(/*stable=*/true, /*dim=*/0, /*descending=*/false));  // [Q]
-  hearing_ = pairs.nodes.index_select(0, by_relation);                                  // [Q]
-  hearing_types_ = pairs.types.index_select(0, by_relation).to(torch::kLong);           // [Q]
-  hearing_rows_ = by_relation.argsort();                                                // [Q]
-  const auto counts = at::bincount(hearing_types_, {}, edges.num_relations());          // [R]
+  hearing_ =
+      neighbour_lists(torch::arange(pairs.num_pairs() + 1, torch::kLong),
+                      pairs.nodes.index_select(0, by_relation).to(torch::kInt), edges.num_nodes());
+  hearing_types_ = pairs.types.index_select(0, by_relation);                    // [Q]
+  hearing_rows_ = by_relation.argsort();                                        // [Q]
+  const auto counts = at::bincount(hearing_types_, {}, edges.num_relations());  // [R]
   num_hearing_.assign(counts.const_data_ptr<int64_t>(),
                       counts.const_data_ptr<int64_t>() + counts.numel());
   if (deps.graph != nullptr) triples_ = triples_of(edges);
@@ -70,18 +72,18 @@ int64_t KgatPropagation::output_width() const {
 }
 
 void KgatPropagation::move_graph(const torch::Device& device) {
-  lists_ = lists_.to(device);
-  pairs_ = pairs_.to(device);
-  for (auto* rows : {&hearing_, &sending_, &hearing_types_, &hearing_rows_})
-    *rows = rows->to(device);
+  for (auto* lists : {&lists_, &pairs_, &hearing_, &sending_}) *lists = lists->to(device);
+  for (auto* of_pairs : {&hearing_types_, &hearing_rows_}) *of_pairs = of_pairs->to(device);
 }
 
 torch::Tensor KgatPropagation::shares(const torch::Tensor& x) const {
   const at::AutoGradMode mode(at::GradMode::is_enabled() && options_.attention_gradient);
-  const auto of_heads = scorer_->in_spaces(x.index_select(0, hearing_), num_hearing_);    // [Q, K]
-  const auto of_tails = scorer_->in_spaces(x.index_select(0, sending_), num_sending_);    // [S, K]
-  const auto of_relations = scorer_->relation_vectors().index_select(0, hearing_types_);  // [Q, K]
-  const auto asked = at::tanh(of_heads + of_relations).index_select(0, hearing_rows_);    // [Q, K]
+  const auto of_heads =
+      scorer_->in_spaces(sums_of_neighbours(hearing_, x), num_hearing_);  // [Q, K]
+  const auto of_tails =
+      scorer_->in_spaces(sums_of_neighbours(sending_, x), num_sending_);                 // [S, K]
+  const auto of_relations = rows_of_types(scorer_->relation_vectors(), hearing_types_);  // [Q, K]
+  const auto asked = at::tanh(of_heads + of_relations).index_select(0, hearing_rows_);   // [Q, K]
   return edge_softmax(lists_, edge_products(pairs_, asked.unsqueeze(1),
                                             of_tails.unsqueeze(1)));  // [E, 1]
 }

@@ -61,16 +61,17 @@ class KgatPropagation : public NodeVectors {
                       const torch::Tensor& rows);
 
   Options options_;
-  NeighbourLists lists_;                    // who hears whom, over all relations
-  NeighbourLists pairs_;                    // the sending rows that a node hears along a relation
-  torch::Tensor hearing_, sending_;         // [Q], [S] int64, nodes, those of one relation together
-  torch::Tensor hearing_types_;             // [Q] int64, relations
-  torch::Tensor hearing_rows_;              // [Q] int64, where among these a pair stands
-  std::vector<int64_t> num_hearing_;        // by relation
-  std::vector<int64_t> num_sending_;        // by relation
-  std::shared_ptr<const Triples> triples_;  // null while only sizes are known
-  std::shared_ptr<TransrScorer> scorer_;    // W and e of the relations
-  torch::nn::ModuleList sums_{nullptr};     // W1, b1 of each layer
+  NeighbourLists lists_;         // who hears whom, over all relations
+  NeighbourLists pairs_;         // the sending rows that a node hears along a relation
+  NeighbourLists hearing_;       // the node of each pair, those of one relation together
+  NeighbourLists sending_;       // the node of each row that sends, those of one relation together
+  torch::Tensor hearing_types_;  // [Q] int32, relations
+  torch::Tensor hearing_rows_;   // [Q] int64, where among these a pair stands
+  std::vector<int64_t> num_hearing_;         // by relation
+  std::vector<int64_t> num_sending_;         // by relation
+  std::shared_ptr<const Triples> triples_;   // null while only sizes are known
+  std::shared_ptr<TransrScorer> scorer_;     // W and e of the relations
+  torch::nn::ModuleList sums_{nullptr};      // W1, b1 of each layer
   torch::nn::ModuleList products_{nullptr};  // W2, b2 of each layer
 };
 
