@@ -19,6 +19,7 @@ enum class RandomStream : uint64_t {
   kSplit = 5,
   kMask = 6,
   kBootstrap = 7,
+  kWalks = 8,
 };
 
 /// Scrambles 64 bits one to one (Stafford's variant 13 of the murmur finaliser).

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <limits>
-#include <numeric>
 
 namespace reckon {
 namespace {
@@ -92,36 +90,7 @@ NegativeSampler::NegativeSampler(const Interactions& train, const NegativeNeeds&
     probabilities_[i] /= total;
     log_q_[i] = static_cast<float>(std::log(probabilities_[i]));
   }
-
-  // Vose: pair each item that is too rare for its share of the line with one that is too frequent.
-  constexpr double kScale = 4294967296.0;
-  keep_.assign(num_items, std::numeric_limits<uint32_t>::max());
-  alias_.resize(num_items);
-  std::iota(alias_.begin(), alias_.end(), 0);
-  std::vector<double> share(num_items);
-  std::vector<size_t> rare, frequent;
-  for (size_t i = 0; i < num_items; ++i) {
-    share[i] = probabilities_[i] * static_cast<double>(num_items);
-    (share[i] < 1.0 ? rare : frequent).push_back(i);
-  }
-  while (!rare.empty() && !frequent.empty()) {
-    const auto small = rare.back();
-    rare.pop_back();
-    const auto large = frequent.back();
-    keep_[small] = static_cast<uint32_t>(share[small] * kScale);
-    alias_[small] = static_cast<int32_t>(large);
-    share[large] -= 1.0 - share[small];
-    if (share[large] >= 1.0) continue;
-    frequent.pop_back();
-    rare.push_back(large);
-  }
-  // Rounding may leave items over whose share is one; but one that is never drawn must stay so.
-  for (const auto item : rare)
-    if (probabilities_[item] == 0) {
-      keep_[item] = 0;
-      alias_[item] = static_cast<int32_t>(
-          std::max_element(probabilities_.begin(), probabilities_.end()) - probabilities_.begin());
-    }
+  aliases_ = AliasTable(probabilities_);
 }
 
 NegativeSampler::Exclusion::Exclusion(const NegativeSampler& sampler,
@@ -181,9 +150,7 @@ inline int64_t NegativeSampler::draw_one(const RandomKey& key, uint64_t counter,
                                          uint64_t attempt) const {
   const auto bits = key.bits(counter, attempt);
   if (is_uniform_) return static_cast<int64_t>(scaled(bits, static_cast<uint64_t>(num_items_)));
-  // The upper half chooses the item, the lower one whether its alias takes its place.
-  const auto item = static_cast<size_t>(((bits >> 32) * static_cast<uint64_t>(num_items_)) >> 32);
-  return static_cast<uint32_t>(bits) < keep_[item] ? static_cast<int64_t>(item) : alias_[item];
+  return aliases_.draw(bits);
 }
 
 void NegativeSampler::draw_allowed(const RandomKey& key, const Exclusion& exclusion,

@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "core/alias_table.h"
 #include "core/random.h"
 #include "datasets/interactions.h"
 #include "datasets/needs.h"
@@ -12,10 +13,10 @@ namespace reckon {
 
 /// Draws items that a user did not choose, each draw a function of a random key and a counter alone.
 ///
-/// Uniform, or by popularity ^ exponent (alias method: Walker, Electronics Letters 1974; Vose, IEEE
-/// TSE 1991). With exclusion, draws follow the same distribution given that the item is not among
-/// the user's; a user who has every item that could be drawn gets any other item uniformly, and one
-/// who has every item there is gets draws without exclusion. Safe from several threads.
+/// Uniform, or by popularity ^ exponent. With exclusion, draws follow the same distribution given that
+/// the item is not among the user's; a user who has every item that could be drawn gets any other item
+/// uniformly, and one who has every item there is gets draws without exclusion. Safe from several
+/// threads.
 class NegativeSampler {
  public:
   NegativeSampler(const Interactions& train, const NegativeNeeds& needs);
@@ -56,9 +57,7 @@ class NegativeSampler {
   bool is_uniform_;
   std::vector<double> probabilities_;  // [I], empty when uniform
   std::vector<float> log_q_;
-  // Alias tables: item i is kept with probability keep_[i] (of 2^32), else replaced by alias_[i].
-  std::vector<uint32_t> keep_;
-  std::vector<int32_t> alias_;
+  AliasTable aliases_;  // empty when uniform
 };
 
 }  // namespace reckon

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "kernels/lanes_dot.h"
+
 // The loops of rating_sgd.h, compiled once for each instruction set. The files that do so include
 // nothing else, so that no code of a wide set leaks into shared functions.
 
@@ -49,20 +51,6 @@ double factor_pp_sgd_avx512(const RatingRows& ratings, const FactorTables& table
                             const FactorRates& rates, float* scratch);
 
 namespace {
-
-// Independent partial sums, so that no order forbids vectors.
-constexpr int64_t kSumLanes = 16;
-
-inline float lanes_dot(const float* __restrict a, const float* __restrict b, int64_t width) {
-  const int64_t whole = width - width % kSumLanes;
-  float lanes[kSumLanes] = {};
-  for (int64_t d = 0; d < whole; d += kSumLanes)
-    for (int64_t l = 0; l < kSumLanes; ++l) lanes[l] += a[d + l] * b[d + l];
-  float total = 0.0F;
-  for (int64_t l = 0; l < kSumLanes; ++l) total += lanes[l];
-  for (int64_t d = whole; d < width; ++d) total += a[d] * b[d];
-  return total;
-}
 
 [[maybe_unused]] inline double factor_sgd_loop(const RatingRows& ratings,
                                                const FactorTables& tables,

@@ -31,6 +31,7 @@
 #include "models/svd.h"
 #include "models/svd_pp.h"
 #include "models/user_knn.h"
+#include "models/walk_embedding.h"
 
 namespace reckon {
 
@@ -62,6 +63,7 @@ void add_models(Catalog& catalog) {
                        "What those chose who chose the same: user-based neighborhoods.");
   catalog.add<Popularity>("popularity", "What most interactions in training chose.");
   catalog.add<Ials>("ials", "Matrix factorisation by alternating least squares.");
+  catalog.add<WalkEmbedding>("walk_embedding", "Who is met on random walks over a graph.");
   catalog.add<Random>("random", "A fixed random ranking for each user.");
   catalog.add<BaselineOnly>("baseline_only",
                             "Ratings from how users and items differ from the mean.");

@@ -111,7 +111,8 @@ class Fittable {
   /// between two rounds goes on as if nothing had been.
   virtual int64_t num_rounds() const { return 1; }
 
-  /// Works with at::get_num_threads() threads, which never shows in results.
+  /// Works with at::get_num_threads() threads, which never shows in results, unless an option of the
+  /// model's own says so.
   ///
   /// Returns  the mean loss of the round over what it learnt from, NaN when it minimises none.
   /// Throws   std::invalid_argument with a sentence when the data allows no fit (a singular system).
