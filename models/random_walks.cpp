@@ -13,9 +13,9 @@ RandomWalks::RandomWalks(UndirectedGraph graph, Options options)
   const auto& path = options_.path;
   TORCH_CHECK(path.empty() || (path.size() > 1 && path.front() == path.back()),
               "random walks: a path must end with the type that it begins with");
-  TORCH_CHECK(
-      path.empty() || (options_.return_parameter == 1.0 && options_.in_out_parameter == 1.0),
-      "random walks: parameters of the way back are of walks without a path");
+  TORCH_CHECK(path.empty() ||
+                  (options_.return_parameter == 1.0 && options_.in_out_parameter == 1.0),
+              "random walks: parameters of the way back are of walks without a path");
   if (graph_.weights.defined()) {
     const auto* weights = ends_ != nullptr ? graph_.weights.const_data_ptr<float>() : nullptr;
     cumulative_.push_back(0.0);
@@ -24,8 +24,8 @@ RandomWalks::RandomWalks(UndirectedGraph graph, Options options)
   }
   for (int64_t node = 0; node < graph_.num_nodes(); ++node) {
     const auto start = static_cast<int32_t>(node);
-    const bool is_first = path.empty() || (node >= path[0].first &&
-                                           node < path[0].first + path[0].count);
+    const bool is_first =
+        path.empty() || (node >= path[0].first && node < path[0].first + path[0].count);
     if (is_first && weight_of(edges_to(1, start)) > 0.0) starts_.push_back(start);
   }
 }
@@ -88,8 +88,7 @@ void RandomWalks::walk(int32_t start, const RandomKey& key, std::vector<int32_t>
   for (int64_t place = 1; place < options_.length; ++place) {
     const auto edges = edges_to(place, nodes.back());
     if (weight_of(edges) <= 0.0) return;
-    nodes.push_back(place == 1 ? draw(edges, rng)
-                               : draw_from(nodes[nodes.size() - 2], edges, rng));
+    nodes.push_back(place == 1 ? draw(edges, rng) : draw_from(nodes[nodes.size() - 2], edges, rng));
   }
 }
 

@@ -47,6 +47,14 @@ NodeRange nodes_of(const Graph& graph, const std::string& type) {
                     suggest(type, names));
 }
 
+// What the data declares, else users and items; without relations while only sizes are known.
+Graph graph_around(const Model::Deps& deps) {
+  if (deps.graph != nullptr) return *deps.graph;
+  if (deps.train != nullptr) return interaction_graph(*deps.train);
+  return {.node_types = {{"user", {0, deps.num_users}}, {"item", {deps.num_users, deps.num_items}}},
+          .relations = {}};
+}
+
 UndirectedGraph graph_to_walk(const Graph& graph, const std::vector<std::string>& relations) {
   try {
     return node_graph(graph, relations);
@@ -85,7 +93,8 @@ void WalkEmbedding::Options::describe(Schema<Options>& schema) {
       .doc("q of node2vec: the higher, the nearer a walk stays to where it came from.");
   schema.field("metapath", &Options::metapath)
       .doc(
-          "Types of nodes that walks go by in turn, such as [user, item, user], the first also being "
+          "Types of nodes that walks go by in turn, such as [user, item, user], the first also "
+          "being "
           "the last; empty: any.");
   schema.field("relations", &Options::relations)
       .doc("Relations of data.graph that walks go along; empty: all.");
@@ -95,11 +104,11 @@ void WalkEmbedding::Options::describe(Schema<Options>& schema) {
           "vectors.");
   schema.field("lock_free", &Options::lock_free)
       .doc(
-          "Learn from several walks at once, without locks: faster, and results differ in their last "
+          "Learn from several walks at once, without locks: faster, and results differ in their "
+          "last "
           "digits from run to run.");
   schema.invariant("metapath", "must end with the type that it begins with", [](const Options& o) {
-    return o.metapath.empty() ||
-           (o.metapath.size() > 1 && o.metapath.front() == o.metapath.back());
+    return o.metapath.empty() || (o.metapath.size() > 1 && o.metapath.front() == o.metapath.back());
   });
   schema.invariant("metapath", "must come by 'user' and 'item', whose vectors rank",
                    [](const Options& o) {
@@ -121,25 +130,20 @@ struct WalkEmbedding::Examples {
 
 WalkEmbedding::WalkEmbedding(const Options& options, const Deps& deps)
     : options_(options), num_users_(deps.num_users), num_items_(deps.num_items) {
-  Graph of_interactions;
-  const Graph* graph = deps.graph;
-  if (graph == nullptr) {
-    of_interactions =
-        deps.train != nullptr
-            ? interaction_graph(*deps.train)
-            : Graph{.node_types = {{"user", {0, num_users_}}, {"item", {num_users_, num_items_}}},
-                    .relations = {}};
-    graph = &of_interactions;
-  }
+  const auto graph = graph_around(deps);
   RandomWalks::Options of_walks{.length = options.walk_length,
                                 .return_parameter = options.return_parameter,
                                 .in_out_parameter = options.in_out_parameter,
                                 .path = {}};
-  for (const auto& type : options.metapath) of_walks.path.push_back(nodes_of(*graph, type));
-  const auto edges = graph_to_walk(*graph, options.relations);
+  // While only sizes are known, no name can be wrong.
+  const bool is_known = !graph.relations.empty();
+  if (is_known)
+    for (const auto& type : options.metapath) of_walks.path.push_back(nodes_of(graph, type));
+  const auto edges =
+      graph_to_walk(graph, is_known ? options.relations : std::vector<std::string>());
   walks_.emplace(edges, of_walks);
-  const int64_t num_nodes = graph->num_nodes();
-  const auto shares = edges.inverse_degree.to(torch::kDouble);  // [N]
+  const int64_t num_nodes = graph.num_nodes();
+  const auto shares = edges.inverse_degree.to(torch::kDouble);            // [N]
   noise_ = torch::where(shares.gt(0), shares.pow(-kNoiseExponent), 0.0);  // [N]
   auto* noise = noise_.data_ptr<double>();
   for (int64_t node = 0; node < num_nodes; ++node)
@@ -241,19 +245,19 @@ torch::Tensor WalkEmbedding::known_users(const torch::Tensor& users) {
 }
 
 State WalkEmbedding::encode(const Batch& request) {
-  const auto users = known_users(request.at(batch_key::kUsers));                   // [B]
-  const auto known = users.ge(0).unsqueeze(1);                                     // [B, 1]
-  const auto stored = vectors_.index_select(0, users.clamp_min(0));                // [B, D]
+  const auto users = known_users(request.at(batch_key::kUsers));     // [B]
+  const auto known = users.ge(0).unsqueeze(1);                       // [B, 1]
+  const auto stored = vectors_.index_select(0, users.clamp_min(0));  // [B, D]
   if (!is_tracing() && known.all().item<bool>()) return {{stored}};
-  const auto items = distinct_items(request.at(batch_key::kHistory));              // [B, T]
-  const auto count = items.ge(0).sum(1, /*keepdim=*/true).clamp_min(1);            // [B, 1]
-  const auto mean = sum_of_vectors(rows_of_items(vectors_), items) / count;        // [B, D]
+  const auto items = distinct_items(request.at(batch_key::kHistory));        // [B, T]
+  const auto count = items.ge(0).sum(1, /*keepdim=*/true).clamp_min(1);      // [B, 1]
+  const auto mean = sum_of_vectors(rows_of_items(vectors_), items) / count;  // [B, D]
   return {{at::where(known, stored, mean)}};
 }
 
 torch::Tensor WalkEmbedding::score(const State& state, const torch::Tensor& candidates) {
   const auto form = *factors();
-  const auto rows = form.items.index({candidates});                                   // [B, C, D]
+  const auto rows = form.items.index({candidates});                                     // [B, C, D]
   const auto products = torch::matmul(rows, state.tensors[0].unsqueeze(2)).squeeze(2);  // [B, C]
   return form.item_bias.defined() ? products + form.item_bias.index({candidates}) : products;
 }

@@ -18,10 +18,11 @@ namespace reckon {
 /// those of random_walks.h, the loss that of skip_gram.h).
 ///
 /// A node v and each node c at most `window` places from it on a walk are a pair, `negatives` nodes are
-/// drawn beside it by q = degree^0.75. With vectors x and contexts y, what minimises the loss has
-/// <x_v, y_c> = log(p(c | v) / (negatives q(c))) (Levy, Goldberg, NIPS 2014), so that
+/// drawn beside it by q ~ degree^0.75, of which c itself is left out. With vectors x and contexts y, what
+/// minimises the loss has <x_v, y_c> = log(p / (1 - p)) - log(negatives q(c)), p = p(c | v) being the share
+/// of c among what v meets (Levy, Goldberg, NIPS 2014, where nothing is left out), so that
 ///
-///   score: meeting   <x_u, y_i> + log(negatives q(i)), the logarithm of p(i | u)
+///   score: meeting   <x_u, y_i> + log(negatives q(i)), the logarithm of the odds of meeting i
 ///   score: vectors   <x_u, x_i>
 ///
 /// An epoch takes walks_per_node walks from each node, drawn anew; the learning rate falls linearly with

@@ -132,10 +132,10 @@ std::vector<Case> every_model() {
   }
   for (const auto& name : catalog().preset_names()) {
     static const std::set<std::string> fitted = {
-        "popularity",    "random",    "baseline_only", "svd",         "svd_pp",
-        "nmf",           "slope_one", "knn_ratings",   "knn_centred", "knn_baseline",
-        "co_clustering", "ials",      "item_knn",      "user_knn",    "ease",
-        "edlae",         "pure_svd",  "gf_cf",         "slim"};
+        "popularity", "random",      "baseline_only", "svd",          "svd_pp",        "nmf",
+        "slope_one",  "knn_ratings", "knn_centred",   "knn_baseline", "co_clustering", "ials",
+        "item_knn",   "user_knn",    "ease",          "edlae",        "pure_svd",      "gf_cf",
+        "slim",       "deepwalk",    "node2vec",      "metapath2vec"};
     if (fitted.contains(name))
       cases.push_back({"preset_" + name, "{preset: " + name + "}", kClosedForm});
     else if (name == "mult_vae" || name == "mult_dae")
