@@ -70,8 +70,9 @@ int export_run(const ExportFlags& options, const Catalog& catalog) {
   inputs.users = &run.dataset.users();
   inputs.item_columns = &run.dataset.item_columns();
   inputs.item_counts = item_counts(run.train);
-  inputs.user_offsets = run.dataset.interactions().user_offsets;
-  inputs.user_items = run.dataset.interactions().items;
+  const auto seen = run.dataset.seen();
+  inputs.user_offsets = seen.user_offsets;
+  inputs.user_items = seen.items;
   inputs.config_yaml = emit_yaml(Codec<Experiment>::emit(run.experiment, &catalog));
   inputs.fingerprint = run.dataset.fingerprint();
   std::optional<EvaluationResult> eager;

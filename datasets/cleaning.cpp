@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <tuple>
+#include <unordered_set>
 
 namespace reckon {
 namespace {
@@ -44,6 +45,50 @@ int64_t remove_other_items(const Rows& rows, const std::unordered_set<std::strin
     ++removed;
   }
   return removed;
+}
+
+namespace {
+
+// Keeps the given rows of a column, in their order, and then the same once more.
+template <class T>
+void take_twice(std::vector<T>& column, const std::vector<size_t>& kept) {
+  if (column.empty()) return;
+  for (size_t i = 0; i < kept.size(); ++i) column[i] = column[kept[i]];
+  column.resize(kept.size());
+  column.reserve(2 * kept.size());
+  for (size_t i = 0; i < kept.size(); ++i) column.push_back(column[i]);
+}
+
+}  // namespace
+
+std::vector<CleaningStep> pair_up(Rows& rows) {
+  std::vector<int32_t> user_of;  // by the id among items
+  for (int64_t id = 0; id < rows.items.size(); ++id)
+    user_of.push_back(static_cast<int32_t>(rows.users.add(rows.items.raw(id))));
+  for (auto& item : rows.item) item = user_of[static_cast<size_t>(item)];
+  rows.items = rows.users;
+  std::vector<size_t> kept;
+  std::unordered_set<uint64_t> pairs;
+  int64_t num_loops = 0, num_repeated = 0;
+  for (size_t row = 0; row < rows.size(); ++row) {
+    const auto [low, high] = std::minmax({rows.user[row], rows.item[row]});
+    const auto pair = (static_cast<uint64_t>(low) << 32) | static_cast<uint64_t>(high);
+    if (low == high)
+      ++num_loops;
+    else if (!pairs.insert(pair).second)
+      ++num_repeated;
+    else
+      kept.push_back(row);
+  }
+  for (auto* ids : {&rows.user, &rows.item}) take_twice(*ids, kept);
+  for (size_t row = 0; row < kept.size(); ++row)
+    std::swap(rows.user[kept.size() + row], rows.item[kept.size() + row]);
+  take_twice(rows.label, kept);
+  take_twice(rows.time, kept);
+  take_twice(rows.weight, kept);
+  take_twice(rows.event, kept);
+  take_twice(rows.origin, kept);
+  return {{"of one with itself", num_loops, ""}, {"given before, either way", num_repeated, ""}};
 }
 
 RowOrder order_rows(const Rows& rows, const std::vector<uint8_t>& is_kept) {

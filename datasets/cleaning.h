@@ -20,6 +20,11 @@ struct RowOrder {
 int64_t remove_other_items(const Rows& rows, const std::unordered_set<std::string>& items,
                            std::vector<uint8_t>& is_kept);
 
+/// Makes of pairs of users what recommends them to each other: ids of both columns become the same, and
+/// row r + n is row r the other way round, n being how many are left. Pairs of one with itself go, and
+/// those that stood there before in either direction; both are counted.
+std::vector<CleaningStep> pair_up(Rows& rows);
+
 /// Orders the rows that `is_kept` flags.
 RowOrder order_rows(const Rows& rows, const std::vector<uint8_t>& is_kept);
 

@@ -108,6 +108,26 @@ void describe_graph_files(Schema<DataOptions>& s) {
               });
 }
 
+// What divides or counts users and items apart is not for data in which they are the same.
+void describe_mutual(Schema<DataOptions>& s) {
+  s.invariant(
+      "split",
+      "must divide all pairs of 'mutual' data together: with 'scope: global', by 'time', by "
+      "'files' or not at all",
+      [](const DataOptions& o) {
+        return !o.mutual || (o.split && !o.split.build()->divides_each_user());
+      });
+  s.invariant("cleaning",
+              "'counts' and 'k_core' of 'mutual' data must be alike for users and items",
+              [](const DataOptions& o) {
+                const auto& counts = o.cleaning.counts;
+                const auto& core = o.cleaning.k_core;
+                return !o.mutual || (counts.users == counts.items && core.users == core.items);
+              });
+  s.invariant("mutual", "excludes 'graph' and 'whole_catalogue', where users and items differ",
+              [](const DataOptions& o) { return !o.mutual || (!o.graph && !o.whole_catalogue); });
+}
+
 }  // namespace
 
 void Codec<FileList>::read(const Cursor& at, FileList& list) {
@@ -351,6 +371,11 @@ void DataOptions::describe(Schema<DataOptions>& s) {
       .doc(
           "Folder of prepared data, as `reckon prepare` names it, whose users and items keep their "
           "numbers; new ones come behind them. So a model of that data goes on with this.");
+  s.field("mutual", &DataOptions::mutual)
+      .doc(
+          "Whether interactions are pairs of users, who are recommended to each other: ids of both "
+          "columns are the same, a pair counts both ways and is held out both ways, and nobody is "
+          "recommended to themselves.");
   s.field("whole_catalogue", &DataOptions::whole_catalogue)
       .doc(
           "Whether items of data.files.items that nobody has chosen are items too. A model with "
@@ -380,6 +405,7 @@ void DataOptions::describe(Schema<DataOptions>& s) {
                        !o.split.build()->draws_validation();
               });
   describe_graph_files(s);
+  describe_mutual(s);
 }
 
 std::string DataOptions::resolve(const std::string& path) const {

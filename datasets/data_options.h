@@ -44,6 +44,7 @@ struct CountRange {
   std::optional<int64_t> at_most;
 
   bool holds(int64_t count) const { return count >= at_least && (!at_most || count <= *at_most); }
+  bool operator==(const CountRange&) const = default;
   static void describe(Schema<CountRange>& schema);
 };
 
@@ -126,6 +127,7 @@ struct DataOptions {
   Component<Splitter> split;
   std::optional<GraphOptions> graph;
   std::string ids_from;
+  bool mutual = false;
   bool whole_catalogue = false;
   std::string cache = ".reckon/cache";
 

@@ -23,6 +23,7 @@ Interactions Dataset::part(Split split) const {
   out.num_users = num_users;
   out.num_items = interactions_.num_items;
   out.time_scale = interactions_.time_scale;
+  out.mutual = interactions_.mutual;
   if (num_rows == 0) {
     out.user_offsets = torch::zeros({num_users + 1}, torch::kLong);  // [U + 1]
     out.items = torch::empty({0}, torch::kInt);                      // [0]
@@ -73,6 +74,23 @@ std::string Dataset::measured_fingerprint() const {
   return to_hex(high) + to_hex(low);
 }
 
+Interactions Dataset::seen() const {
+  if (!interactions_.mutual) return interactions_;
+  Interactions out;
+  out.num_users = interactions_.num_users;
+  out.num_items = interactions_.num_items;
+  out.mutual = true;
+  const auto users = torch::arange(out.num_users);                                   // [U]
+  out.user_offsets = interactions_.user_offsets + torch::arange(out.num_users + 1);  // [U + 1]
+  const auto owners = interactions_.user_offsets.diff();                             // [U]
+  const auto all = torch::cat({users, users.repeat_interleave(owners)});             // [U + E]
+  const auto items = torch::cat({users.to(torch::kInt), interactions_.items});       // [U + E]
+  // Stable, so that each user is in front and the others keep their order.
+  const auto order = std::get<1>(all.sort(/*stable=*/true, 0, /*descending=*/false));  // [U + E]
+  out.items = items.index_select(0, order);                                            // [U + E]
+  return out;
+}
+
 EvaluationData Dataset::evaluation(Split split) const {
   TORCH_CHECK(split != Split::kTrain, "evaluation: the training split has no held-out items");
   EvaluationData out;
@@ -91,6 +109,7 @@ EvaluationData Dataset::evaluation(Split split) const {
       const auto begin = offsets[user], end = offsets[user + 1];
       if (std::find(splits + begin, splits + end, wanted) == splits + end) continue;
       const auto first_target = static_cast<ptrdiff_t>(targets.size());
+      if (interactions_.mutual) history.push_back(static_cast<int32_t>(user));
       for (auto row = begin; row < end; ++row) {
         if (splits[row] < wanted) history.push_back(items[row]);
         if (splits[row] != wanted) continue;

@@ -43,8 +43,12 @@ class Dataset {
   /// The interactions of one split alone.
   Interactions part(Split split) const;
 
+  /// What is not to be recommended to each user again: all interactions, users and items alone; of mutual
+  /// data each user in front of them.
+  Interactions seen() const;
+
   /// Users with at least one item in `split`. The history of kTest holds training and validation
-  /// items, that of kValidation the training items only.
+  /// items, that of kValidation the training items only; of mutual data it begins with the user.
   EvaluationData evaluation(Split split) const;
 
   const std::vector<TableColumn>& item_columns() const { return item_columns_; }

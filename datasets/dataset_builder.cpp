@@ -55,6 +55,8 @@ Dataset DatasetBuilder::build(DatasetParts parts) {
   check_table(parts.item_columns, data.num_items, "item");
   check_table(parts.user_columns, data.num_users, "user");
 
+  TORCH_CHECK(!data.mutual || parts.users.to_vector() == parts.items.to_vector(),
+              "dataset: users and items of mutual data must be the same");
   if (parts.graph) check_graph(*parts.graph, data.num_users, data.num_items);
 
   Dataset dataset;

@@ -167,6 +167,7 @@ void write_dataset(const std::string& path, const Dataset& dataset) {
                        {"users", dataset.num_users()},
                        {"items", dataset.num_items()},
                        {"time_scale", dataset.interactions().time_scale},
+                       {"mutual", dataset.interactions().mutual},
                        {"graph", json_of(dataset.graph())},
                        {"fingerprint", dataset.fingerprint()}};
     writer.add("head", head.dump());
@@ -229,6 +230,7 @@ Dataset read_dataset(const std::string& path) {
     data.num_users = parts.users.size();
     data.num_items = parts.items.size();
     data.time_scale = head.at("time_scale").get<int64_t>();
+    data.mutual = head.value("mutual", false);
     data.user_offsets = tensor_of(reader, "interactions.user_offsets", torch::kLong);
     data.items = tensor_of(reader, "interactions.items", torch::kInt);
     data.labels = tensor_of(reader, "interactions.labels", torch::kFloat);

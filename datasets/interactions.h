@@ -16,7 +16,9 @@ enum class Split : uint8_t { kTrain = 0, kValidation = 1, kTest = 2 };
 struct Interactions {
   int64_t num_users = 0;
   int64_t num_items = 0;
-  int64_t time_scale = 1;      ///< 1 where all times are whole, else 10^3, 10^6 or 10^9.
+  int64_t time_scale = 1;  ///< 1 where all times are whole, else 10^3, 10^6 or 10^9.
+  /// Users and items are the same: dense ids are shared, and (u, v) stands here where (v, u) does.
+  bool mutual = false;
   torch::Tensor user_offsets;  // [U + 1] int64
   torch::Tensor items;         // [E] int32, dense item ids
   torch::Tensor labels;        // [E] float32, the ratings; implicit data has none

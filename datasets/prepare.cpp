@@ -115,6 +115,36 @@ torch::Tensor gathered_tensor(const std::vector<T>& values, const std::vector<in
   return tensor;
 }
 
+std::vector<uint8_t> splits_of_rows(const DataOptions& options, const Splitter& splitter,
+                                    const Rows& rows, const RowOrder& order) {
+  const bool has_held_out_files = !options.files.validation.empty() || !options.files.test.empty();
+  const auto times = gathered(rows.time, order.rows);
+  const auto origins = has_held_out_files ? gathered(rows.origin, order.rows)
+                                          : std::vector<uint8_t>(order.rows.size(), 0);
+  return splitter.assign({.user_offsets = order.user_offsets,
+                          .times = times,
+                          .origins = origins,
+                          .time_scale = rows.time_scale});
+}
+
+// The same of rows that pair_up() made: each pair is divided once, and both its rows go together, so that
+// nothing in training tells what is held out.
+std::vector<uint8_t> splits_of_pairs(const DataOptions& options, const Splitter& splitter,
+                                     const Rows& rows, const RowOrder& order,
+                                     std::vector<uint8_t> is_kept) {
+  const size_t num_pairs = rows.size() / 2;
+  std::fill(is_kept.begin() + static_cast<ptrdiff_t>(num_pairs), is_kept.end(), uint8_t{0});
+  const auto one_way = order_rows(rows, is_kept);
+  const auto parts = splits_of_rows(options, splitter, rows, one_way);
+  std::vector<uint8_t> of_pair(num_pairs);
+  for (size_t i = 0; i < parts.size(); ++i)
+    of_pair[static_cast<size_t>(one_way.rows[i])] = parts[i];
+  std::vector<uint8_t> splits;
+  splits.reserve(order.rows.size());
+  for (const auto row : order.rows) splits.push_back(of_pair[static_cast<size_t>(row) % num_pairs]);
+  return splits;
+}
+
 /// Dense ids of what is left, in order of first appearance in the files; behind those that stood
 /// before, if any.
 struct Numbering {
@@ -157,8 +187,14 @@ Dataset build_dataset(const DataOptions& options, const std::string& fingerprint
   PreparationFacts facts;
   facts.num_read = read.num_read;
   facts.steps = std::move(read.steps);
+  if (options.mutual)
+    for (auto& step : pair_up(rows)) facts.steps.push_back(std::move(step));
   std::vector<uint8_t> is_kept(rows.size(), 1);
 
+  // The files hold pairs, and of each there are two rows.
+  const auto of_files = [&options](int64_t num_rows) {
+    return options.mutual ? num_rows / 2 : num_rows;
+  };
   const auto& cleaning = options.cleaning;
   if (cleaning.linked_items)
     facts.steps.push_back(
@@ -166,38 +202,38 @@ Dataset build_dataset(const DataOptions& options, const std::string& fingerprint
   auto order = order_rows(rows, is_kept);
   if (cleaning.duplicates != CleaningOptions::Duplicates::kKeepAll)
     facts.steps.push_back(
-        {"duplicates", remove_duplicates(rows, order, cleaning.duplicates, is_kept), ""});
+        {"duplicates", of_files(remove_duplicates(rows, order, cleaning.duplicates, is_kept)), ""});
   const auto is_open = [](const CountRange& range) {
     return range.at_least == 0 && !range.at_most;
   };
   if (!is_open(cleaning.counts.users) || !is_open(cleaning.counts.items))
-    facts.steps.push_back({"counts", remove_by_counts(rows, cleaning.counts, is_kept), ""});
+    facts.steps.push_back(
+        {"counts", of_files(remove_by_counts(rows, cleaning.counts, is_kept)), ""});
   if (cleaning.k_core.users > 1 || cleaning.k_core.items > 1) {
     int64_t rounds = 0;
     const auto removed = remove_outside_core(rows, cleaning.k_core, is_kept, rounds);
-    facts.steps.push_back({"k-core", removed, "after " + std::to_string(rounds) + " rounds"});
+    facts.steps.push_back(
+        {"k-core", of_files(removed), "after " + std::to_string(rounds) + " rounds"});
   }
   drop_rows(order, is_kept);
 
   const auto times = gathered(rows.time, order.rows);
-  const bool has_held_out_files = !options.files.validation.empty() || !options.files.test.empty();
-  const auto origins = has_held_out_files ? gathered(rows.origin, order.rows)
-                                          : std::vector<uint8_t>(order.rows.size(), 0);
   const auto splitter =
       options.split ? options.split.build()
                     : std::make_shared<LeaveOneOut>(LeaveOneOut::Options(), Splitter::Deps());
-  auto splits = splitter->assign({.user_offsets = order.user_offsets,
-                                  .times = times,
-                                  .origins = origins,
-                                  .time_scale = rows.time_scale});
+  const auto splits = options.mutual ? splits_of_pairs(options, *splitter, rows, order, is_kept)
+                                     : splits_of_rows(options, *splitter, rows, order);
   facts.notes = order_notes(options, *splitter, rows.has_times());
+  if (options.mutual)
+    facts.notes.push_back("each pair of users counts both ways, as two interactions");
   int64_t num_left_out = 0;
   for (size_t i = 0; i < splits.size(); ++i) {
     if (splits[i] != Splitter::kLeftOut) continue;
     is_kept[static_cast<size_t>(order.rows[i])] = 0;
     ++num_left_out;
   }
-  if (num_left_out > 0) facts.steps.push_back({"left out by the split", num_left_out, ""});
+  if (num_left_out > 0)
+    facts.steps.push_back({"left out by the split", of_files(num_left_out), ""});
   if (num_left_out == static_cast<int64_t>(splits.size())) {
     std::string steps;
     for (const auto& step : facts.steps)
@@ -209,7 +245,10 @@ Dataset build_dataset(const DataOptions& options, const std::string& fingerprint
   const auto before =
       options.ids_from.empty() ? DatasetIds() : read_dataset_ids(prepared_file(options.ids_from));
   const Numbering users(rows.users, rows.user, is_kept, before.users);
-  Numbering items(rows.items, rows.item, is_kept, before.items);
+  if (options.mutual && before.items.to_vector() != before.users.to_vector())
+    throw DataError(options.ids_from, 0,
+                    "numbers users and items apart, and in mutual data they are the same");
+  auto items = options.mutual ? users : Numbering(rows.items, rows.item, is_kept, before.items);
   if (options.whole_catalogue)
     for (const auto& raw : read_table_ids(options, TableRole::kItems)) items.add_without_rows(raw);
   DatasetParts parts;
@@ -217,6 +256,7 @@ Dataset build_dataset(const DataOptions& options, const std::string& fingerprint
   data.num_users = users.ids.size();
   data.num_items = items.ids.size();
   data.time_scale = rows.time_scale;
+  data.mutual = options.mutual;
   data.user_offsets = torch::empty({data.num_users + 1}, torch::kLong);  // [U + 1]
   std::vector<int32_t> final_rows;
   std::vector<uint8_t> final_splits;
@@ -271,6 +311,7 @@ Dataset build_dataset(const DataOptions& options, const std::string& fingerprint
 // Options that came later: where they are off, the data is what it was without them.
 void erase_later_options(const DataOptions& options, ConfigNode& tree) {
   if (!options.whole_catalogue) tree.erase("whole_catalogue");
+  if (!options.mutual) tree.erase("mutual");
   if (!options.cleaning.linked_items)
     if (auto* cleaning = tree.find("cleaning")) cleaning->erase("linked_items");
   auto* graph = tree.find("graph");

@@ -47,6 +47,9 @@ class Splitter {
   /// Whether a user's last interactions are held out, by their times or else by their order.
   virtual bool divides_by_order() const { return false; }
 
+  /// Whether each user's interactions are divided by themselves, and not those of all together.
+  virtual bool divides_each_user() const { return false; }
+
   /// Whether times are compared with dates, so that their unit must be known.
   virtual bool compares_dates() const { return false; }
 
@@ -75,6 +78,7 @@ class LeaveOneOut : public Splitter {
   LeaveOneOut(const Options& options, const Deps&) : options_(options) {}
   std::vector<uint8_t> assign(const Input& input) const override;
   bool divides_by_order() const override { return true; }
+  bool divides_each_user() const override { return true; }
   bool needs_times() const override { return options_.global_time; }
 
  private:
@@ -101,6 +105,7 @@ class RatioSplit : public Splitter {
   RatioSplit(const Options& options, const Deps&) : options_(options) {}
   std::vector<uint8_t> assign(const Input& input) const override;
   bool divides_by_order() const override { return options_.order == Options::Order::kTemporal; }
+  bool divides_each_user() const override { return options_.scope == Options::Scope::kUser; }
   bool needs_times() const override;
 
  private:
@@ -159,6 +164,7 @@ class FilesSplit : public Splitter {
   bool takes_files() const override { return true; }
   bool needs_times() const override { return options_.global_time; }
   bool draws_validation() const override { return options_.validation > 0; }
+  bool divides_each_user() const override { return draws_validation(); }
 
  private:
   Options options_;
@@ -190,6 +196,7 @@ class KFoldSplit : public Splitter {
   /// Throws   DataError when no fold is chosen.
   std::vector<uint8_t> assign(const Input& input) const override;
   int64_t num_folds() const override;
+  bool divides_each_user() const override { return options_.scope == Options::Scope::kUser; }
 
  private:
   Options options_;

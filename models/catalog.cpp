@@ -17,6 +17,7 @@
 #include "models/kgin_propagation.h"
 #include "models/knn_ratings.h"
 #include "models/light_gcn_propagation.h"
+#include "models/link_similarity.h"
 #include "models/mhcn_propagation.h"
 #include "models/ngcf_propagation.h"
 #include "models/nmf.h"
@@ -59,6 +60,7 @@ void add_models(Catalog& catalog) {
   catalog.add<GfCf>("gf_cf", "Low-pass filters over the graph of users and items.");
   catalog.add<PureSvd>("pure_svd", "Singular vectors of users by items.");
   catalog.add<Slim>("slim", "Each item as a sparse sum of others, by coordinate descent.");
+  catalog.add<LinkSimilarity>("link_similarity", "Who knows whom in common: friends of friends.");
   catalog.add<UserKnn>("user_knn",
                        "What those chose who chose the same: user-based neighborhoods.");
   catalog.add<Popularity>("popularity", "What most interactions in training chose.");

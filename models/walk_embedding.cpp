@@ -47,10 +47,20 @@ NodeRange nodes_of(const Graph& graph, const std::string& type) {
                     suggest(type, names));
 }
 
-// What the data declares, else users and items; without relations while only sizes are known.
+bool has_shared_nodes(const Model::Deps& deps) {
+  return deps.graph == nullptr && deps.train != nullptr && deps.train->mutual;
+}
+
+// What the data declares, else users and items, which are one node each where they are the same; without
+// relations while only sizes are known.
 Graph graph_around(const Model::Deps& deps) {
   if (deps.graph != nullptr) return *deps.graph;
-  if (deps.train != nullptr) return interaction_graph(*deps.train);
+  if (deps.train != nullptr) {
+    auto graph = interaction_graph(*deps.train);
+    // The other way round stands in it too, as every pair does.
+    if (has_shared_nodes(deps)) graph.relations[0].targets = graph.relations[0].sources;
+    return graph;
+  }
   return {.node_types = {{"user", {0, deps.num_users}}, {"item", {deps.num_users, deps.num_items}}},
           .relations = {}};
 }
@@ -129,7 +139,10 @@ struct WalkEmbedding::Examples {
 };
 
 WalkEmbedding::WalkEmbedding(const Options& options, const Deps& deps)
-    : options_(options), num_users_(deps.num_users), num_items_(deps.num_items) {
+    : options_(options),
+      num_users_(deps.num_users),
+      num_items_(deps.num_items),
+      first_item_(has_shared_nodes(deps) ? 0 : deps.num_users) {
   const auto graph = graph_around(deps);
   RandomWalks::Options of_walks{.length = options.walk_length,
                                 .return_parameter = options.return_parameter,
@@ -165,7 +178,7 @@ void WalkEmbedding::begin(uint64_t seed) {
   // What no walk comes by stays where nothing is.
   vectors_.mul_(noise_.gt(0).unsqueeze(1));
   contexts_.zero_();
-  const auto of_items = noise_.narrow(0, num_users_, num_items_);  // [I]
+  const auto of_items = noise_.narrow(0, first_item_, num_items_);  // [I]
   item_bias_.copy_(torch::where(
       of_items.gt(0), (of_items * static_cast<double>(options_.negatives)).log(), kNever));
 }

@@ -30,6 +30,8 @@ namespace reckon {
 /// seed alone; `lock_free` learns from several at once (Niu et al., NIPS 2011), and they differ in their
 /// last digits from run to run.
 ///
+/// In mutual data a user and the item that is the same are one node.
+///
 /// Who has no vector is served by the mean of the vectors of the history's items.
 class WalkEmbedding : public Model, public Fittable {
  public:
@@ -78,7 +80,7 @@ class WalkEmbedding : public Model, public Fittable {
 
   bool scores_meeting() const { return options_.score == Score::kMeeting; }
   torch::Tensor rows_of_items(const torch::Tensor& table) const {
-    return table.narrow(0, num_users_, num_items_);  // [I, D]
+    return table.narrow(0, first_item_, num_items_);  // [I, D]
   }
   void begin(uint64_t seed);
   void draw(int32_t start, const RandomKey& key, Examples& examples) const;
@@ -87,6 +89,7 @@ class WalkEmbedding : public Model, public Fittable {
   Options options_;
   int64_t num_users_;
   int64_t num_items_;
+  int64_t first_item_;       // among the nodes; those of mutual data are the users
   torch::Tensor vectors_;    // [N, D], of users, items and all other nodes
   torch::Tensor contexts_;   // [N, D]
   torch::Tensor item_bias_;  // [I], log(negatives q)

@@ -77,6 +77,8 @@ std::string along(const std::string& propagation, const std::string& objectives)
 }
 
 const std::string kClosedForm = "{type: fit}";
+// Of what recommends users to users: the same rows, both ways.
+const std::string kOfPairs = "{type: ratio, scope: global, validation: 0.15, test: 0.15}";
 constexpr auto kLockFree = "{type: lock_free, epochs: 4, deterministic: true}";
 
 // A model around one component of each kind, and every preset, all tiny.
@@ -136,7 +138,9 @@ std::vector<Case> every_model() {
         "slope_one",  "knn_ratings", "knn_centred",   "knn_baseline", "co_clustering", "ials",
         "item_knn",   "user_knn",    "ease",          "edlae",        "pure_svd",      "gf_cf",
         "slim",       "deepwalk",    "node2vec",      "metapath2vec"};
-    if (fitted.contains(name))
+    if (name == "common_neighbours" || name == "adamic_adar" || name == "katz")
+      cases.push_back({"preset_" + name, "{preset: " + name + "}", kClosedForm, kOfPairs});
+    else if (fitted.contains(name))
       cases.push_back({"preset_" + name, "{preset: " + name + "}", kClosedForm});
     else if (name == "mult_vae" || name == "mult_dae")
       cases.push_back({"preset_" + name, "{preset: " + name + ", hidden_units: [16], latent: 8}"});
@@ -395,8 +399,8 @@ class Contract : public ::testing::TestWithParam<Case> {
                         : of_friends
                             ? "{interactions: {path: all.tsv}, friends: {path: friends.tsv}}"
                             : "{interactions: {path: all.tsv}}") +
-                       graph + "\n  split: " + c.split + "\nmodel: " + c.model +
-                       "\ntraining: " + c.training + "\n",
+                       graph + (c.split == kOfPairs ? "\n  mutual: true" : "") + "\n  split: " +
+                       c.split + "\nmodel: " + c.model + "\ntraining: " + c.training + "\n",
                    "contract.yaml"),
         overrides, catalog());
     experiment_ = read_experiment(tree, catalog());
@@ -543,12 +547,17 @@ TEST_P(EveryModel, SavedAndLoadedItRanksTheSame) {
 
 // Whose scores are sums; the parts are compared with formulas in tests/models.
 const std::set<std::string>& cases_that_explain() {
-  static const std::set<std::string> cases = {
-      "encoder_mean_pooling", "encoder_set_pooling", "propagation_lightgcn", "propagation_appnp",
-      "propagation_diffnet",  "preset_diffnet",      "preset_lightgcn",      "preset_sgl",
-      "preset_simgcl",        "preset_simplex",      "preset_lightgcl",      "preset_item_knn",
-      "preset_user_knn",      "preset_ease",         "preset_edlae",         "preset_slim",
-      "preset_gf_cf",         "preset_pure_svd",     "sampled_lightgcn"};
+  static const std::set<std::string> cases = {"encoder_mean_pooling", "encoder_set_pooling",
+                                              "propagation_lightgcn", "propagation_appnp",
+                                              "propagation_diffnet",  "preset_diffnet",
+                                              "preset_lightgcn",      "preset_sgl",
+                                              "preset_simgcl",        "preset_simplex",
+                                              "preset_lightgcl",      "preset_item_knn",
+                                              "preset_user_knn",      "preset_ease",
+                                              "preset_edlae",         "preset_slim",
+                                              "preset_gf_cf",         "preset_pure_svd",
+                                              "sampled_lightgcn",     "preset_katz",
+                                              "preset_adamic_adar",   "preset_common_neighbours"};
   return cases;
 }
 

@@ -195,6 +195,28 @@ TEST(WalkEmbedding, WhatNoWalkComesByIsRankedBehindAllElse) {
   EXPECT_EQ((*model->item_vectors())[kItems - 1].abs().sum().item<double>(), 0.0);
 }
 
+TEST(WalkEmbedding, OfMutualDataUsersAndItemsAreTheSameNodes) {
+  // A ring of eight: friends of friends are two steps apart.
+  Interactions train;
+  train.num_users = train.num_items = 8;
+  train.mutual = true;
+  train.user_offsets = torch::arange(0, 18, 2);
+  const auto users = torch::arange(8);
+  train.items = torch::stack({(users + 7).remainder(8), (users + 1).remainder(8)}, 1)
+                    .flatten()
+                    .to(torch::kInt);
+  WalkEmbedding model(
+      {.dim = 8, .walks_per_node = 20, .walk_length = 10, .window = 2, .epochs = 30},
+      {.num_users = 8, .num_items = 8, .train = &train});
+  fit(model, train);
+  EXPECT_TRUE(torch::equal(*model.user_vectors(), *model.item_vectors()));
+  const auto state = model.encode(request(users, torch::full({8, 1}, kPaddingId, torch::kLong)));
+  const auto scores = model.score(state, users.unsqueeze(0).expand({8, 8}));  // [U, U]
+  for (int64_t user = 0; user < 8; ++user)
+    EXPECT_GT(scores[user][(user + 2) % 8].item<float>(),
+              scores[user][(user + 4) % 8].item<float>());
+}
+
 // The graph of the interactions, and two genres that tell odd items from even ones.
 Graph with_genres(const Interactions& train) {
   auto graph = interaction_graph(train);
