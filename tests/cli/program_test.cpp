@@ -109,9 +109,13 @@ INSTANTIATE_TEST_SUITE_P(Ml100k, EveryConfig, ::testing::ValuesIn(models_of_ml_1
                          [](const auto& info) { return info.param; });
 
 TEST_F(Program, KnowsAConfigOfMl100kForEveryModelThatHasConfigs) {
+  // What recommends users to users has no films to recommend.
+  const std::set<std::string> of_pairs = {"common_neighbours", "adamic_adar", "katz"};
   std::vector<std::string> folders;
   for (const auto& folder : fs::directory_iterator(kConfigs))
-    if (folder.is_directory()) folders.push_back(folder.path().filename().string());
+    if (const auto name = folder.path().filename().string();
+        folder.is_directory() && !of_pairs.contains(name))
+      folders.push_back(name);
   EXPECT_THAT(models_of_ml_100k(), ::testing::UnorderedElementsAreArray(folders));
 }
 
