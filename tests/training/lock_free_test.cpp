@@ -106,6 +106,25 @@ TEST(LockFree, DrawsNoItemThatTheUserHas) {
   EXPECT_NEAR(moved.sum().item<double>(), 0.0, 1e-6);
 }
 
+TEST(LockFree, DrawsWhatTheUserHasNotAlikeHoweverOftenSheHadTheRest) {
+  // Items 1 and 4 of six, in any order and more than once: each of the other four is drawn a quarter of
+  // the time.
+  std::vector<int64_t> items;
+  for (int64_t i = 0; i < 2000; ++i) items.push_back(i % 3 == 0 ? 1 : 4);
+  const auto dataset = dataset_of({0, static_cast<int64_t>(items.size())}, items, 6);
+  const auto model = make(
+      "{family: retrieval, dim: 1, user: {id: {}}, scorer: {type: dot, item_bias: true}, "
+      "objectives: [{type: bpr}]}",
+      1, 6);
+  const auto bias = model->factors()->item_bias.detach().clone();  // [6]
+  run(*model, dataset, {.epochs = 2, .lr = 1e-5, .deterministic = true});
+  const auto moved = model->factors()->item_bias.detach() - bias;  // [6]
+  // 1,000 draws of each, give or take 27, and a step of half the rate.
+  for (const int64_t item : {0, 2, 3, 5})
+    EXPECT_NEAR(moved[item].item<double>(), -5e-3, 7e-4) << item;
+  for (const int64_t item : {1, 4}) EXPECT_GT(moved[item].item<double>(), 0.0) << item;
+}
+
 TEST(LockFree, WithOneThreadTheSeedDecidesEverything) {
   const auto dataset = tiny_dataset(kUsers, kItems);
   const LockFree::Options options{.epochs = 5, .deterministic = true};
