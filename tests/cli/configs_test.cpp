@@ -112,8 +112,8 @@ const std::map<std::string, std::string> kRequired = {
     {"split time", "{test_from: 10}"},
     {"model recvae", "{alternate: {}}"},
     {"model gc_mc",
-     "{item: {features: {columns: [{column: genre}]}}, user: {features: {columns: [{column: "
-     "age}]}}}"},
+     "{item: {features: {columns: [{column: genre, type: categories}]}}, "
+     "user: {features: {columns: [{column: age, type: category}]}}}"},
     {"edges attribute", "{column: genre}"},
 };
 

@@ -260,7 +260,7 @@ const std::map<std::string, double>& losses_learnt_by_heart() {
       {"propagation_hgt", 0.01},
       // Neighbours are drawn anew at each step.
       {"sampled_lightgcn", 0.2},
-      {"sampled_graphsage", 0.5},
+      {"sampled_graphsage", 0.3},
       {"propagation_diffnet", 0.01},
       {"propagation_mhcn", 0.01},
       {"objective_graph_contrastive_of_edge_dropout", 1.0},
@@ -307,7 +307,7 @@ const std::map<std::string, double>& losses_learnt_by_heart() {
       {"preset_ngcf", 0.001},
       {"preset_sgl", 0.06},
       {"preset_simgcl", 1.35},
-      {"preset_lightgcl", 0.4},
+      {"preset_lightgcl", 0.25},
       {"preset_diffnet", 0.05},
       {"preset_mhcn", 0.1},
       // One draw for all of a step: targets are among the negatives of others, who weigh 300.

@@ -131,7 +131,7 @@ const char* const kEvery[] = {"{type: lightgcn, layers: 3}",
                               "{type: r_gcn, dropout: 0.0}",
                               "{type: hgt, num_heads: 2, dropout: 0.0}",
                               "{type: lightgcn, layers: 2, fanouts: [2, 1]}",
-                              "{type: graphsage, layers: 2, fanouts: [1, 2]}",
+                              "{type: graphsage, layers: 2, combine: mean, fanouts: [1, 2]}",
                               "{type: gat, num_heads: 2, dropout: 0.0, attention_dropout: 0.0, "
                               "fanouts: [2, 2]}",
                               "{type: diffnet, layers: 2}",
