@@ -66,6 +66,11 @@ std::string format_percent(double share, int digits) {
 
 std::string format_fixed(double value, int digits) { return fmt::format("{:.{}f}", value, digits); }
 
+int digits_of_column(double largest) {
+  if (!(largest > 0.0) || largest >= 0.01 || !std::isfinite(largest)) return 4;
+  return static_cast<int>(std::ceil(-std::log10(largest))) + 3;
+}
+
 std::string format_significant(double value, int digits) {
   return fmt::format("{:.{}g}", value, digits);
 }

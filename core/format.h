@@ -21,6 +21,10 @@ std::string format_percent(double share, int digits = 1);
 /// A fixed number of digits behind the point: format_fixed(0.53214, 4) is "0.5321".
 std::string format_fixed(double value, int digits);
 
+/// Digits behind the point that tell numbers of a column apart whose largest magnitude is given: four, and
+/// more where that is below .01.
+int digits_of_column(double largest);
+
 /// The shortest text with at most `digits` significant digits: "0.0531", "1e-05", "12".
 std::string format_significant(double value, int digits = 4);
 

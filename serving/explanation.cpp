@@ -1,5 +1,6 @@
 #include "serving/explanation.h"
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "core/format.h"
@@ -28,7 +29,8 @@ std::string name_of(const ItemExplanation& explanation) {
 
 std::string to_table(const ItemExplanation& explanation) {
   using Align = TextTable::Align;
-  const auto number = [](double value) { return format_fixed(value, 4); };
+  const int digits = digits_of_column(std::fabs(explanation.score));
+  const auto number = [digits](double value) { return format_fixed(value, digits); };
   const auto name = name_of(explanation);
   if (explanation.unknown_item) return "nothing is known of item " + explanation.item + "\n";
   if (!explanation.fallback.empty())

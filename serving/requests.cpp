@@ -1,6 +1,7 @@
 #include "serving/requests.h"
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <stdexcept>
@@ -240,11 +241,14 @@ std::string to_table(const Recommendation& recommendation) {
   head.emplace_back("score");
   align.push_back(Align::kRight);
   TextTable table(head, align);
+  double largest = 0.0;
+  for (const auto& item : recommendation.items) largest = std::max(largest, std::fabs(item.score));
+  const int digits = digits_of_column(largest);
   for (size_t i = 0; i < recommendation.items.size(); ++i) {
     const auto& item = recommendation.items[i];
     std::vector<std::string> row = {std::to_string(i + 1), item.id};
     for (const auto& [_, text] : item.columns) row.push_back(text);
-    row.push_back(format_fixed(item.score, 4));
+    row.push_back(format_fixed(item.score, digits));
     table.add_row(row);
   }
   return table.to_string();

@@ -38,6 +38,9 @@ TEST(FormatNumbers, KeepTheDigitsAskedFor) {
   EXPECT_EQ(format_percent(0.1234), "12.3%");
   EXPECT_EQ(format_percent(1.0, 0), "100%");
   EXPECT_EQ(format_fixed(0.53214, 4), "0.5321");
+  EXPECT_EQ(format_fixed(-12.5, digits_of_column(12.5)), "-12.5000");
+  EXPECT_EQ(format_fixed(0.0, digits_of_column(0.0)), "0.0000");
+  EXPECT_EQ(format_fixed(4.25e-5, digits_of_column(4.25e-5)), "0.00004250");
   EXPECT_EQ(format_significant(0.053142, 3), "0.0531");
   EXPECT_EQ(format_significant(12), "12");
 }
