@@ -13,6 +13,8 @@ ROOT = Path(__file__).resolve().parent.parent
 RECKON = ROOT / "build" / "release" / "bin" / "reckon"
 LOCAL_RESULTS = ROOT / "build" / "benchmarks" / "results"
 PUBLISHED_RESULTS = ROOT / "benchmarks" / "results"
+PEERS = ROOT / ".deps" / "peers"
+PEERS_PYTHON = PEERS / "bin" / "python"
 
 
 class Failure(Exception):
@@ -47,11 +49,40 @@ def run(command, **options):
     return done.stdout
 
 
-def reckon(*arguments, **options):
+def need_reckon():
     if not RECKON.exists():
         raise Failure(f"{RECKON.relative_to(ROOT)} is not built: cmake --preset release && "
                       "cmake --build --preset release --target reckon")
+
+
+def need_peers_python():
+    if not PEERS_PYTHON.exists():
+        raise Failure("the peers' Python is not there: benchmarks/peers/run --install")
+
+
+def reckon(*arguments, **options):
+    need_reckon()
     return run([RECKON, *arguments], cwd=ROOT, **options)
+
+
+def setting(*overrides):
+    return [word for override in overrides for word in ("--set", override)]
+
+
+def trained(config, data, folder, *overrides):
+    """Trains into a folder, or goes on with the run that lies there."""
+    print(f"{folder.name}: {config}", file=sys.stderr)
+    reckon("train", config, "--data", data, "--run", folder, *setting(*overrides),
+           *(["--resume"] if folder.exists() else []))
+    return folder
+
+
+def of_seeds(seeds):
+    return f"seeds=[{','.join(map(str, seeds))}]"
+
+
+def compared(folders):
+    return json.loads(reckon("compare", *folders, "--format", "json"))
 
 
 def measured(command, **options):
@@ -126,6 +157,16 @@ def write_json(path, value):
 def read_json(path, default):
     path = Path(path)
     return json.loads(path.read_text()) if path.exists() else default
+
+
+def add_work_option(parser, name):
+    # Resolved: reckon runs in the root of the project, whoever calls from elsewhere.
+    parser.add_argument("--work", type=lambda path: Path(path).resolve(), default=ROOT / "build" / "benchmarks" / name,
+                        metavar="DIR", help=f"where runs lie (default: build/benchmarks/{name})")
+
+
+def add_seeds_option(parser):
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="of the runs (default: 1 2 3)")
 
 
 def add_results_option(parser):

@@ -4,6 +4,8 @@ from pathlib import Path
 
 LEAST_SHARE = 0.98
 MOST_ERROR = 0.003
+RULE = ("figures that are counted, to the last printed digit; errors, at most "
+        f"{MOST_ERROR} above the published value; else the mean of the seeds at least {LEAST_SHARE} of every published figure")
 
 
 def result_path(results, row):

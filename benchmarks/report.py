@@ -5,14 +5,16 @@
   benchmarks/report.py --check    fails when the page is not what the results give
 """
 
+import functools
 import math
+import string
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import common  # noqa: E402
 from quality.rows import ROWS  # noqa: E402
-from quality_summary import closing_line, result_path, summary  # noqa: E402
+from quality_summary import RULE, result_path, summary  # noqa: E402
 
 PAGE = common.ROOT / "docs" / "results.md"
 
@@ -22,15 +24,33 @@ def table(head, rows):
             *("| " + " | ".join(str(cell) for cell in row) + " |" for row in rows), ""]
 
 
-def measured_at(record):
-    return f"{record['date']}, {record['commit']}"
+def measurements():
+    """All that was recorded with day, commit and machine; a file may hold several."""
+    for path in sorted(common.PUBLISHED_RESULTS.rglob("*.json")):
+        record = common.read_json(path, {})
+        yield from record.get("cells") or record.get("seeds", {}).values() or [record]
+
+
+def machine_of(record):
+    return (f"{record['cores']} cores of {record['cpu']}, {record['memory_gib']} GiB, no GPU; LibTorch "
+            f"{record['libtorch']}")
+
+
+@functools.cache
+def machines():
+    """Each machine that something was measured on, and the letter that stands for it."""
+    return dict(zip(sorted({machine_of(record) for record in measurements()}), string.ascii_uppercase))
+
+
+def measured_at(*records):
+    """Day, commit and machine, each such triple once."""
+    return "; ".join(dict.fromkeys(f"{r['date']}, {r['commit']}, {machines()[machine_of(r)]}" for r in records))
 
 
 def quality():
     lines = ["## Published quality", "",
              "Each model is trained from its file in `configs/` and evaluated on the test split; early stopping "
-             "looks at the validation split alone. Reproduced: a closed form to the last printed digit, else the "
-             "mean of the seeds at least 0.98 of every published figure. `benchmarks/quality/run ROW --data DIR`", ""]
+             f"looks at the validation split alone. Reproduced: {RULE}. `benchmarks/quality/run ROW --data DIR`", ""]
     rows = []
     for row in ROWS:
         record = common.read_json(result_path(common.PUBLISHED_RESULTS, row), {})
@@ -43,14 +63,13 @@ def quality():
         means = {n: sum(s["metrics"][n] for s in seeds.values()) / len(seeds) for n in names}
         spread = " / ".join(f"{min(s['metrics'][n] for s in seeds.values()):.4f}-"
                             f"{max(s['metrics'][n] for s in seeds.values()):.4f}" for n in names)
-        last = seeds[max(seeds, key=int)]
         minutes = sum(s["train_seconds"] for s in seeds.values()) / len(seeds) / 60
         rows.append([
             f"`{row.name}`", " / ".join(f"{row.labels[n]} {means[n]:.4f}" for n in names),
             " / ".join(f"{float(v):.4f}" for v in row.published.values()) + f" ({row.source})",
             ("yes" if outcome["reproduced"] else "no") if outcome else f"{len(seeds)} of {len(row.seeds)} seeds",
             f"{', '.join(sorted(seeds, key=int))}" + (f": {spread}" if len(seeds) > 1 else ""),
-            f"{minutes:.1f} min", measured_at(last)])
+            f"{minutes:.1f} min", measured_at(*(seeds[s] for s in sorted(seeds, key=int)))])
     return lines + table(["row", "measured", "published", "reproduced", "seeds: range", "training, per seed",
                           "measured at"], rows)
 
@@ -139,7 +158,7 @@ def scaling():
                      *(f"{own[m]['seconds']:.3g} s, {own[m]['peak_bytes'] / 2**30:.2f} GiB" if m in own else ""
                        for m in sizes),
                      "" if grows is None else f"n^{grows:.2f}",
-                     measured_at(max(own.values(), key=lambda c: c["date"]))])
+                     measured_at(*own.values())])
     return lines + table(["model", "of one", *(f"{m} M" for m in sizes), "grows as", "measured at"], rows)
 
 
@@ -188,8 +207,8 @@ def friends():
     seeds = record["training_seeds"]
     lines = ["## Friends", "",
              f"{record['data']}. Means of {len(seeds)} seed{'s' if len(seeds) > 1 else ''}; brackets are 95 % intervals of "
-             "paired differences, p values are corrected by Holm. `benchmarks/friends/run --data DIR`, "
-             f"{measured_at(record)}", ""]
+             "paired differences, p values are corrected by Holm. `benchmarks/friends/run --data DIR --models "
+             f"{' '.join(record['models'])}`, {measured_at(record)}", ""]
     rows = []
     for place, (model, run) in enumerate(zip(record["models"], record["compared"]["runs"])):
         rows.append([f"`{model}`", *(f"{run['metrics'][m]['mean']:.4f}" for m in record["metrics"]),
@@ -207,20 +226,15 @@ def reranking():
              f"One model, `{record['config']}`, trained once; its lists as they are and re-ranked, on the test part. "
              f"`benchmarks/reranking/run --data DIR`, {measured_at(record)}", ""]
     rows = [["as the model ranks" if way["reranking"] is None else f"`{way['reranking']}`",
-             *(f"{way['metrics'][name]:.4g}" for name in names)] for way in record["ways"]]
+             *(f"{way['metrics'][name]:.4f}" for name in names)] for way in record["ways"]]
     return lines + table(["`evaluation.reranking`", *names], rows)
 
 
 def page():
     lines = ["# Results", "",
              "Generated by `benchmarks/report.py` from the files in `benchmarks/results`; a test holds it current. "
-             "Every figure says on which day and at which commit it was measured.", ""]
-    first = next(iter(sorted(common.PUBLISHED_RESULTS.rglob("*.json"))), None)
-    if first:
-        record = common.read_json(first, {})
-        facts = next(iter(record.get("seeds", {}).values()), record)
-        lines += [f"Machine: {facts['cores']} cores of {facts['cpu']}, {facts['memory_gib']} GiB, no GPU; LibTorch "
-                  f"{facts['libtorch']}.", ""]
+             "Every figure says on which day, at which commit and on which machine it was measured.", "",
+             *(f"- {letter}: {machine}." for machine, letter in machines().items()), ""]
     parts = [quality, peers, friends, knowledge, reranking, micro, data, scaling, notes]
     return "\n".join(lines + [line for part in parts for line in part()]).rstrip() + "\n"
 

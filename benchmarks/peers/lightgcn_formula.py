@@ -22,6 +22,8 @@ def pairs(path):
 
 
 def main():
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
     train_path, test_path, seed = (sys.argv[1:] + ["1"])[:3]
     torch.manual_seed(int(seed))
     random = np.random.default_rng(int(seed))
