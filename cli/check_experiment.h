@@ -17,8 +17,9 @@ using AskedColumns = std::map<TableRole, std::vector<ColumnRequest>>;
 /// `tree`: a procedure that the model cannot learn by, a device there is none of, parameters that
 /// nobody has, early stopping without a validation part, files that are not there.
 ///
-/// The model is built tiny and nothing is read; what it asked of the tables comes back. `has_validation` is what the prepared data says; while
-/// there is none, the options of the split say it as far as they can.
+/// The model is built tiny and nothing is read; what it asked of the tables comes back. `has_validation`
+/// is what the prepared data says; while there is none, the options of the split say it as far as they
+/// can.
 AskedColumns check_combinations(const ConfigNode& tree, const Experiment& experiment,
                                 std::optional<bool> has_validation, Problems& problems);
 

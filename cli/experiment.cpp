@@ -19,6 +19,9 @@ void Experiment::describe(Schema<Experiment>& schema) {
       .doc("One run for each; several give mean and deviation.");
   schema.field("tune", &Experiment::tune)
       .doc("What `reckon tune` tries; other commands leave it aside.");
+  schema.invariant(
+      "export", "'user_items' would cut off users, with whom their items in 'mutual' data begin",
+      [](const Experiment& e) { return !e.data.mutual || e.export_options.user_items == 0; });
 }
 
 ConfigNode experiment_tree(const ExperimentSource& source, const Catalog& catalog) {

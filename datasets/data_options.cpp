@@ -124,6 +124,12 @@ void describe_mutual(Schema<DataOptions>& s) {
                 const auto& core = o.cleaning.k_core;
                 return !o.mutual || (counts.users == counts.items && core.users == core.items);
               });
+  s.invariant(
+      "cleaning",
+      "'duplicates' says nothing of 'mutual' data: of each pair the row that is read first stays",
+      [](const DataOptions& o) {
+        return !o.mutual || o.cleaning.duplicates == CleaningOptions::Duplicates::kKeepAll;
+      });
   s.invariant("mutual", "excludes 'graph' and 'whole_catalogue', where users and items differ",
               [](const DataOptions& o) { return !o.mutual || (!o.graph && !o.whole_catalogue); });
 }

@@ -56,22 +56,19 @@ Interactions Dataset::part(Split split) const {
 
 std::string Dataset::measured_fingerprint() const {
   if (!graph_) return fingerprint_;
-  uint64_t low = 1, high = 2;
-  const auto add = [&](std::string_view bytes) {
-    low = hash_bytes(bytes, low);
-    high = hash_bytes(bytes, high);
-  };
+  Digest digest;
   const auto add_values = [&](const torch::Tensor& values) {
-    if (!values.defined()) return add({});
+    if (!values.defined()) return digest.add({});
     const auto flat = values.contiguous();  // [.]
-    add({static_cast<const char*>(flat.const_data_ptr()), flat.nbytes()});
+    digest.add({static_cast<const char*>(flat.const_data_ptr()), flat.nbytes()});
   };
   for (const auto& ids : {users_, items_})
-    for (int64_t id = 0; id < ids->size(); ++id) add(ids->raw(id));
-  for (const auto& values : {interactions_.user_offsets, interactions_.items, interactions_.labels,
-                             interactions_.times, interactions_.weights, split_of_})
+    for (int64_t id = 0; id < ids->size(); ++id) digest.add(ids->raw(id));
+  for (const auto& values :
+       {interactions_.user_offsets, interactions_.items, interactions_.labels, interactions_.times,
+        interactions_.weights, interactions_.events, split_of_})
     add_values(values);
-  return to_hex(high) + to_hex(low);
+  return digest.hex();
 }
 
 Interactions Dataset::seen() const {

@@ -13,6 +13,7 @@ struct NodeRange {
   int64_t first = 0;
   int64_t count = 0;
 
+  bool holds(int64_t node) const { return node >= first && node < first + count; }
   bool operator==(const NodeRange&) const = default;
 };
 

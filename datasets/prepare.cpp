@@ -60,20 +60,6 @@ class FileStates {
   std::vector<std::pair<std::string, State>> states_;
 };
 
-// Two hashes in one walk over the bytes: the second finds a chunk in the processor's cache.
-void add_to_digest(std::string_view bytes, uint64_t& low, uint64_t& high) {
-  constexpr size_t kChunk = size_t{1} << 18;
-  const auto size = bytes.size();
-  while (!bytes.empty()) {
-    const auto chunk = bytes.substr(0, kChunk);
-    bytes.remove_prefix(chunk.size());
-    low = hash_bytes(chunk, low);
-    high = hash_bytes(chunk, high);
-  }
-  low = hash_bytes({}, low ^ size);
-  high = hash_bytes({}, high ^ size);
-}
-
 std::filesystem::path directory_of(const DataOptions& options, const std::string& fingerprint) {
   return std::filesystem::path(options.cache) / fingerprint;
 }
@@ -202,7 +188,7 @@ Dataset build_dataset(const DataOptions& options, const std::string& fingerprint
   auto order = order_rows(rows, is_kept);
   if (cleaning.duplicates != CleaningOptions::Duplicates::kKeepAll)
     facts.steps.push_back(
-        {"duplicates", of_files(remove_duplicates(rows, order, cleaning.duplicates, is_kept)), ""});
+        {"duplicates", remove_duplicates(rows, order, cleaning.duplicates, is_kept), ""});
   const auto is_open = [](const CountRange& range) {
     return range.at_least == 0 && !range.at_most;
   };
@@ -217,7 +203,6 @@ Dataset build_dataset(const DataOptions& options, const std::string& fingerprint
   }
   drop_rows(order, is_kept);
 
-  const auto times = gathered(rows.time, order.rows);
   const auto splitter =
       options.split ? options.split.build()
                     : std::make_shared<LeaveOneOut>(LeaveOneOut::Options(), Splitter::Deps());
@@ -263,10 +248,6 @@ Dataset build_dataset(const DataOptions& options, const std::string& fingerprint
   final_rows.reserve(splits.size());
   final_splits.reserve(splits.size());
   auto* offsets = data.user_offsets.data_ptr<int64_t>();
-  if (!times.empty())
-    data.times =
-        torch::empty({static_cast<int64_t>(splits.size()) - num_left_out}, torch::kLong);  // [E]
-  auto* time_of = times.empty() ? nullptr : data.times.data_ptr<int64_t>();
   for (int64_t user = 0; user < data.num_users; ++user) {
     offsets[user] = static_cast<int64_t>(final_rows.size());
     if (users.source_of[static_cast<size_t>(user)] == kNone) continue;
@@ -274,7 +255,6 @@ Dataset build_dataset(const DataOptions& options, const std::string& fingerprint
     for (auto i = static_cast<size_t>(order.user_offsets[source]);
          i < static_cast<size_t>(order.user_offsets[source + 1]); ++i) {
       if (splits[i] == Splitter::kLeftOut) continue;
-      if (time_of != nullptr) time_of[final_rows.size()] = times[i];
       final_rows.push_back(order.rows[i]);
       final_splits.push_back(splits[i]);
     }
@@ -285,6 +265,7 @@ Dataset build_dataset(const DataOptions& options, const std::string& fingerprint
   auto* item_of = data.items.data_ptr<int32_t>();
   for (size_t i = 0; i < final_rows.size(); ++i)
     item_of[i] = items.dense_of[static_cast<size_t>(rows.item[static_cast<size_t>(final_rows[i])])];
+  data.times = gathered_tensor(rows.time, final_rows, torch::kLong);
   data.labels = gathered_tensor(rows.label, final_rows, torch::kFloat);
   data.weights = gathered_tensor(rows.weight, final_rows, torch::kFloat);
   data.events = gathered_tensor(rows.event, final_rows, torch::kByte);
@@ -340,13 +321,13 @@ std::string dataset_fingerprint(const DataOptions& options, int version) {
   auto tree = emit_config(meaning, catalog);
   erase_later_options(options, tree);
   const auto text = "version " + std::to_string(version) + "\n" + emit_yaml(tree);
-  uint64_t low = 1, high = 2;
-  add_to_digest(text, low, high);
+  Digest digest;
+  digest.add(text);
   for (const auto* file : files_of(options)) {
     const MappedFile content(options.resolve(file->path));
-    add_to_digest(content.bytes(), low, high);
+    digest.add(content.bytes());
   }
-  return to_hex(high) + to_hex(low);
+  return digest.hex();
 }
 
 std::optional<PreparedSizes> prepared_sizes(const DataOptions& options) {

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <cstdint>
 
+#include "kernels/lanes_dot.h"
+
 // The loops of als_solve(), compiled once for each instruction set. The files that do so include
 // nothing else, so that no code of a wide set leaks into shared functions.
 
@@ -40,10 +42,6 @@ namespace {
 constexpr int64_t kRowsAhead = 8;
 // Independent partial sums, so that no order forbids vectors.
 constexpr int64_t kLanes = 16;
-
-[[maybe_unused]] inline void prefetch(const float* row, int64_t width) {
-  for (int64_t d = 0; d < width; d += kLanes) __builtin_prefetch(row + d, 0);
-}
 
 [[maybe_unused]] inline float dot(const float* __restrict a, const float* __restrict b,
                                   int64_t width) {
@@ -106,7 +104,8 @@ constexpr int64_t kLanes = 16;
     multiply(side.gram, x, added[row], width, residual);
     for (int64_t d = 0; d < width; ++d) residual[d] = -residual[d];
     for (int64_t e = first; e < last; ++e) {
-      if (e + kRowsAhead < last) prefetch(side.table + side.columns[e + kRowsAhead] * width, width);
+      if (e + kRowsAhead < last)
+        prefetch_row<false>(side.table + side.columns[e + kRowsAhead] * width, width);
       const float* y = side.table + side.columns[e] * width;
       add(residual, side.targets[e] - side.squares[e] * dot(y, x, width), y, width);
     }
@@ -133,7 +132,8 @@ constexpr int64_t kLanes = 16;
                                          float* __restrict a) {
   const int64_t width = side.width;
   for (int64_t e = first; e < last; ++e) {
-    if (e + kRowsAhead < last) prefetch(side.table + side.columns[e + kRowsAhead] * width, width);
+    if (e + kRowsAhead < last)
+      prefetch_row<false>(side.table + side.columns[e + kRowsAhead] * width, width);
     const float* __restrict y = side.table + side.columns[e] * width;
     const float weight = side.squares[e];
     for (int64_t d = 0; d < width; ++d) {

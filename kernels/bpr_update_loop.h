@@ -3,6 +3,8 @@
 #include <cmath>
 #include <cstdint>
 
+#include "kernels/lanes_dot.h"
+
 // The loop of bpr_update(), compiled once for each instruction set. The files that do so include
 // nothing else, so that no code of a wide set leaks into shared functions.
 
@@ -27,11 +29,6 @@ namespace {
 // Rows lie anywhere: their lines are asked for this many samples ahead.
 constexpr int64_t kSamplesAhead = 6;
 constexpr int64_t kLanes = 16;
-constexpr int64_t kFloatsPerLine = 16;
-
-[[maybe_unused]] inline void prefetch(const float* row, int64_t width) {
-  for (int64_t d = 0; d < width; d += kFloatsPerLine) __builtin_prefetch(row + d, 1);
-}
 
 [[maybe_unused]] inline double update_loop(const Tables& t, const int32_t* samples, int64_t count,
                                            float lr, float l2) {
@@ -42,9 +39,9 @@ constexpr int64_t kFloatsPerLine = 16;
   for (int64_t s = 0; s < count; ++s) {
     if (s + kSamplesAhead < count) {
       const int32_t* next = samples + 3 * (s + kSamplesAhead);
-      prefetch(t.users + next[0] * width, width);
-      prefetch(t.items + next[1] * width, width);
-      prefetch(t.items + next[2] * width, width);
+      prefetch_row<true>(t.users + next[0] * width, width);
+      prefetch_row<true>(t.items + next[1] * width, width);
+      prefetch_row<true>(t.items + next[2] * width, width);
     }
     const int32_t* sample = samples + 3 * s;
     float* __restrict u = t.users + sample[0] * width;

@@ -24,6 +24,14 @@ constexpr int64_t kSumLanes = 16;
   return total;
 }
 
+// Rows lie anywhere in a table that no cache holds: asks for the lines of one that is needed soon.
+template <bool for_writing>
+inline void prefetch_row(const float* row, int64_t width) {
+  constexpr int64_t kFloatsPerLine = 16;
+  for (int64_t d = 0; d < width; d += kFloatsPerLine)
+    __builtin_prefetch(row + d, for_writing ? 1 : 0);
+}
+
 }  // namespace
 
 }  // namespace reckon

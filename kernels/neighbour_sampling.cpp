@@ -1,6 +1,7 @@
 #include "kernels/neighbour_sampling.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "core/random.h"
@@ -17,6 +18,11 @@ constexpr int64_t kReceiversOfTask = 256;
 void draw_places(const RandomKey& key, int64_t number, int64_t count,
                  std::vector<int64_t>& places) {
   places.clear();
+  if (count == number) {
+    places.resize(static_cast<size_t>(number));
+    std::iota(places.begin(), places.end(), int64_t{0});
+    return;
+  }
   for (int64_t last = number - count; last < number; ++last) {
     const auto bound = static_cast<uint64_t>(last) + 1;
     const auto drawn = static_cast<int64_t>(random_below(key, bound, bound));

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "kernels/lanes_dot.h"
+
 // Products of one vector with rows of a table named by id, compiled once for each instruction set.
 // The files that do so include nothing else, so that no code of a wide set leaks into shared functions.
 
@@ -31,13 +33,6 @@ namespace {
 constexpr int64_t kRowsAhead = 8;
 // Independent partial sums, so that no order forbids vectors.
 constexpr int64_t kRowLanes = 16;
-constexpr int64_t kFloatsPerLine = 16;
-
-template <bool for_writing>
-inline void prefetch_row(const float* row, int64_t width) {
-  for (int64_t d = 0; d < width; d += kFloatsPerLine)
-    __builtin_prefetch(row + d, for_writing ? 1 : 0);
-}
 
 [[maybe_unused]] inline void dot_rows_loop(const float* __restrict query,
                                            const float* __restrict table,

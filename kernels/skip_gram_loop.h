@@ -30,12 +30,6 @@ double learn_avx512(const Tables& tables, const Examples& examples, float lr, fl
 
 namespace {
 
-constexpr int64_t kFloatsOfLine = 16;
-
-[[maybe_unused]] inline void ask_for(const float* row, int64_t width) {
-  for (int64_t d = 0; d < width; d += kFloatsOfLine) __builtin_prefetch(row + d, 1);
-}
-
 // Moves one context towards the vector or away from it, and adds to `move` what that does to the vector.
 [[maybe_unused]] inline double learn_context(const float* __restrict vector,
                                              float* __restrict context, float* __restrict move,
@@ -62,9 +56,9 @@ constexpr int64_t kFloatsOfLine = 16;
     const int32_t* negatives = examples.negatives + s * num_negatives;
     // Rows lie anywhere: those of the next pair are asked for while this one is learnt.
     if (s + 1 < examples.count) {
-      ask_for(t.contexts + examples.pairs[2 * s + 3] * width, width);
+      prefetch_row<true>(t.contexts + examples.pairs[2 * s + 3] * width, width);
       for (int64_t n = 0; n < num_negatives; ++n)
-        ask_for(t.contexts + negatives[num_negatives + n] * width, width);
+        prefetch_row<true>(t.contexts + negatives[num_negatives + n] * width, width);
     }
     float* __restrict vector = t.vectors + examples.pairs[2 * s] * width;
     const int32_t met = examples.pairs[2 * s + 1];

@@ -2,6 +2,8 @@
 
 #include <tuple>
 
+#include "kernels/dropout.h"
+
 namespace reckon {
 namespace {
 
@@ -103,6 +105,24 @@ torch::Tensor squared_lengths(const FactSampler::Facts& facts, const torch::Tens
   const auto is_new_head = facts.heads.ne(facts.heads.slice(1, 0, 1));                // [n, 1 + N]
   const auto of_new = at::where(is_new_head, of_heads, of_tails).slice(1, 1);         // [n, N]
   return of_heads.select(1, 0) + of_tails.select(1, 0) + of_new.mean(1);              // [n]
+}
+
+LossParts loss_of_facts(
+    const ObjectiveInput& input, const FactSampler& sampler, int64_t per_target, double l2,
+    TripleScorer& scorer, const std::function<torch::Tensor(const torch::Tensor&)>& rows_of,
+    const std::function<torch::Tensor(const torch::Tensor& holds, const torch::Tensor& corrupted)>&
+        losses) {
+  const auto num_positions = input.users.vectors.size(0);
+  if (num_positions == 0)  // of a shard: a sum of nothing
+    return weighted_sum(input.users.vectors.sum(1), input.weights);
+  const auto facts = sampler.facts(num_positions * per_target, RandomKey(next_random_key()),
+                                   input.users.vectors.device());
+  const auto head_rows = rows_of(facts.heads);                                // [n, 1 + N, D]
+  const auto tail_rows = rows_of(facts.tails);                                // [n, 1 + N, D]
+  const auto scores = scorer.forward(head_rows, facts.relations, tail_rows);  // [n, 1 + N]
+  auto each = losses(scores.select(1, 0), scores.slice(1, 1));                // [n]
+  if (l2 > 0.0) each = each + (0.5 * l2) * squared_lengths(facts, head_rows, tail_rows);  // [n]
+  return weighted_sum(each.unflatten(0, {num_positions, per_target}).mean(1), input.weights);
 }
 
 }  // namespace reckon

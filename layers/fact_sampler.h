@@ -3,6 +3,7 @@
 #include <torch/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -11,6 +12,7 @@
 #include "core/random.h"
 #include "core/schema.h"
 #include "layers/objective_terms.h"
+#include "layers/triple_scorer.h"
 #include "layers/triples.h"
 
 namespace reckon {
@@ -59,6 +61,17 @@ class FactSampler {
 /// Shapes   head_rows, tail_rows [n, 1 + N, D] -> [n]
 torch::Tensor squared_lengths(const FactSampler::Facts& facts, const torch::Tensor& head_rows,
                               const torch::Tensor& tail_rows);
+
+/// What facts are worth to an objective, of which `per_target` are drawn for each target:
+///
+///   sum_p w_p mean_t( losses + l2 / 2 squared_lengths )
+///
+/// Shapes   rows_of [...] int64 -> [..., D]; losses of scores [n] that hold and [n, N] corrupted -> [n]
+LossParts loss_of_facts(const ObjectiveInput& input, const FactSampler& sampler, int64_t per_target,
+                        double l2, TripleScorer& scorer,
+                        const std::function<torch::Tensor(const torch::Tensor&)>& rows_of,
+                        const std::function<torch::Tensor(const torch::Tensor& holds,
+                                                          const torch::Tensor& corrupted)>& losses);
 
 /// Declares the keys of an objective that draws facts: its Options have members of these names.
 template <class Options>

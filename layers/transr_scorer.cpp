@@ -9,22 +9,6 @@
 namespace reckon {
 namespace {
 
-// The place of each row when rows of one relation stand together, and how many each relation has.
-struct Grouped {
-  torch::Tensor order;    // [n] int64
-  torch::Tensor inverse;  // [n] int64
-  std::vector<int64_t> counts;
-};
-
-Grouped grouped_by(const torch::Tensor& relations, int64_t num_relations) {
-  Grouped out;
-  out.order = std::get<1>(relations.sort(/*stable=*/true, /*dim=*/0, /*descending=*/false));  // [n]
-  out.inverse = out.order.argsort();                                                          // [n]
-  const auto counts = at::bincount(relations, {}, num_relations).cpu();                       // [R]
-  out.counts.assign(counts.data_ptr<int64_t>(), counts.data_ptr<int64_t>() + counts.numel());
-  return out;
-}
-
 // Rows that stand together by their relation times its matrix, one product for each relation that is
 // there: gathering a matrix for each row would move D times as much memory.
 // Shapes   x [n, ..., D] -> [n, ..., K]
@@ -38,13 +22,22 @@ torch::Tensor products(const torch::Tensor& x, const std::vector<int64_t>& count
 }
 
 // Shapes   x [n, M, D] -> [n, M, K]
-torch::Tensor projected(const torch::Tensor& x, const Grouped& groups,
+torch::Tensor projected(const torch::Tensor& x, const GroupedRows& groups,
                         const std::vector<torch::Tensor>& matrices) {
   return products(x.index_select(0, groups.order), groups.counts, matrices)
       .index_select(0, groups.inverse);  // [n, M, K]
 }
 
 }  // namespace
+
+GroupedRows grouped_by(const torch::Tensor& relations, int64_t num_relations) {
+  GroupedRows out;
+  out.order = std::get<1>(relations.sort(/*stable=*/true, /*dim=*/0, /*descending=*/false));  // [n]
+  out.inverse = out.order.argsort();                                                          // [n]
+  const auto counts = at::bincount(relations, {}, num_relations).cpu();                       // [R]
+  out.counts.assign(counts.data_ptr<int64_t>(), counts.data_ptr<int64_t>() + counts.numel());
+  return out;
+}
 
 void TransrScorer::Options::describe(Schema<Options>& schema) {
   schema.field("relation_dim", &Options::relation_dim)

@@ -7,6 +7,16 @@
 
 namespace reckon {
 
+/// The place of each row when rows of one relation stand together, and how many each relation has.
+struct GroupedRows {
+  torch::Tensor order;    // [n] int64
+  torch::Tensor inverse;  // [n] int64
+  std::vector<int64_t> counts;
+};
+
+/// Shapes   relations [n] int64
+GroupedRows grouped_by(const torch::Tensor& relations, int64_t num_relations);
+
 /// TransE in a space of each relation's own (TransR: Lin, Liu, Sun, Liu, Zhu, "Learning Entity and
 /// Relation Embeddings for Knowledge Graph Completion", AAAI 2015).
 ///

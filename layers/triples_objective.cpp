@@ -1,8 +1,6 @@
 #include "layers/triples_objective.h"
 
 #include "core/ids.h"
-#include "kernels/dropout.h"
-#include "layers/objective_terms.h"
 
 namespace reckon {
 
@@ -64,19 +62,12 @@ torch::Tensor TriplesObjective::entity_rows(const torch::Tensor& entities,
 }
 
 LossParts TriplesObjective::forward(const ObjectiveInput& input) {
-  const auto num_positions = input.users.vectors.size(0);
-  if (num_positions == 0)  // of a shard: a sum of nothing
-    return weighted_sum(input.users.vectors.sum(1), input.weights);
-  const auto count = num_positions * options_.triples;
-  const auto facts =
-      sampler_.facts(count, RandomKey(next_random_key()), input.users.vectors.device());
-  const auto head_rows = entity_rows(facts.heads, input);                       // [n, 1 + N, D]
-  const auto tail_rows = entity_rows(facts.tails, input);                       // [n, 1 + N, D]
-  const auto scores = scorer_->forward(head_rows, facts.relations, tail_rows);  // [n, 1 + N]
-  auto each = losses(scores.select(1, 0), scores.slice(1, 1));                  // [n]
-  if (options_.l2 > 0.0)
-    each = each + (0.5 * options_.l2) * squared_lengths(facts, head_rows, tail_rows);  // [n]
-  return weighted_sum(each.unflatten(0, {num_positions, options_.triples}).mean(1), input.weights);
+  return loss_of_facts(
+      input, sampler_, options_.triples, options_.l2, *scorer_,
+      [&](const torch::Tensor& entities) { return entity_rows(entities, input); },
+      [&](const torch::Tensor& holds, const torch::Tensor& corrupted) {
+        return losses(holds, corrupted);
+      });
 }
 
 }  // namespace reckon

@@ -36,11 +36,8 @@ DiffnetPropagation::DiffnetPropagation(const Options& options, const Deps& deps)
   friends_ = NeighbourMeans(with_loops_of_the_lonely(graph.friends), num_users());
   history_ = NeighbourMeans(graph.interactions, num_items());
   layers_ = register_module("layers", torch::nn::ModuleList());
-  for (int64_t k = 0; k < options.layers; ++k) {
-    torch::nn::Linear linear(2 * width(), width());
-    xavier_uniform(linear);
-    layers_->push_back(linear);
-  }
+  for (int64_t k = 0; k < options.layers; ++k)
+    layers_->push_back(xavier_linear(2 * width(), width()));
 }
 
 void DiffnetPropagation::move_graph(const torch::Device& device) {
@@ -66,7 +63,7 @@ UserEdges DiffnetPropagation::user_edges() const {
   UserEdges edges;
   edges.offsets = history_.lists().offsets;                           // [U + 1]
   edges.items = history_.lists().senders;                             // [E]
-  edges.weights = history_.shares().clone();                          // [E]
+  edges.weights = history_.shares();                                  // [E]
   edges.scale = torch::ones({num_users()}, edges.weights.options());  // [U]
   return edges;
 }

@@ -19,7 +19,7 @@ torch::Tensor draw_attention(int64_t num_heads, int64_t width) {
 }  // namespace
 
 void GatPropagation::Options::describe(Schema<Options>& schema) {
-  schema.field("layers", &Options::layers).must_be_in(1, 16).doc("Steps along edges.");
+  describe_layers(schema);
   schema.field("num_heads", &Options::num_heads)
       .must_be_in(1, 64)
       .doc("Attention heads; they divide the width.");
@@ -31,10 +31,7 @@ void GatPropagation::Options::describe(Schema<Options>& schema) {
       .doc("Whether a node is one of its own neighbours.");
   schema.field("average_last", &Options::average_last)
       .doc("Heads of the last layer as wide as the model, and averaged.");
-  schema.field("dropout", &Options::dropout)
-      .at_least(0.0)
-      .less_than(1.0)
-      .doc("Drop probability of each layer's output in training.");
+  describe_layer_dropout(schema);
   schema.field("attention_dropout", &Options::attention_dropout)
       .at_least(0.0)
       .less_than(1.0)

@@ -3,13 +3,11 @@
 #include <torch/nn/init.h>
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 #include <sstream>
 
 #include "core/diagnostics.h"
 #include "kernels/dropout.h"
-#include "layers/embedding_table.h"
 #include "layers/initialize.h"
 #include "layers/objective_terms.h"
 
@@ -24,19 +22,6 @@ std::string listed(const std::vector<double>& levels) {
   std::ostringstream text;
   for (size_t i = 0; i < levels.size(); ++i) text << (i > 0 ? ", " : "") << levels[i];
   return text.str();
-}
-
-torch::nn::Linear make_dense(int64_t from, int64_t to) {
-  torch::nn::Linear linear(torch::nn::LinearOptions(from, to).bias(false));
-  xavier_uniform(linear);
-  return linear;
-}
-
-// Drawn by Xavier's rule as matrices of that many rows and `width` columns, which stand side by side.
-torch::Tensor drawn_matrices(int64_t rows, int64_t columns, int64_t width) {
-  auto table = torch::empty({rows, columns});  // [rows, columns]
-  draw_rows(table.view({-1, width}), {.kind = EmbeddingInit::Kind::kXavierUniform}, rows);
-  return table;
 }
 
 // As ratings are kept, in float32.
@@ -105,9 +90,8 @@ GcMc::GcMc(const Options& options, const Deps& deps)
 
   const int64_t dim = options.dim, from_features = options.feature_dim;
   const int64_t all_told = num_levels() * told_width();
-  told_ =
-      register_parameter("told", drawn_matrices(deps.num_users + deps.num_items, all_told,
-                                                stacks() ? all_told : told_width()));  // [N, R F]
+  told_ = register_parameter("told", xavier_table(deps.num_users + deps.num_items, all_told,
+                                                  stacks() ? 1 : num_levels()));  // [N, R F]
   if (has_features()) {
     const auto side = [&](const Side& of, TableRole role, int64_t num_rows,
                           const torch::Tensor& counted, const std::string& name,
@@ -126,14 +110,16 @@ GcMc::GcMc(const Options& options, const Deps& deps)
                                   torch::zeros({from_features}));  // [feature_dim]
       }
       dense = register_module(name + "_dense",
-                              make_dense(options.hidden + (of.features ? from_features : 0), dim));
+                              xavier_linear(options.hidden + (of.features ? from_features : 0), dim,
+                                            /*has_bias=*/false));
     };
     side(options.user, TableRole::kUsers, deps.num_users, means_->all_known_users(), "user",
          user_features_, user_feature_bias_, user_dense_);
     side(options.item, TableRole::kItems, deps.num_items, means_->all_known_items(), "item",
          item_features_, item_feature_bias_, item_dense_);
   } else {
-    dense_ = register_module("dense", make_dense(options.hidden, dim));
+    user_dense_ = item_dense_ =
+        register_module("dense", xavier_linear(options.hidden, dim, /*has_bias=*/false));
   }
   bases_ = register_parameter("bases", torch::empty({options.bases, dim, dim}));  // [n, D, D]
   {
@@ -141,10 +127,10 @@ GcMc::GcMc(const Options& options, const Deps& deps)
     for (int64_t s = 0; s < options.bases; ++s)
       torch::nn::init::orthogonal_(bases_.select(0, s), kGainOfBases);
   }
-  coefficients_ = register_parameter("coefficients", drawn_matrices(options.bases, num_levels(),
-                                                                    num_levels()));  // [n, R]
-  folded_users_ = register_buffer("folded_users", torch::empty({0}));                // [0]
-  folded_items_ = register_buffer("folded_items", torch::empty({0}));                // [0]
+  coefficients_ =
+      register_parameter("coefficients", xavier_table(options.bases, num_levels()));  // [n, R]
+  folded_users_ = register_buffer("folded_users", torch::empty({0}));                 // [0]
+  folded_items_ = register_buffer("folded_items", torch::empty({0}));                 // [0]
 }
 
 void GcMc::read(const Interactions& train) {
@@ -246,10 +232,8 @@ GcMc::Vectors GcMc::all_vectors() {
   const auto hidden = at::relu(heard * hears_.to(heard.scalar_type()));  // [N, hidden]
   const auto of_users = hidden.slice(0, 0, num_users());                 // [U, hidden]
   const auto of_items = hidden.slice(0, num_users());                    // [I, hidden]
-  const auto& user_weight = (has_features() ? user_dense_ : dense_)->weight;
-  const auto& item_weight = (has_features() ? item_dense_ : dense_)->weight;
-  return {side_vectors(of_users, user_features_, user_feature_bias_, user_weight),
-          side_vectors(of_items, item_features_, item_feature_bias_, item_weight)};
+  return {side_vectors(of_users, user_features_, user_feature_bias_, user_dense_->weight),
+          side_vectors(of_items, item_features_, item_feature_bias_, item_dense_->weight)};
 }
 
 GcMc::Vectors GcMc::for_scoring() {

@@ -113,7 +113,7 @@ class GcMc : public RatingModel, public Learnable {
   torch::Tensor told_;           // T, [N, R F]
   FeatureTable user_features_{nullptr}, item_features_{nullptr};
   torch::Tensor user_feature_bias_, item_feature_bias_;  // [feature_dim]
-  torch::nn::Linear dense_{nullptr};                     // shared by users and items, or
+  // The same one without features.
   torch::nn::Linear user_dense_{nullptr}, item_dense_{nullptr};
   torch::Tensor bases_;         // P, [n, D, D]
   torch::Tensor coefficients_;  // a, [n, R]

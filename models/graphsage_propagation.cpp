@@ -7,11 +7,8 @@
 namespace reckon {
 
 void GraphsagePropagation::Options::describe(Schema<Options>& schema) {
-  schema.field("layers", &Options::layers).must_be_in(1, 16).doc("Steps along edges.");
-  schema.field("dropout", &Options::dropout)
-      .at_least(0.0)
-      .less_than(1.0)
-      .doc("Drop probability of each layer's output in training.");
+  describe_layers(schema);
+  describe_layer_dropout(schema);
   schema.field("combine", &Options::combine)
       .doc("What becomes of the layers: side by side, the last alone, or their mean.");
   describe_fanouts(schema);

@@ -13,11 +13,7 @@ namespace {
 // A linear layer for each type of nodes.
 torch::nn::ModuleList linears(int64_t num_types, int64_t width, bool has_bias) {
   torch::nn::ModuleList list;
-  for (int64_t t = 0; t < num_types; ++t) {
-    torch::nn::Linear linear(torch::nn::LinearOptions(width, width).bias(has_bias));
-    xavier_uniform(linear);
-    list->push_back(linear);
-  }
+  for (int64_t t = 0; t < num_types; ++t) list->push_back(xavier_linear(width, width, has_bias));
   return list;
 }
 
@@ -94,7 +90,7 @@ torch::Tensor HgtLayerImpl::forward(const torch::Tensor& x, const std::vector<in
 }
 
 void HgtPropagation::Options::describe(Schema<Options>& schema) {
-  schema.field("layers", &Options::layers).must_be_in(1, 16).doc("Steps along edges.");
+  describe_layers(schema);
   schema.field("num_heads", &Options::num_heads)
       .must_be_in(1, 64)
       .doc("Attention heads; they divide the width.");

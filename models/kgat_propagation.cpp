@@ -16,11 +16,8 @@ constexpr auto kSideBySide = LayeredPropagation::Combine::kConcatenate;
 }  // namespace
 
 void KgatPropagation::Options::describe(Schema<Options>& schema) {
-  schema.field("layers", &Options::layers).must_be_in(1, 16).doc("Steps along edges.");
-  schema.field("dropout", &Options::dropout)
-      .at_least(0.0)
-      .less_than(1.0)
-      .doc("Drop probability of each layer's output in training.");
+  describe_layers(schema);
+  describe_layer_dropout(schema);
   schema.field("relation_dim", &Options::relation_dim)
       .positive()
       .at_most(65536)
@@ -28,8 +25,7 @@ void KgatPropagation::Options::describe(Schema<Options>& schema) {
   schema.field("attention_gradient", &Options::attention_gradient)
       .doc(
           "Whether what ranks teaches attention too; without it a step costs less, and relations "
-          "are "
-          "learnt by the objective graph_triples alone.");
+          "are learnt by the objective graph_triples alone.");
   describe_relations(schema);
 }
 
@@ -42,16 +38,13 @@ KgatPropagation::KgatPropagation(const Options& options, const Deps& deps)
   num_sending_ = rows.counts;
   const auto pairs = hearing_pairs(edges);
   pairs_ = neighbour_lists(pairs.offsets, rows.heard.senders, sending_.num_receivers());
-  const auto by_relation =
-      std::get<1>(pairs.types.sort(/*stable=*/true, /*dim=*/0, /*descending=*/false));  // [Q]
-  hearing_ =
-      neighbour_lists(torch::arange(pairs.num_pairs() + 1, torch::kLong),
-                      pairs.nodes.index_select(0, by_relation).to(torch::kInt), edges.num_nodes());
-  hearing_types_ = pairs.types.index_select(0, by_relation);                    // [Q]
-  hearing_rows_ = by_relation.argsort();                                        // [Q]
-  const auto counts = at::bincount(hearing_types_, {}, edges.num_relations());  // [R]
-  num_hearing_.assign(counts.const_data_ptr<int64_t>(),
-                      counts.const_data_ptr<int64_t>() + counts.numel());
+  const auto by_relation = grouped_by(pairs.types, edges.num_relations());
+  hearing_ = neighbour_lists(torch::arange(pairs.num_pairs() + 1, torch::kLong),
+                             pairs.nodes.index_select(0, by_relation.order).to(torch::kInt),
+                             edges.num_nodes());
+  hearing_types_ = pairs.types.index_select(0, by_relation.order);  // [Q]
+  hearing_rows_ = by_relation.inverse;                              // [Q]
+  num_hearing_ = by_relation.counts;
   if (deps.graph != nullptr) triples_ = triples_of(edges);
   scorer_ = register_module(
       "scorer", std::make_shared<TransrScorer>(
@@ -60,11 +53,7 @@ KgatPropagation::KgatPropagation(const Options& options, const Deps& deps)
   sums_ = register_module("sums", torch::nn::ModuleList());
   products_ = register_module("products", torch::nn::ModuleList());
   for (int64_t k = 0; k < options.layers; ++k)
-    for (auto* list : {&sums_, &products_}) {
-      torch::nn::Linear linear(width(), width());
-      xavier_uniform(linear);
-      (*list)->push_back(linear);
-    }
+    for (auto* list : {&sums_, &products_}) (*list)->push_back(xavier_linear(width(), width()));
 }
 
 int64_t KgatPropagation::output_width() const {

@@ -1,9 +1,9 @@
 #include "models/kgin_propagation.h"
 
-#include <cmath>
 #include <stdexcept>
 
 #include "kernels/dropout.h"
+#include "layers/initialize.h"
 #include "layers/unit_vectors.h"
 #include "models/node_graph.h"
 #include "models/relation_rows.h"
@@ -19,7 +19,7 @@ std::vector<std::string> relations_of_items(const Graph& graph,
   const auto& items = graph.node_types[1].nodes;
   std::vector<std::string> names;
   for (const auto* relation : named_relations(graph, wanted))
-    if (relation->reverse_of < 0 && is_of_items(*relation, items)) names.push_back(relation->name);
+    if (is_of_items(*relation, items)) names.push_back(relation->name);
   if (names.empty())
     throw std::invalid_argument(
         "intents are mixtures of relations of items, and the graph has none" +
@@ -48,22 +48,14 @@ torch::Tensor unit_or_zero(const torch::Tensor& x) {
   return x / lengths.masked_fill(lengths.lt(kNothing), 1.0);  // [R, D]
 }
 
-torch::Tensor draw_xavier(int64_t rows, int64_t columns) {
-  const double bound = std::sqrt(6.0 / static_cast<double>(rows + columns));
-  return torch::empty({rows, columns}).uniform_(-bound, bound);  // [rows, columns]
-}
-
 }  // namespace
 
 void KginPropagation::Options::describe(Schema<Options>& schema) {
-  schema.field("layers", &Options::layers).must_be_in(1, 16).doc("Steps along edges.");
+  describe_layers(schema);
   schema.field("intents", &Options::intents)
       .must_be_in(1, 1024)
       .doc("Mixtures of relations for which users take items.");
-  schema.field("dropout", &Options::dropout)
-      .at_least(0.0)
-      .less_than(1.0)
-      .doc("Drop probability of each layer's output in training.");
+  describe_layer_dropout(schema);
   schema.field("edge_dropout", &Options::edge_dropout)
       .at_least(0.0)
       .less_than(1.0)
@@ -91,8 +83,8 @@ KginPropagation::KginPropagation(const Options& options, const Deps& deps)
   fact_means_ = torch::repeat_interleave(degrees.to(torch::kFloat).reciprocal(), degrees)
                     .unsqueeze(1);  // [E_k, 1]
   const int64_t num_relations = has_graph ? edges.num_relations() : 0;
-  relations_ = register_parameter("relations", draw_xavier(num_relations, width()));
-  mixture_ = register_parameter("mixture", draw_xavier(options.intents, num_relations));
+  relations_ = register_parameter("relations", xavier_table(num_relations, width()));
+  mixture_ = register_parameter("mixture", xavier_table(options.intents, num_relations));
 }
 
 void KginPropagation::move_graph(const torch::Device& device) {

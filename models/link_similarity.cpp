@@ -30,15 +30,14 @@ void LinkSimilarity::Options::describe(Schema<Options>& schema) {
   schema.field("measure", &Options::measure)
       .doc(
           "How near two users are: by how many both know, by how few others those know, or by "
-          "walks "
-          "from one to the other.");
+          "walks from one to the other.");
   schema.field("beta", &Options::beta)
       .positive()
       .less_than(1.0)
       .doc("Of katz: what a walk counts for each step.");
   schema.field("length", &Options::length)
-      .must_be_in(1, 16)
-      .doc("Of katz: steps of the longest walk.");
+      .must_be_in(2, 16)
+      .doc("Of katz: steps of the longest walk; of one step it leads to friends alone.");
   schema.field("neighbors", &Options::neighbors)
       .at_least(0)
       .doc("The largest elements that are kept of what knowing somebody is worth; 0: all.");

@@ -60,11 +60,12 @@ torch::Tensor MhcnPropagation::gated(size_t gate, const torch::Tensor& users) {
 }
 
 torch::Tensor MhcnPropagation::attended(const OfChannels& vectors) {
+  // <a, W x> = <W^T a, x>: a product of vectors for each user in place of one with the matrix.
+  const auto asked = attention_.matmul(attention_map_->weight);  // [D]
   std::vector<torch::Tensor> scores;
-  for (const auto& x : vectors)
-    scores.push_back(attention_map_->forward(x).matmul(attention_));  // [U]
-  const auto shares = at::softmax(at::stack(scores, 1), 1);           // [U, 3]
-  auto sum = vectors[0] * shares.select(1, 0).unsqueeze(1);           // [U, D]
+  for (const auto& x : vectors) scores.push_back(x.matmul(asked));  // [U]
+  const auto shares = at::softmax(at::stack(scores, 1), 1);         // [U, 3]
+  auto sum = vectors[0] * shares.select(1, 0).unsqueeze(1);         // [U, D]
   for (size_t c = 1; c < kChannels; ++c)
     sum = sum + vectors[c] * shares.select(1, static_cast<int64_t>(c)).unsqueeze(1);  // [U, D]
   return sum;

@@ -88,8 +88,10 @@ void for_row(const SparseRows& matrix, int64_t row, const Visit& visit) {
 // (a b) * mask, with memory for the elements of the mask alone.
 SparseRows product_where(const SparseRows& a, const SparseRows& b, const SparseRows& mask) {
   const int64_t num_users = mask.num_rows();
+  const auto* masked = mask.offsets.const_data_ptr<int64_t>();
   RowSum sum(num_users);
   return rows_by(num_users, [&](int64_t r, std::vector<SparseElement>& row) {
+    if (masked[r] == masked[r + 1]) return;
     for_row(a, r, [&](int32_t between, float own) {
       for_row(b, between, [&](int32_t column, float value) { sum.add(column, own * value); });
     });
@@ -109,10 +111,6 @@ SparseRows sum_of_matrices(int64_t num_users, const std::vector<SparseRows>& mat
     for (const auto column : sum.in_order()) row.push_back({sum.at(column), column});
     sum.clear();
   });
-}
-
-SparseRows only_ones(const SparseRows& matrix) {
-  return {matrix.offsets, matrix.columns, torch::ones_like(matrix.values)};
 }
 
 // Friendships that are named both ways, or one way; nobody's with oneself.
@@ -164,7 +162,6 @@ MotifChannels motif_channels(const SparseRows& friends, const SparseRows& intera
                              int64_t num_items, const MotifOptions& options) {
   const auto both = friends_that_are(true, friends), one = friends_that_are(false, friends);
   const auto of_one = common_items_where(one, interactions);
-  const auto users_by_items = only_ones(interactions);
   const SortedRows known(friends);
   const auto stranger_worth = [&](int64_t user, int64_t other, const PairProduct& common) {
     const bool counts = common.count >= options.common_items && !known.holds(user, other) &&
@@ -176,7 +173,7 @@ MotifChannels motif_channels(const SparseRows& friends, const SparseRows& intera
               sum_of_matrices(friends.num_rows(), {common_items_where(both, interactions), of_one,
                                                    transpose(of_one, friends.num_rows())}),
           .purchase =
-              most_similar_rows<PairProduct>(users_by_items, transpose(users_by_items, num_items),
+              most_similar_rows<PairProduct>(interactions, transpose(interactions, num_items),
                                              options.max_strangers, stranger_worth)};
 }
 

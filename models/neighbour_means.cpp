@@ -1,9 +1,14 @@
 #include "models/neighbour_means.h"
 
+#include <stdexcept>
+
 namespace reckon {
 
 NeighbourMeans::NeighbourMeans(const SparseRows& matrix, int64_t num_senders)
     : lists_(neighbour_lists(matrix.offsets, matrix.columns, num_senders)) {
+  if (!matrix.values.ge(0).all().item<bool>())  // false of what is no number
+    throw std::invalid_argument(
+        "takes means by the weights of edges, and the graph has one that is negative or no number");
   const auto receivers = torch::repeat_interleave(matrix.offsets.diff());  // [E]
   const auto values = matrix.values.to(torch::kDouble);                    // [E]
   const auto sums =

@@ -17,7 +17,8 @@ namespace reckon {
 class NeighbourMeans {
  public:
   NeighbourMeans() = default;
-  /// Shapes   matrix [R, S], without negative values
+  /// Shapes   matrix [R, S]
+  /// Throws   std::invalid_argument with a sentence when a value is negative or no number.
   NeighbourMeans(const SparseRows& matrix, int64_t num_senders);
 
   /// Shapes   x [S, D] -> [R, D]

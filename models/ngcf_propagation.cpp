@@ -11,11 +11,8 @@ constexpr double kNegativeSlope = 0.2;
 }  // namespace
 
 void NgcfPropagation::Options::describe(Schema<Options>& schema) {
-  schema.field("layers", &Options::layers).must_be_in(1, 16).doc("Steps along edges.");
-  schema.field("dropout", &Options::dropout)
-      .at_least(0.0)
-      .less_than(1.0)
-      .doc("Drop probability of each layer's output in training.");
+  describe_layers(schema);
+  describe_layer_dropout(schema);
   describe_relations(schema);
 }
 
@@ -25,11 +22,7 @@ NgcfPropagation::NgcfPropagation(const Options& options, const Deps& deps)
   sums_ = register_module("sums", torch::nn::ModuleList());
   products_ = register_module("products", torch::nn::ModuleList());
   for (int64_t k = 0; k < options.layers; ++k)
-    for (auto* list : {&sums_, &products_}) {
-      torch::nn::Linear linear(width(), width());
-      xavier_uniform(linear);
-      (*list)->push_back(linear);
-    }
+    for (auto* list : {&sums_, &products_}) (*list)->push_back(xavier_linear(width(), width()));
 }
 
 torch::Tensor NgcfPropagation::layer(int64_t k, const Neighbourhood& near, const torch::Tensor& x) {

@@ -1,6 +1,6 @@
 #include "models/node_vectors.h"
 
-#include "layers/embedding_table.h"
+#include "layers/initialize.h"
 
 namespace reckon {
 
@@ -9,9 +9,7 @@ NodeVectors::NodeVectors(const Deps& deps, bool has_others)
   if (deps.graph == nullptr || !has_others) return;
   const int64_t num_others = deps.graph->num_nodes() - deps.num_users - deps.num_items;
   if (num_others == 0) return;
-  auto rows = torch::empty({num_others, width_});  // [O, D]
-  draw_rows(rows, {.kind = EmbeddingInit::Kind::kXavierUniform}, num_others);
-  others_ = register_parameter("others", rows);
+  others_ = register_parameter("others", xavier_table(num_others, width_));  // [O, D]
 }
 
 void NodeVectors::to(torch::Device device, torch::Dtype dtype, bool non_blocking) {
@@ -48,9 +46,9 @@ torch::Tensor NodeVectors::vectors_of(const NodeInputs& inputs, const torch::Ten
   add(num_items_, inputs.items);
   if (others_.defined())
     add(others_.size(0), [&](const torch::Tensor& ids) { return others_.index_select(0, ids); });
-  const auto all = at::cat(vectors);  // [S, D], table by table
-  const auto out = torch::empty(all.sizes(), all.options().requires_grad(false));  // [S, D]
-  return out.index_copy_(0, at::cat(places), all);                                 // [S, D]
+  const auto all = at::cat(vectors);                          // [S, D], table by table
+  const auto out = torch::empty(all.sizes(), all.options());  // [S, D]
+  return out.index_copy_(0, at::cat(places), all);            // [S, D]
 }
 
 torch::Tensor NodeVectors::node_vectors(const torch::Tensor& users,

@@ -50,4 +50,18 @@ void describe_relations(Schema<Options>& schema) {
       .doc("Relations of data.graph along which vectors are mixed; empty: all.");
 }
 
+/// Declares how many layers a propagation has, and how much of each is dropped: Options have members of
+/// these names.
+template <class Options>
+void describe_layers(Schema<Options>& schema) {
+  schema.field("layers", &Options::layers).must_be_in(1, 16).doc("Steps along edges.");
+}
+template <class Options>
+void describe_layer_dropout(Schema<Options>& schema) {
+  schema.field("dropout", &Options::dropout)
+      .at_least(0.0)
+      .less_than(1.0)
+      .doc("Drop probability of each layer's output in training.");
+}
+
 }  // namespace reckon

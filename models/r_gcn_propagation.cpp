@@ -8,14 +8,11 @@
 namespace reckon {
 
 void RGcnPropagation::Options::describe(Schema<Options>& schema) {
-  schema.field("layers", &Options::layers).must_be_in(1, 16).doc("Steps along edges.");
+  describe_layers(schema);
   schema.field("bases", &Options::bases)
       .must_be_in(1, 64)
       .doc("Matrices of which those of relations are mixtures.");
-  schema.field("dropout", &Options::dropout)
-      .at_least(0.0)
-      .less_than(1.0)
-      .doc("Drop probability of each layer's output in training.");
+  describe_layer_dropout(schema);
   schema.field("combine", &Options::combine)
       .doc("What becomes of the layers: side by side, the last alone, or their mean.");
   describe_relations(schema);
@@ -39,12 +36,9 @@ RGcnPropagation::RGcnPropagation(const Options& options, const Deps& deps)
     bases->weight.uniform_(-bound, bound);
     own_->push_back(own);
     bases_->push_back(bases);
-    const double of_relations =
-        std::sqrt(6.0 / static_cast<double>(edges.num_relations() + options.bases));
     coefficients_.push_back(
         register_parameter("coefficients_" + std::to_string(k),
-                           torch::empty({edges.num_relations(), options.bases})
-                               .uniform_(-of_relations, of_relations)));  // [relations, B]
+                           xavier_table(edges.num_relations(), options.bases)));  // [relations, B]
   }
 }
 

@@ -24,17 +24,15 @@ RandomWalks::RandomWalks(UndirectedGraph graph, Options options)
   }
   for (int64_t node = 0; node < graph_.num_nodes(); ++node) {
     const auto start = static_cast<int32_t>(node);
-    const bool is_first =
-        path.empty() || (node >= path[0].first && node < path[0].first + path[0].count);
+    const bool is_first = path.empty() || path[0].holds(node);
     if (is_first && weight_of(edges_to(1, start)) > 0.0) starts_.push_back(start);
   }
 }
 
 bool RandomWalks::may_visit(int32_t node) const {
   const auto& path = options_.path;
-  return path.empty() || std::any_of(path.begin(), path.end(), [node](NodeRange type) {
-           return node >= type.first && node < type.first + type.count;
-         });
+  return path.empty() ||
+         std::any_of(path.begin(), path.end(), [node](NodeRange type) { return type.holds(node); });
 }
 
 RandomWalks::Edges RandomWalks::edges_to(int64_t place, int32_t node) const {

@@ -169,7 +169,7 @@ class Retrieval : public Model, public Learnable, public PairwiseLearnable {
   // The union of what the objectives need; each different kind of negatives stands there once.
   Needs objective_needs_;
   bool wants_all_items_ = false, wants_origins_ = false, wants_channels_ = false,
-       wants_nodes_ = false;
+       wants_nodes_ = false, wants_intents_ = false;
   ViewNeeds view_needs_;
   int64_t num_users_ = 0;
   std::vector<size_t> stream_of_;  // by objective: which of those negatives are its own

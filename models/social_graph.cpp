@@ -21,16 +21,13 @@ SocialGraph social_graph(const Propagation::Deps& deps) {
   if (deps.graph == nullptr) {
     friends = interactions = &nothing;
   } else {
-    for (const auto& relation : deps.graph->relations) {
-      if (relation.reverse_of >= 0) continue;
-      if (relation.kind == EdgeKind::kFriends) friends = &relation;
-      if (relation.kind == EdgeKind::kInteractions) interactions = &relation;
-    }
+    interactions = &deps.graph->relations.front();
+    for (const auto& relation : deps.graph->relations)
+      if (relation.kind == EdgeKind::kFriends && relation.reverse_of < 0) friends = &relation;
     if (friends == nullptr)
       throw std::invalid_argument(
           "learns from who knows whom, and the data does not say it; name a file of pairs in "
           "data.files.friends, and edges of type friends in data.graph");
-    TORCH_CHECK(interactions != nullptr, "social_graph: expected a graph with interactions");
   }
   return {relation_matrix(*friends), relation_matrix(*interactions)};
 }

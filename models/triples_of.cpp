@@ -7,9 +7,9 @@
 namespace reckon {
 
 bool is_of_items(const Relation& relation, NodeRange items) {
-  return relation.kind == EdgeKind::kTriples ||
-         (relation.kind == EdgeKind::kAttribute &&
-          (relation.sources == items || relation.targets == items));
+  return relation.reverse_of < 0 &&
+         (relation.kind == EdgeKind::kTriples ||
+          (relation.kind == EdgeKind::kAttribute && relation.sources == items));
 }
 
 std::shared_ptr<const Triples> triples_of(const Graph* graph) {
@@ -18,7 +18,7 @@ std::shared_ptr<const Triples> triples_of(const Graph* graph) {
   auto triples = std::make_shared<Triples>();
   std::vector<torch::Tensor> heads, relations, tails;
   for (const auto& relation : graph->relations) {
-    if (!is_of_items(relation, items) || relation.reverse_of >= 0) continue;
+    if (!is_of_items(relation, items)) continue;
     const auto number = triples->num_relations++;
     const auto num_edges = relation.num_edges();
     if (num_edges == 0) continue;

@@ -9,7 +9,7 @@
 namespace reckon {
 
 /// Whether a relation says something of items, whose nodes are `items`: a fact of a knowledge graph or an
-/// attribute, in either direction.
+/// attribute, and not one of them the other way round.
 bool is_of_items(const Relation& relation, NodeRange items);
 
 /// What the relations of a graph say of items, as triples: those of knowledge graphs and of attributes of

@@ -1,5 +1,7 @@
 #include "models/typed_edges.h"
 
+#include <stdexcept>
+
 #include "models/node_graph.h"
 
 namespace reckon {
@@ -43,7 +45,12 @@ TypedEdges typed_edges(const Propagation::Deps& deps, const std::vector<std::str
     const auto weight = [&](int64_t e) { return weights == nullptr ? 1.0F : weights[e]; };
     for (int64_t s = 0; s < relation.sources.count; ++s) {
       double sum = 0.0;
-      for (int64_t e = from[s]; e < from[s + 1]; ++e) sum += static_cast<double>(weight(e));
+      for (int64_t e = from[s]; e < from[s + 1]; ++e) {
+        if (!(weight(e) >= 0.0F))
+          throw std::invalid_argument("takes means by the weights of edges, and edge '" +
+                                      relation.name + "' has one that is negative or no number");
+        sum += static_cast<double>(weight(e));
+      }
       auto& place = next[static_cast<size_t>(relation.sources.first + s)];
       for (int64_t e = from[s]; e < from[s + 1]; ++e, ++place) {
         sender[place] = static_cast<int32_t>(relation.targets.first + end[e]);

@@ -57,8 +57,11 @@ Graph graph_around(const Model::Deps& deps) {
   if (deps.graph != nullptr) return *deps.graph;
   if (deps.train != nullptr) {
     auto graph = interaction_graph(*deps.train);
-    // The other way round stands in it too, as every pair does.
-    if (has_shared_nodes(deps)) graph.relations[0].targets = graph.relations[0].sources;
+    if (!has_shared_nodes(deps)) return graph;
+    // An item is its user's node, and the other way round stands among the pairs already.
+    graph.node_types[1].nodes = graph.node_types[0].nodes;
+    graph.relations[0].targets = graph.relations[0].sources;
+    graph.relations.pop_back();
     return graph;
   }
   return {.node_types = {{"user", {0, deps.num_users}}, {"item", {deps.num_users, deps.num_items}}},
@@ -262,9 +265,12 @@ State WalkEmbedding::encode(const Batch& request) {
   const auto known = users.ge(0).unsqueeze(1);                       // [B, 1]
   const auto stored = vectors_.index_select(0, users.clamp_min(0));  // [B, D]
   if (!is_tracing() && known.all().item<bool>()) return {{stored}};
-  const auto items = distinct_items(request.at(batch_key::kHistory));        // [B, T]
-  const auto count = items.ge(0).sum(1, /*keepdim=*/true).clamp_min(1);      // [B, 1]
-  const auto mean = sum_of_vectors(rows_of_items(vectors_), items) / count;  // [B, D]
+  const auto items = distinct_items(request.at(batch_key::kHistory));  // [B, T]
+  // What no walk comes by has no vector.
+  const auto is_met = item_bias_.gt(kNever).index({items.clamp_min(0)});  // [B, T]
+  const auto count =
+      items.ge(0).logical_and(is_met).sum(1, /*keepdim=*/true).clamp_min(1);  // [B, 1]
+  const auto mean = sum_of_vectors(rows_of_items(vectors_), items) / count;   // [B, D]
   return {{at::where(known, stored, mean)}};
 }
 

@@ -1,5 +1,6 @@
 #include "serving/explanation.h"
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -29,7 +30,11 @@ std::string name_of(const ItemExplanation& explanation) {
 
 std::string to_table(const ItemExplanation& explanation) {
   using Align = TextTable::Align;
-  const int digits = digits_of_column(std::fabs(explanation.score));
+  double largest = std::max(
+      {std::fabs(explanation.score), std::fabs(explanation.others), std::fabs(explanation.rest)});
+  for (const auto& source : explanation.sources)
+    largest = std::max(largest, std::fabs(source.contribution));
+  const int digits = digits_of_column(largest);
   const auto number = [digits](double value) { return format_fixed(value, digits); };
   const auto name = name_of(explanation);
   if (explanation.unknown_item) return "nothing is known of item " + explanation.item + "\n";

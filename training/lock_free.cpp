@@ -10,6 +10,7 @@
 
 #include "core/random.h"
 #include "kernels/bpr_update.h"
+#include "models/interaction_matrix.h"
 #include "models/pairwise.h"
 #include "training/workers.h"
 
@@ -52,7 +53,6 @@ class LockFree::Sweeps : public Fittable {
   };
 
   void index(const Interactions& train);
-  void index_owned(const Interactions& train);
   // Draws the samples of counters [begin, end); users that have every item are left out.
   std::span<const BprSample> draw(const RandomKey& key, int64_t begin, int64_t end,
                                   Draws& draws) const;
@@ -80,28 +80,18 @@ void LockFree::Sweeps::index(const Interactions& train) {
               train.num_items);
   if (train.size() == 0)
     throw std::invalid_argument("the training split has no interactions to learn from");
-  items_ = train.items.contiguous();  // [E]
-  index_owned(train);
-}
-
-void LockFree::Sweeps::index_owned(const Interactions& train) {
-  const auto row_offsets = train.user_offsets.contiguous();  // [U + 1]
-  const auto* offsets = row_offsets.const_data_ptr<int64_t>();
-  const auto* items = items_.const_data_ptr<int32_t>();
-  users_.resize(static_cast<size_t>(train.size()));
-  owned_.reserve(users_.size());
-  owned_offsets_ = {0};
-  std::vector<int32_t> own;
-  for (int64_t user = 0; user < train.num_users; ++user) {
-    std::fill(users_.begin() + offsets[user], users_.begin() + offsets[user + 1],
-              static_cast<int32_t>(user));
-    own.assign(items + offsets[user], items + offsets[user + 1]);
-    std::sort(own.begin(), own.end());
-    own.erase(std::unique(own.begin(), own.end()), own.end());
-    for (size_t place = 0; place < own.size(); ++place)
-      owned_.push_back(own[place] - static_cast<int32_t>(place));
-    owned_offsets_.push_back(static_cast<int64_t>(owned_.size()));
-  }
+  items_ = train.items.contiguous();                                                       // [E]
+  const auto users = torch::repeat_interleave(train.user_offsets.diff()).to(torch::kInt);  // [E]
+  const auto* user_of = users.const_data_ptr<int32_t>();
+  users_.assign(user_of, user_of + users.numel());
+  const auto owned = interaction_matrix(train);
+  const auto* offsets = owned.offsets.const_data_ptr<int64_t>();
+  const auto* columns = owned.columns.const_data_ptr<int32_t>();
+  owned_offsets_.assign(offsets, offsets + train.num_users + 1);
+  owned_.assign(columns, columns + owned.columns.numel());
+  for (int64_t user = 0; user < train.num_users; ++user)
+    for (auto e = offsets[user]; e < offsets[user + 1]; ++e)
+      owned_[static_cast<size_t>(e)] -= static_cast<int32_t>(e - offsets[user]);
 }
 
 int32_t LockFree::Sweeps::not_owned(int32_t user, int64_t rank) const {

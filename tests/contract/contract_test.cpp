@@ -621,8 +621,9 @@ TEST_P(EveryModel, ExportsAndServesEachKindOfUserThatItsContractNames) {
   inputs.items = &dataset_.items();
   inputs.users = &dataset_.users();
   inputs.item_counts = item_counts(train_);
-  inputs.user_offsets = dataset_.interactions().user_offsets;
-  inputs.user_items = dataset_.interactions().items;
+  const auto seen = dataset_.seen();
+  inputs.user_offsets = seen.user_offsets;
+  inputs.user_items = seen.items;
   // Compares file and model by itself, and throws where they differ.
   const auto report =
       export_model(*model, inputs, file("model.pt"), ExportOptions{.include_users = true});

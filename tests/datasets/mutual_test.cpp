@@ -30,12 +30,14 @@ Dataset prepared(const TemporaryDirectory& directory, const std::string& text,
   return prepare_dataset(data_options(directory, files_and(more))).dataset;
 }
 
-// A ring with chords: everybody knows the next one, and who comes three later.
+// A ring with chords: everybody knows the next one, and who comes three later; each pair has a time.
 std::string ring(int64_t num_users) {
-  std::string text = "user\tfriend\n";
+  std::string text = "user\tfriend\ttimestamp\n";
+  int64_t time = 0;
   for (int64_t user = 0; user < num_users; ++user)
     for (const int64_t step : {1, 3})
-      text += "u" + std::to_string(user) + "\tu" + std::to_string((user + step) % num_users) + "\n";
+      text += "u" + std::to_string(user) + "\tu" + std::to_string((user + step) % num_users) +
+              "\t" + std::to_string(++time) + "\n";
   return text;
 }
 
@@ -65,6 +67,9 @@ TEST(MutualData, CountsEachPairOnceInEachDirectionAndNobodyWithThemselves) {
 TEST(MutualData, HoldsAPairOutInBothDirections) {
   const TemporaryDirectory directory;
   for (const std::string split : {"{type: ratio, scope: global, validation: 0.2, test: 0.3}",
+                                  "{type: ratio, scope: global, order: temporal, validation: 0.2, "
+                                  "test: 0.3}",
+                                  "{type: time, validation_from: 21, test_from: 31}",
                                   "{type: k_fold, folds: 3, fold: 2, validation: 0.2}"}) {
     const auto dataset = prepared(directory, ring(20), "split: " + split + "\n");
     const auto all = pairs_of(dataset.interactions());

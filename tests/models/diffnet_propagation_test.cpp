@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "tests/models/social_support.h"
 
 namespace reckon {
@@ -72,8 +74,8 @@ TEST(DiffnetPropagation, GradientsEqualDifferences) {
 
 TEST(DiffnetPropagation, NumbersOfUsersAndItemsDoNotMatter) {
   torch::manual_seed(3);
-  expect_that_numbers_of_people_do_not_matter(
-      [](const Graph& graph) { return make({.layers = 2}, graph, 4); }, 4);
+  expect_that_names_of_nodes_do_not_matter(
+      [](const Graph& graph) { return make({.layers = 2}, graph, 4); }, 4, 1e-6, 1e-7);
 }
 
 // Whom user 2 knows nothing of spreads nothing to it.
@@ -118,6 +120,18 @@ TEST(SocialGraph, RefusesAGraphWithoutFriendsAndKnowsNothingOfSizesAlone) {
   const auto nothing = social_graph({.width = 4, .num_users = 2, .num_items = 3});
   EXPECT_EQ(nothing.friends.num_rows(), 2);
   EXPECT_EQ(nothing.friends.columns.numel() + nothing.interactions.columns.numel(), 0);
+}
+
+TEST(NeighbourMeans, RefuseValuesOfWhichAMeanWouldSayNothing) {
+  SparseRows matrix{torch::tensor({0, 2}, torch::kLong), torch::tensor({0, 1}, torch::kInt),
+                    torch::tensor({3.0F, 1.0F})};
+  EXPECT_NO_THROW(NeighbourMeans(matrix, 2));
+  for (const float bad : {-1.0F, std::numeric_limits<float>::quiet_NaN()}) {
+    matrix.values = torch::tensor({3.0F, bad});
+    EXPECT_THAT([&] { NeighbourMeans(matrix, 2); },
+                ::testing::ThrowsMessage<std::invalid_argument>(
+                    ::testing::HasSubstr("has one that is negative or no number")));
+  }
 }
 
 TEST(DiffnetPropagation, MakesNoViewsAndKeepsNoVectorsOfOtherNodes) {

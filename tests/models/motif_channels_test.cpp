@@ -82,6 +82,7 @@ TEST(MotifChannels, CountTrianglesAndNotWeights) {
   torch::manual_seed(3);
   const auto plain = random_social_graph(8, 10, 35, 50);
   const auto a = channels_of(weighted, {}), b = channels_of(plain, {});
+  EXPECT_TRUE(torch::equal(dense_rows(a.social, 8), dense_rows(b.social, 8)));
   EXPECT_TRUE(torch::equal(dense_rows(a.joint, 8), dense_rows(b.joint, 8)));
   EXPECT_TRUE(torch::equal(dense_rows(a.purchase, 8), dense_rows(b.purchase, 8)));
 }

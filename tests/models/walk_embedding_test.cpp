@@ -210,11 +210,15 @@ TEST(WalkEmbedding, OfMutualDataUsersAndItemsAreTheSameNodes) {
       {.num_users = 8, .num_items = 8, .train = &train});
   fit(model, train);
   EXPECT_TRUE(torch::equal(*model.user_vectors(), *model.item_vectors()));
+  EXPECT_EQ(model.named_buffers()["vectors"].size(0), 8);
   const auto state = model.encode(request(users, torch::full({8, 1}, kPaddingId, torch::kLong)));
   const auto scores = model.score(state, users.unsqueeze(0).expand({8, 8}));  // [U, U]
   for (int64_t user = 0; user < 8; ++user)
     EXPECT_GT(scores[user][(user + 2) % 8].item<float>(),
               scores[user][(user + 4) % 8].item<float>());
+  WalkEmbedding along({.dim = 8, .epochs = 1, .metapath = {"user", "item", "user"}},
+                      {.num_users = 8, .num_items = 8, .train = &train});
+  EXPECT_NO_THROW(fit(along, train));
 }
 
 // The graph of the interactions, and two genres that tell odd items from even ones.

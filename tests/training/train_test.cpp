@@ -34,8 +34,10 @@ SupervisedOptions options_of(int64_t epochs) {
   return options;
 }
 
-Component<Procedure> procedure(int64_t epochs) {
-  return Component<Procedure>::make<Supervised>(options_of(epochs), "supervised");
+Component<Procedure> procedure(int64_t epochs, double weight_average) {
+  auto options = options_of(epochs);
+  options.weight_average = weight_average;
+  return Component<Procedure>::make<Supervised>(options, "supervised");
 }
 
 ConfigNode config(int64_t lr_digit = 1) {
@@ -52,11 +54,11 @@ class Train : public ::testing::Test {
     return std::make_shared<TinyModel>(options, dataset_.num_users(), dataset_.num_items());
   }
   TrainOutcome run(TinyModel& model, const RunFolder& folder, TrainContext context,
-                   int64_t epochs = 5) const {
+                   int64_t epochs = 5, double weight_average = 0.0) const {
     context.seed = 3;
     context.quiet = true;
     if (!context.config.is_map()) context.config = config();
-    return train(procedure(epochs), model, dataset_, {}, folder, context);
+    return train(procedure(epochs, weight_average), model, dataset_, {}, folder, context);
   }
   std::string error_of(TinyModel& model, const RunFolder& folder,
                        const TrainContext& context = {}) const {
@@ -73,27 +75,32 @@ class Train : public ::testing::Test {
 };
 
 TEST_F(Train, ALimitedRunThatGoesOnEndsAsOneThatWasNeverStopped) {
-  const auto whole_model = model();
-  const auto whole = RunFolder::create(folder_.file("whole"));
-  const auto outcome = run(*whole_model, whole, {});
-  ASSERT_TRUE(outcome.best.has_value());
-  for (const int64_t limit : {1, 4, 7}) {
-    const auto path = folder_.file("limited-" + std::to_string(limit));
-    const auto first = model(), second = model();
-    EXPECT_EQ(run(*first, RunFolder::create(path), {.limit_batches = limit}).end,
-              TrainOutcome::End::kLimited);
-    const auto resumed = run(*second, RunFolder::open(path), {.resume = true});
-    EXPECT_EQ(resumed.resumed_from_step, limit);
-    EXPECT_EQ(resumed.best, outcome.best);
-    EXPECT_EQ(resumed.history, outcome.history);
-    for (const char* name : {"last.ckpt", "best.ckpt"}) {
-      const auto a = load_checkpoint(whole.path() + "/checkpoints/" + name);
-      const auto b = load_checkpoint(path + "/checkpoints/" + name);
-      for (const auto& [key, tensor] : a.model)
-        EXPECT_TRUE(torch::equal(tensor, b.model.at(key))) << name << " " << key;
-      for (const auto& [key, tensor] : a.state.tensors)
-        EXPECT_TRUE(torch::equal(tensor, b.state.tensors.at(key))) << name << " " << key;
-      EXPECT_EQ(a.state.json, b.state.json) << name;
+  for (const double average : {0.0, 0.9}) {
+    const auto kind = std::to_string(average) + "-";
+    const auto whole_model = model();
+    const auto whole = RunFolder::create(folder_.file(kind + "whole"));
+    const auto outcome = run(*whole_model, whole, {}, 5, average);
+    ASSERT_TRUE(outcome.best.has_value());
+    for (const int64_t limit : {1, 4, 7}) {
+      const auto path = folder_.file(kind + "limited-" + std::to_string(limit));
+      const auto first = model(), second = model();
+      EXPECT_EQ(run(*first, RunFolder::create(path), {.limit_batches = limit}, 5, average).end,
+                TrainOutcome::End::kLimited);
+      const auto resumed = run(*second, RunFolder::open(path), {.resume = true}, 5, average);
+      EXPECT_EQ(resumed.resumed_from_step, limit);
+      EXPECT_EQ(resumed.best, outcome.best);
+      EXPECT_EQ(resumed.history, outcome.history);
+      for (const auto& [key, tensor] : model_tensors(*whole_model))
+        EXPECT_TRUE(torch::equal(tensor, model_tensors(*second).at(key))) << key;
+      for (const char* name : {"last.ckpt", "best.ckpt"}) {
+        const auto a = load_checkpoint(whole.path() + "/checkpoints/" + name);
+        const auto b = load_checkpoint(path + "/checkpoints/" + name);
+        for (const auto& [key, tensor] : a.model)
+          EXPECT_TRUE(torch::equal(tensor, b.model.at(key))) << name << " " << key;
+        for (const auto& [key, tensor] : a.state.tensors)
+          EXPECT_TRUE(torch::equal(tensor, b.state.tensors.at(key))) << name << " " << key;
+        EXPECT_EQ(a.state.json, b.state.json) << name;
+      }
     }
   }
 }
