@@ -32,11 +32,7 @@ function(reckon_room name)
   if(name STREQUAL "kernels")
     target_compile_options(reckon_${name} PRIVATE $<$<CONFIG:Release>:-O3>)
   elseif(RECKON_UNITY)
-    # What torch's headers cost is paid once for so many files, and two compilers still find work.
-    if(NOT RECKON_UNITY_BATCH)
-      set(RECKON_UNITY_BATCH 8)
-    endif()
-    set_target_properties(reckon_${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE ${RECKON_UNITY_BATCH})
+    reckon_unity(reckon_${name})
   endif()
   foreach(source ${sources})
     if(source MATCHES "_avx2\\.cpp$")
@@ -49,6 +45,11 @@ function(reckon_room name)
     set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "${flags}"
                                                      SKIP_PRECOMPILE_HEADERS ON)
   endforeach()
+endfunction()
+
+# What torch's headers cost is paid once for eight files, and two compilers still find work.
+function(reckon_unity target)
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
 endfunction()
 
 # Torch's headers cost a gigabyte and ten seconds a file, so targets share precompiled headers. GCC

@@ -71,12 +71,6 @@ struct Row {
   int32_t length = 0;
 };
 
-/// A part of a user's history that is an example: its newest target is `back` interactions from the end.
-struct Window {
-  int32_t user = 0;
-  int32_t back = 0;
-};
-
 // Sorts by length, equal ones in their order: lengths are small numbers, so they are counted.
 void sort_by_length(std::vector<Row>& rows, int64_t max_length) {
   if (max_length == 0) return;
@@ -133,6 +127,12 @@ torch::Tensor looked_up(std::span<const float> values, const torch::Tensor& ids)
 }  // namespace
 
 struct BatchBuilder::Impl {
+  /// A part of a user's history that is an example: its newest target is `back` interactions from the end.
+  struct Window {
+    int32_t user = 0;
+    int32_t back = 0;
+  };
+
   Interactions train;
   Needs needs;
   Options options;

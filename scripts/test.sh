@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# Set-up, Release build of everything, all tests; the program as the quick start builds it; then core, kernels
-# and datasets once more under ASan and UBSan, and each fuzzer for some seconds. Ends with how many passed; fails
-# when anything does.
+# Set-up, Release build of everything, all tests; then core, kernels and datasets once more, file by file, under
+# ASan and UBSan, and each fuzzer for some seconds. Ends with how many passed; fails when anything does.
 #
 #   scripts/test.sh                all of it
 #   FUZZ_SECONDS=60 scripts/test.sh    searches longer with each fuzzer (5 s without)
@@ -44,11 +43,6 @@ say "Release build"
 build release
 say "tests"
 run_ctest release
-
-# As the quick start builds it, several files at once: names that meet there do not meet in the Release build.
-say "build of the program alone"
-build program
-build/program/bin/reckon --version
 
 say "build of core, kernels and datasets under ASan and UBSan"
 build sanitize

@@ -8,7 +8,7 @@
 
 #include "tests/architecture/source_tree.h"
 
-namespace reckon {
+namespace reckon::documents_test {
 
 namespace {
 
@@ -127,4 +127,4 @@ TEST(Documents, TheFirstPageShowsAnExperimentOfOursWordForWord) {
 
 }  // namespace
 
-}  // namespace reckon
+}  // namespace reckon::documents_test

@@ -9,7 +9,7 @@
 
 #include "tests/architecture/source_tree.h"
 
-namespace reckon {
+namespace reckon::includes_test {
 
 namespace {
 
@@ -191,4 +191,4 @@ TEST(Architecture, EachReservedWordIsCaughtOutsideItsPlace) {
 
 }  // namespace
 
-}  // namespace reckon
+}  // namespace reckon::includes_test

@@ -10,7 +10,7 @@
 
 #include "tests/architecture/source_tree.h"
 
-namespace reckon {
+namespace reckon::names_test {
 
 namespace {
 
@@ -292,4 +292,4 @@ TEST(Architecture, NoFileNamesARegistryHost) {
 
 }  // namespace
 
-}  // namespace reckon
+}  // namespace reckon::names_test

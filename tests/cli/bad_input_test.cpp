@@ -14,7 +14,7 @@
 #include "core/files.h"
 #include "tests/cli/command.h"
 
-namespace reckon {
+namespace reckon::bad_input_test {
 namespace {
 
 using ::testing::AllOf;
@@ -252,4 +252,4 @@ TEST(ErrorText, OfEverythingElseIsItsMessageWithoutTheBacktrace) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::bad_input_test

@@ -6,7 +6,7 @@
 
 #include "tests/cli/command.h"
 
-namespace reckon {
+namespace reckon::check_test {
 namespace {
 
 using ::testing::AllOf;
@@ -174,4 +174,4 @@ TEST(Check, OfInteractionsThatCannotBeReadNoColumnIsMissed) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::check_test

@@ -16,7 +16,7 @@
 #include "tests/core/bad_files.h"
 #include "tests/core/schema_cases.h"
 
-namespace reckon {
+namespace reckon::configs_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -280,4 +280,4 @@ TEST(ContractTable, IsWrittenIntoItsPlaceAndNowhereElse) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::configs_test

@@ -10,7 +10,7 @@
 #include "core/experiment_tree.h"
 #include "core/files.h"
 
-namespace reckon {
+namespace reckon::documents_test {
 
 namespace {
 
@@ -62,4 +62,4 @@ TEST(Documents, EachYamlBlockIsReadWithoutAnError) {
 
 }  // namespace
 
-}  // namespace reckon
+}  // namespace reckon::documents_test

@@ -6,7 +6,7 @@
 
 #include "tests/cli/command.h"
 
-namespace reckon {
+namespace reckon::explain_test {
 namespace {
 
 using nlohmann::json;
@@ -108,4 +108,4 @@ TEST_F(Explain, SaysWhatIsMissingOnTheCommandLine) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::explain_test

@@ -10,7 +10,7 @@
 #include "export/exported_file.h"
 #include "tests/cli/command.h"
 
-namespace reckon {
+namespace reckon::features_test {
 namespace {
 
 using ::testing::AllOf;
@@ -203,4 +203,4 @@ TEST_F(WithTables, ARunIsLoadedWithTheFeaturesThatItWasTrainedWith) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::features_test

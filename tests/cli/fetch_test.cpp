@@ -8,7 +8,7 @@
 #include "core/files.h"
 #include "tests/support/program.h"
 
-namespace reckon {
+namespace reckon::fetch_test {
 
 namespace {
 
@@ -46,4 +46,4 @@ TEST(FetchCommand, WritesPlainLinesOfProgressWhereThereIsNoTerminal) {
 
 }  // namespace
 
-}  // namespace reckon
+}  // namespace reckon::fetch_test

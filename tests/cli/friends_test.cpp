@@ -9,7 +9,7 @@
 #include "serving/recommender.h"
 #include "tests/cli/command.h"
 
-namespace reckon {
+namespace reckon::friends_test {
 namespace {
 
 constexpr int64_t kPeople = 30;
@@ -97,4 +97,4 @@ INSTANTIATE_TEST_SUITE_P(
     });
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::friends_test

@@ -12,7 +12,7 @@
 #include "core/files.h"
 #include "tests/cli/command.h"
 
-namespace reckon {
+namespace reckon::plot_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -172,4 +172,4 @@ TEST(TrainingCurve, TakesTheLastLineOfAnEpochAndNoHalfLine) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::plot_test

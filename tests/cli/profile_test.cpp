@@ -8,7 +8,7 @@
 #include "tests/support/program.h"
 #include "training/profile.h"
 
-namespace reckon {
+namespace reckon::profile_test {
 namespace {
 
 // The form that Chrome's and Perfetto's viewers read: events with a name, a phase, a thread, a time and a
@@ -50,4 +50,4 @@ TEST(Profile, IsATraceOfWhatEveryThreadDidInSomeSteps) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::profile_test

@@ -18,7 +18,7 @@
 #include "tests/support/temporary_folder.h"
 #include "training/checkpoint.h"
 
-namespace reckon {
+namespace reckon::program_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -360,4 +360,4 @@ TEST_F(Program, LearnsAModelThatIsComposedInYamlAlone) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::program_test

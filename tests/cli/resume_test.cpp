@@ -14,7 +14,7 @@
 #include "tests/support/program.h"
 #include "training/checkpoint.h"
 
-namespace reckon {
+namespace reckon::resume_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -150,4 +150,4 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& info) { return info.param.name; });
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::resume_test

@@ -10,7 +10,7 @@
 #include "evaluation/results_io.h"
 #include "tests/cli/command.h"
 
-namespace reckon {
+namespace reckon::runs_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -231,4 +231,4 @@ TEST_F(Runs, WithoutATestPartTrainSaysWhyThereAreNoMetricsAndEvaluateRefuses) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::runs_test

@@ -14,7 +14,7 @@
 #include "tests/cli/command.h"
 #include "tests/support/program.h"
 
-namespace reckon {
+namespace reckon::tune_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -280,4 +280,4 @@ TEST_F(TuneCommand, OtherCommandsLeaveThePartTuneAside) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::tune_test

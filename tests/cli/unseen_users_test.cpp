@@ -14,7 +14,7 @@
 #include "serving/recommender.h"
 #include "tests/cli/command.h"
 
-namespace reckon {
+namespace reckon::unseen_users_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -127,4 +127,4 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& info) { return std::to_string(info.index); });
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::unseen_users_test

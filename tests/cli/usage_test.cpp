@@ -17,7 +17,7 @@
 #include "core/files.h"
 #include "tests/support/program.h"
 
-namespace reckon {
+namespace reckon::usage_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -304,4 +304,4 @@ TEST_F(CommandLine, LeavesNothingBehindWhenAnExportIsInterrupted) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::usage_test

@@ -31,7 +31,7 @@
 #include "training/optimizer.h"
 #include "training/schedule.h"
 
-namespace reckon {
+namespace reckon::contract_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -918,4 +918,4 @@ TEST(Catalog, EveryComponentOfEveryKindBuildsItsDefaultsIntoYamlThatReadsBack) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::contract_test

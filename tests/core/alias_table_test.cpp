@@ -7,7 +7,7 @@
 
 #include "core/random.h"
 
-namespace reckon {
+namespace reckon::alias_table_test {
 namespace {
 
 std::vector<double> normalized(std::vector<double> weights) {
@@ -36,4 +36,4 @@ TEST(AliasTable, DrawsEachPlaceByItsProbability) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::alias_table_test

@@ -8,7 +8,7 @@
 
 #include "core/config_node.h"
 
-namespace reckon {
+namespace reckon::bad_files_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -66,4 +66,4 @@ TEST(BadFiles, AFileWithoutItsTextIsRefusedAndSoIsATextWithoutItsFile) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::bad_files_test

@@ -4,7 +4,7 @@
 
 #include "tests/core/toy.h"
 
-namespace reckon {
+namespace reckon::catalog_test {
 namespace {
 
 struct Slot {
@@ -125,4 +125,4 @@ TEST(Catalog, PresetsAreSummedUpByTheirFirstComment) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::catalog_test

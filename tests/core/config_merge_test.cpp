@@ -2,7 +2,7 @@
 
 #include "core/config_node.h"
 
-namespace reckon {
+namespace reckon::config_merge_test {
 namespace {
 
 std::string merged(const std::string& base, const std::string& overlay) {
@@ -134,4 +134,4 @@ TEST(PlaceOf, IsTheScalarsOwnElseTheKeysElseThatOfWhatWasWrittenAroundIt) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::config_merge_test

@@ -6,7 +6,7 @@
 
 #include "core/random.h"
 
-namespace reckon {
+namespace reckon::config_node_test {
 namespace {
 
 std::string error_of(std::string_view text) {
@@ -267,4 +267,4 @@ TEST(EmitYaml, ParsesBackToTheSameTree) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::config_node_test

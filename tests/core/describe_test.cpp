@@ -5,7 +5,7 @@
 #include "core/experiment_tree.h"
 #include "tests/core/toy.h"
 
-namespace reckon {
+namespace reckon::describe_test {
 namespace {
 
 TEST(Describe, ShowsTypeDefaultLimitsAndMeaningOfEachKey) {
@@ -105,4 +105,4 @@ TEST(WalkSchema, VisitsKeysOfChosenComponents) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::describe_test

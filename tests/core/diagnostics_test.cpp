@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace reckon {
+namespace reckon::diagnostics_test {
 namespace {
 
 TEST(ConfigError, ShowsEveryProblemWithPlaceAndHint) {
@@ -62,4 +62,4 @@ TEST(Suggest, ListsWhatIsKnownWhenNothingIsNear) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::diagnostics_test

@@ -7,7 +7,7 @@
 #include "core/files.h"
 #include "tests/core/toy.h"
 
-namespace reckon {
+namespace reckon::experiment_tree_test {
 namespace {
 
 Catalog with_presets() {
@@ -140,4 +140,4 @@ TEST(AssembleExperiment, BoundsHowDeepPresetsBuildOnEachOther) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::experiment_tree_test

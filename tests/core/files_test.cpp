@@ -9,7 +9,7 @@
 
 #include "core/diagnostics.h"
 
-namespace reckon {
+namespace reckon::files_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -169,4 +169,4 @@ TEST(Hash64, ChangesWithEveryByteLengthAndSeed) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::files_test

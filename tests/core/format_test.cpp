@@ -5,7 +5,7 @@
 #include <limits>
 #include <stdexcept>
 
-namespace reckon {
+namespace reckon::format_test {
 namespace {
 
 TEST(FormatCount, GroupsThousands) {
@@ -60,4 +60,4 @@ TEST(TextTable, AlignsColumnsByCharactersNotBytes) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::format_test

@@ -7,7 +7,7 @@
 #include "core/diagnostics.h"
 #include "core/files.h"
 
-namespace reckon {
+namespace reckon::log_test {
 namespace {
 
 TEST(Log, WritesPlainLinesToStandardErrorAndDatedOnesToTheFile) {
@@ -34,4 +34,4 @@ TEST(Log, RefusesAFileThatCannotBeOpened) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::log_test

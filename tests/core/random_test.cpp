@@ -9,7 +9,7 @@
 #include <random>
 #include <set>
 
-namespace reckon {
+namespace reckon::random_test {
 namespace {
 
 static_assert(std::uniform_random_bit_generator<CounterRng>);
@@ -153,4 +153,4 @@ TEST(RandomBits, StayTheSameFromVersionToVersion) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::random_test

@@ -5,7 +5,7 @@
 
 #include "tests/core/toy.h"
 
-namespace reckon {
+namespace reckon::schema_cases_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -63,4 +63,4 @@ TEST(SlotVariants, PutEveryComponentIntoEverySlotOfItsKind) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::schema_cases_test

@@ -6,7 +6,7 @@
 
 #include "tests/core/toy.h"
 
-namespace reckon {
+namespace reckon::schema_test {
 namespace {
 
 template <class V>
@@ -261,4 +261,4 @@ TEST(ReadConfig, OfAMappingWhoseKeyIsMisspeltNothingIsMissingBesides) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::schema_test

@@ -4,7 +4,7 @@
 
 #include "tests/core/toy.h"
 
-namespace reckon {
+namespace reckon::units_test {
 namespace {
 
 TEST(Duration, ReadsEveryUnit) {
@@ -54,4 +54,4 @@ TEST(Units, ExplainThemselvesInErrors) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::units_test

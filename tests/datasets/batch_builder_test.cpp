@@ -11,7 +11,7 @@
 #include "datasets/prefetch.h"
 #include "tests/datasets/datasets_support.h"
 
-namespace reckon::testing {
+namespace reckon::testing::batch_builder_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -345,4 +345,4 @@ TEST(Prefetcher, GivesTheBuildersBatchesWithAnyNumberOfThreadsAndInAnyOrder) {
 }
 
 }  // namespace
-}  // namespace reckon::testing
+}  // namespace reckon::testing::batch_builder_test

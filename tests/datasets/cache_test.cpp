@@ -16,7 +16,7 @@
 #include "datasets/vectors.h"
 #include "tests/datasets/datasets_support.h"
 
-namespace reckon::testing {
+namespace reckon::testing::cache_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -318,4 +318,4 @@ TEST(Vectors, SayWhatIsWrongAndWhere) {
 }
 
 }  // namespace
-}  // namespace reckon::testing
+}  // namespace reckon::testing::cache_test

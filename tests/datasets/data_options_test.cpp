@@ -10,7 +10,7 @@
 #include "datasets/data_schema.h"
 #include "tests/datasets/datasets_support.h"
 
-namespace reckon::testing {
+namespace reckon::testing::data_options_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -145,4 +145,4 @@ TEST(CheckColumns, AFileWithoutItsColumnsIsReportedAtTheFile) {
 }
 
 }  // namespace
-}  // namespace reckon::testing
+}  // namespace reckon::testing::data_options_test

@@ -16,7 +16,7 @@
 #include "tests/datasets/datasets_support.h"
 #include "tests/support/zip_file.h"
 
-namespace reckon {
+namespace reckon::fetch_test {
 
 namespace {
 
@@ -265,4 +265,4 @@ TEST(KnownDataset, SuggestsTheNearestName) {
 
 }  // namespace
 
-}  // namespace reckon
+}  // namespace reckon::fetch_test

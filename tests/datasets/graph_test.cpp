@@ -16,7 +16,7 @@
 #include "datasets/prepare.h"
 #include "tests/datasets/datasets_support.h"
 
-namespace reckon::testing {
+namespace reckon::testing::graph_test {
 namespace {
 
 using ::testing::AllOf;
@@ -740,4 +740,4 @@ TEST(SplitCell, GivesEachDifferentPartOnceWithoutBlanks) {
 }
 
 }  // namespace
-}  // namespace reckon::testing
+}  // namespace reckon::testing::graph_test

@@ -8,7 +8,7 @@
 #include "core/diagnostics.h"
 #include "tests/datasets/datasets_support.h"
 
-namespace reckon::testing {
+namespace reckon::testing::mutual_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -192,4 +192,4 @@ TEST(MutualData, DoesNotGoOnFromDataThatNumbersUsersAndItemsApart) {
 }
 
 }  // namespace
-}  // namespace reckon::testing
+}  // namespace reckon::testing::mutual_test

@@ -6,7 +6,7 @@
 
 #include "tests/datasets/datasets_support.h"
 
-namespace reckon::testing {
+namespace reckon::testing::negative_sampler_test {
 namespace {
 
 // Chi-square of observed draws; for its degrees of freedom a value beyond mean + 6 deviations does not
@@ -84,4 +84,4 @@ TEST(NegativeSampler, DrawsAreAFunctionOfTheKey) {
 }
 
 }  // namespace
-}  // namespace reckon::testing
+}  // namespace reckon::testing::negative_sampler_test

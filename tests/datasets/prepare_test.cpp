@@ -5,7 +5,7 @@
 
 #include "tests/datasets/datasets_support.h"
 
-namespace reckon::testing {
+namespace reckon::testing::prepare_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -136,4 +136,4 @@ TEST(PrepareDataset, NotesThatTheOrderOfRowsStandsInForTimes) {
 }
 
 }  // namespace
-}  // namespace reckon::testing
+}  // namespace reckon::testing::prepare_test

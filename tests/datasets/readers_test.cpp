@@ -8,7 +8,7 @@
 #include "datasets/prepare.h"
 #include "tests/datasets/datasets_support.h"
 
-namespace reckon::testing {
+namespace reckon::testing::readers_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -303,4 +303,4 @@ TEST(Cleaning, TheCoreIsWhatIsLeftAfterRepeatedRemoval) {
 }
 
 }  // namespace
-}  // namespace reckon::testing
+}  // namespace reckon::testing::readers_test

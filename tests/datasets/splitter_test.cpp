@@ -6,7 +6,7 @@
 #include "core/diagnostics.h"
 #include "tests/datasets/datasets_support.h"
 
-namespace reckon::testing {
+namespace reckon::testing::splitter_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -192,4 +192,4 @@ TEST(Dataset, EvaluationKnowsOnlyWhatCameBefore) {
 }
 
 }  // namespace
-}  // namespace reckon::testing
+}  // namespace reckon::testing::splitter_test

@@ -9,7 +9,7 @@
 #include "datasets/vocabulary.h"
 #include "tests/datasets/datasets_support.h"
 
-namespace reckon::testing {
+namespace reckon::testing::table_loader_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -119,4 +119,4 @@ TEST_F(ReadColumns, TakesTheFirstRowOfAnId) {
 }
 
 }  // namespace
-}  // namespace reckon::testing
+}  // namespace reckon::testing::table_loader_test

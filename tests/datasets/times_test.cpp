@@ -5,7 +5,7 @@
 #include "datasets/table_reader.h"
 #include "tests/datasets/datasets_support.h"
 
-namespace reckon::testing {
+namespace reckon::testing::times_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -145,4 +145,4 @@ TEST(ParseTime, ReadsDecimalsAsTheyAreWritten) {
 }
 
 }  // namespace
-}  // namespace reckon::testing
+}  // namespace reckon::testing::times_test

@@ -6,7 +6,7 @@
 #include "core/diagnostics.h"
 #include "tests/support/zip_file.h"
 
-namespace reckon {
+namespace reckon::zip_archive_test {
 
 namespace {
 
@@ -50,9 +50,9 @@ TEST(ZipArchive, NamesTheFileAndTheEntryThatIsMissing) {
 }
 
 TEST(ZipArchive, RefusesWhatIsNoZipFile) {
-  EXPECT_THAT(error_of([] { ZipArchive("a.zip", ""); }), testing::HasSubstr("is not a zip file"));
+  EXPECT_THAT(error_of([] { ZipArchive("a.zip", ""); }), ::testing::HasSubstr("is not a zip file"));
   EXPECT_THAT(error_of([] { ZipArchive("a.zip", std::string(500, 'x')); }),
-              testing::HasSubstr("is not a zip file"));
+              ::testing::HasSubstr("is not a zip file"));
 }
 
 TEST(ZipArchive, NoticesEveryDamagedByteOfTheContent) {
@@ -77,7 +77,7 @@ TEST(ZipArchive, RefusesAFileCutShortAtAnyByte) {
 TEST(ZipArchive, RefusesAnEntryLargerThanAllowed) {
   const ZipArchive archive("a.zip", make_zip({{"x", std::string(1000, 'a')}}));
   EXPECT_EQ(archive.read("x", 1000).size(), 1000U);
-  EXPECT_THAT(error_of([&] { archive.read("x", 999); }), testing::HasSubstr("1000 bytes"));
+  EXPECT_THAT(error_of([&] { archive.read("x", 999); }), ::testing::HasSubstr("1000 bytes"));
 }
 
 TEST(ZipArchive, RefusesAnEntryThatUnpacksToMoreThanItSays) {
@@ -87,9 +87,9 @@ TEST(ZipArchive, RefusesAnEntryThatUnpacksToMoreThanItSays) {
   bytes[directory + 24] = 1;
   bytes[directory + 25] = 0;
   const ZipArchive archive("a.zip", bytes);
-  EXPECT_THAT(error_of([&] { archive.read("x"); }), testing::HasSubstr("does not unpack"));
+  EXPECT_THAT(error_of([&] { archive.read("x"); }), ::testing::HasSubstr("does not unpack"));
 }
 
 }  // namespace
 
-}  // namespace reckon
+}  // namespace reckon::zip_archive_test

@@ -9,7 +9,7 @@
 #include "core/random.h"
 #include "tests/evaluation/evaluation_support.h"
 
-namespace reckon {
+namespace reckon::breakdown_test {
 namespace {
 
 std::vector<int64_t> random_values(int64_t count, int64_t below, uint64_t seed) {
@@ -151,4 +151,4 @@ TEST(Breakdown, ATailOfFewPointsPassesThroughThoseOfAll) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::breakdown_test

@@ -15,7 +15,7 @@
 #include "models/random.h"
 #include "tests/evaluation/evaluation_support.h"
 
-namespace reckon {
+namespace reckon::evaluator_test {
 namespace {
 
 constexpr double kTolerance = 1e-12;
@@ -519,4 +519,4 @@ TEST(EvaluateLists, RefusesWhenNoMetricIsLeft) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::evaluator_test

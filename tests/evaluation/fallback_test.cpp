@@ -6,7 +6,7 @@
 #include "evaluation/evaluator.h"
 #include "tests/evaluation/evaluation_support.h"
 
-namespace reckon {
+namespace reckon::fallback_test {
 namespace {
 
 constexpr int64_t kUsers = 9, kItems = 20, kNumKnown = 4;
@@ -107,4 +107,4 @@ TEST(Fallback, WithoutCountsItSaysWhatIsMissing) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::fallback_test

@@ -9,7 +9,7 @@
 #include "core/random.h"
 #include "tests/evaluation/metrics_reference.h"
 
-namespace reckon {
+namespace reckon::metrics_test {
 namespace {
 
 constexpr double kTolerance = 1e-12;  // double arithmetic in another order
@@ -228,4 +228,4 @@ TEST(Summarize, LeavesOutWhatIsNotANumber) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::metrics_test

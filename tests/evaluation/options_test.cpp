@@ -6,7 +6,7 @@
 
 #include "core/catalog.h"
 
-namespace reckon {
+namespace reckon::options_test {
 namespace {
 
 EvaluationOptions read(const std::string& yaml) {
@@ -136,4 +136,4 @@ TEST(EvaluationOptions, RefusesAnEmptyListOfMetrics) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::options_test

@@ -8,7 +8,7 @@
 #include <regex>
 #include <sstream>
 
-namespace reckon {
+namespace reckon::plot_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -300,4 +300,4 @@ TEST(Plot, SeriesThatDoNotFitAreRefused) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::plot_test

@@ -22,7 +22,7 @@
 #include "evaluation/popularity_discount.h"
 #include "tests/evaluation/evaluation_support.h"
 
-namespace reckon {
+namespace reckon::reranker_test {
 namespace {
 
 using ::testing::AllOf;
@@ -553,4 +553,4 @@ TEST(Evaluation, RefusesToCompareVectorsThatAModelLacks) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::reranker_test

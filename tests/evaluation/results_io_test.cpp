@@ -12,7 +12,7 @@
 #include "core/ids.h"
 #include "tests/evaluation/evaluation_support.h"
 
-namespace reckon {
+namespace reckon::results_io_test {
 namespace {
 
 class ResultsIo : public ::testing::Test {
@@ -207,4 +207,4 @@ TEST_F(ResultsIo, RefusesAFolderThatIsNotThere) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::results_io_test

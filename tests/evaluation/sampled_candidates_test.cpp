@@ -6,7 +6,7 @@
 #include <cmath>
 #include <limits>
 
-namespace reckon {
+namespace reckon::sampled_candidates_test {
 namespace {
 
 using Distribution = NegativeSampling::Distribution;
@@ -115,4 +115,4 @@ TEST(SampledCandidates, NeedCountsForPopularity) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::sampled_candidates_test

@@ -9,7 +9,7 @@
 #include "core/diagnostics.h"
 #include "core/random.h"
 
-namespace reckon {
+namespace reckon::significance_test {
 namespace {
 
 // Sum of twelve uniform numbers minus six: mean 0, variance 1, and the same on every platform.
@@ -255,4 +255,4 @@ TEST(CompareRuns, WritesWhatItFoundAsTextAndJson) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::significance_test

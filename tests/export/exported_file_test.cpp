@@ -15,7 +15,7 @@
 #include "tests/export/tiny_model.h"
 #include "tests/support/zip_file.h"
 
-namespace reckon {
+namespace reckon::exported_file_test {
 namespace {
 
 using ::testing::AnyOf;
@@ -233,4 +233,4 @@ TEST(ExportedModel, StandsInForTheModelInAnEvaluator) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::exported_file_test

@@ -12,7 +12,7 @@
 #include "core/files.h"
 #include "tests/export/tiny_model.h"
 
-namespace reckon {
+namespace reckon::exporter_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -282,4 +282,4 @@ TEST(Exporter, DescribesWhatWasExported) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::exporter_test

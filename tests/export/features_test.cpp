@@ -11,7 +11,7 @@
 #include "models/feature_encoding.h"
 #include "tests/export/tiny_model.h"
 
-namespace reckon {
+namespace reckon::features_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -215,4 +215,4 @@ TEST(FeaturesOfNobody, AreRefusedByAFileWithoutThem) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::features_test

@@ -10,7 +10,7 @@
 #include "core/diagnostics.h"
 #include "tests/export/tiny_model.h"
 
-namespace reckon {
+namespace reckon::methods_test {
 namespace {
 
 using ::testing::Contains;
@@ -427,4 +427,4 @@ TEST(ScoredFile, RanksACatalogueLargerThanABlock) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::methods_test

@@ -11,7 +11,7 @@
 
 #include "core/ids.h"
 
-namespace reckon {
+namespace reckon::text_table_test {
 namespace {
 
 using Ids = std::vector<std::string>;
@@ -136,4 +136,4 @@ TEST(TextTable, HoldsAMillionIds) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::text_table_test

@@ -7,7 +7,7 @@
 #include "core/random.h"
 #include "tests/kernels/every_simd.h"
 
-namespace reckon {
+namespace reckon::als_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -153,4 +153,4 @@ TEST(AlsSolve, RefusesShapesThatDoNotFit) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::als_test

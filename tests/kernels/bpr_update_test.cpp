@@ -11,7 +11,7 @@
 #include "core/random.h"
 #include "tests/kernels/every_simd.h"
 
-namespace reckon {
+namespace reckon::bpr_update_test {
 namespace {
 
 struct Tables {
@@ -139,4 +139,4 @@ TEST(BprUpdate, RefusesTablesThatItCannotWriteTo) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::bpr_update_test

@@ -8,7 +8,7 @@
 
 #include "tests/kernels/every_simd.h"
 
-namespace reckon {
+namespace reckon::dropout_test {
 namespace {
 
 torch::Tensor dropped(const torch::Tensor& x, double p, uint64_t seed, int64_t step = 0,
@@ -191,4 +191,4 @@ TEST(Dropout, RefusesProbabilitiesOutsideOfItsRange) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::dropout_test

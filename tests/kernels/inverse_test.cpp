@@ -3,7 +3,7 @@
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
-namespace reckon {
+namespace reckon::inverse_test {
 namespace {
 
 torch::Tensor some_positive_definite(int64_t size) {
@@ -65,4 +65,4 @@ TEST(InvertPositiveDefinite, RefusesWhatIsNoSquareMatrix) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::inverse_test

@@ -7,7 +7,7 @@
 #include "tests/kernels/random_graph.h"
 #include "tests/support/gradients.h"
 
-namespace reckon {
+namespace reckon::light_propagation_test {
 namespace {
 
 struct Tables {
@@ -156,4 +156,4 @@ TEST(LightPropagation, NoiseMovesEachLayerByItsLengthAndKeepsEverySign) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::light_propagation_test

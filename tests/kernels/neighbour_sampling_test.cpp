@@ -11,7 +11,7 @@
 #include "tests/kernels/random_graph.h"
 #include "tests/support/gradients.h"
 
-namespace reckon {
+namespace reckon::neighbour_sampling_test {
 namespace {
 
 // Node 0 with an edge to each of the others.
@@ -267,4 +267,4 @@ TEST(NeighbourSampling, RefusesWhatItCannotDraw) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::neighbour_sampling_test

@@ -15,7 +15,7 @@
 #include "tests/kernels/random_graph.h"
 #include "tests/support/gradients.h"
 
-namespace reckon {
+namespace reckon::neighbours_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -263,4 +263,4 @@ TEST(NeighbourLists, RefuseWhatDoesNotFit) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::neighbours_test

@@ -7,7 +7,7 @@
 #include <tuple>
 #include <vector>
 
-namespace reckon {
+namespace reckon::randomized_svd_test {
 namespace {
 
 SparseRows sparse(const torch::Tensor& matrix) {
@@ -65,4 +65,4 @@ TEST(RandomizedSvd, IsTheSameWithAnyNumberOfThreadsAndAnotherWithAnotherSeed) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::randomized_svd_test

@@ -5,7 +5,7 @@
 
 #include "tests/kernels/every_simd.h"
 
-namespace reckon {
+namespace reckon::rating_sgd_test {
 namespace {
 
 // The formulas are checked by tests/models/ratings_test.cpp; here, that every instruction set has
@@ -60,4 +60,4 @@ TEST(RatingSgd, EveryInstructionSetComesToTheSame) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::rating_sgd_test

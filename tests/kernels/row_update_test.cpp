@@ -5,7 +5,7 @@
 #include <cmath>
 #include <map>
 
-namespace reckon {
+namespace reckon::row_update_test {
 namespace {
 
 struct Case {
@@ -143,4 +143,4 @@ TEST(RowUpdate, RefusesRowsOutsideOfTheTableAndOtherShapes) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::row_update_test

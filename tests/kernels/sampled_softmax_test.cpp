@@ -10,7 +10,7 @@
 #include "tests/kernels/every_simd.h"
 #include "tests/support/gradients.h"
 
-namespace reckon {
+namespace reckon::sampled_softmax_test {
 namespace {
 
 constexpr int64_t kItems = 40;
@@ -182,4 +182,4 @@ TEST(SampledSoftmax, RefusesWhatDoesNotFit) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::sampled_softmax_test

@@ -8,7 +8,7 @@
 
 #include "tests/support/gradients.h"
 
-namespace reckon {
+namespace reckon::shared_hinge_test {
 namespace {
 
 struct Case {
@@ -116,4 +116,4 @@ TEST(SharedHinge, RefusesShapesThatDoNotFit) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::shared_hinge_test

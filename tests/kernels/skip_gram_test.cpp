@@ -12,7 +12,7 @@
 #include "core/random.h"
 #include "tests/kernels/every_simd.h"
 
-namespace reckon {
+namespace reckon::skip_gram_test {
 namespace {
 
 struct Embedding {
@@ -163,4 +163,4 @@ TEST(SkipGram, RefusesTablesThatItCannotWriteToAndNegativesThatDoNotFit) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::skip_gram_test

@@ -10,7 +10,7 @@
 #include "tests/kernels/every_simd.h"
 #include "tests/support/gradients.h"
 
-namespace reckon {
+namespace reckon::softmax_cross_entropy_test {
 namespace {
 
 struct Case {
@@ -143,4 +143,4 @@ TEST(SoftmaxCrossEntropy, RefusesTargetsOutsideOfTheItems) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::softmax_cross_entropy_test

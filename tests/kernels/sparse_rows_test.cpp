@@ -13,7 +13,7 @@
 #include "core/ids.h"
 #include "kernels/row_pairs.h"
 
-namespace reckon {
+namespace reckon::sparse_rows_test {
 namespace {
 
 // A random matrix of small whole numbers, so that sums are exact in any order.
@@ -193,4 +193,4 @@ TEST(MostSimilarRows, IsTheSameWithAnyNumberOfThreads) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::sparse_rows_test

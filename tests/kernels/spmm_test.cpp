@@ -12,7 +12,7 @@
 #include "tests/kernels/random_graph.h"
 #include "tests/support/gradients.h"
 
-namespace reckon {
+namespace reckon::spmm_test {
 namespace {
 
 torch::Tensor product_one_by_one(const UndirectedGraph& graph, const torch::Tensor& x) {
@@ -176,4 +176,4 @@ TEST(DropEdges, LeavesOutEdgesBothWaysAndAboutAsManyAsAsked) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::spmm_test

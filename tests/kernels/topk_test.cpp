@@ -12,7 +12,7 @@
 #include "core/ids.h"
 #include "tests/kernels/every_simd.h"
 
-namespace reckon {
+namespace reckon::topk_test {
 namespace {
 
 constexpr float kInf = std::numeric_limits<float>::infinity();
@@ -232,4 +232,4 @@ TEST(TopK, RefusesWhatDoesNotFit) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::topk_test

@@ -7,7 +7,7 @@
 
 #include "core/ids.h"
 
-namespace reckon {
+namespace reckon::embedding_table_test {
 namespace {
 
 EmbeddingTable make_table(int64_t num_rows, int64_t width, bool sparse = false) {
@@ -127,4 +127,4 @@ TEST(EmbeddingTable, LoadsRowsAndKeepsThoseThatAreNotNumbers) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::embedding_table_test

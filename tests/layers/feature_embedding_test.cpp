@@ -10,7 +10,7 @@
 #include "tests/layers/trace_support.h"
 #include "tests/support/gradients.h"
 
-namespace reckon {
+namespace reckon::feature_embedding_test {
 namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
@@ -159,4 +159,4 @@ TEST(FeatureEmbedding, IsTheSameAtOtherSizesThanThoseThatATraceSaw) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::feature_embedding_test

@@ -7,7 +7,7 @@
 
 #include "tests/support/gradients.h"
 
-namespace reckon {
+namespace reckon::independence_objective_test {
 namespace {
 
 using Options = IndependenceObjective::Options;
@@ -125,4 +125,4 @@ TEST(IndependenceObjective, StandsOnceInTheMeanOverTargets) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::independence_objective_test

@@ -10,7 +10,7 @@
 
 #include "core/ids.h"
 
-namespace reckon {
+namespace reckon::number_transform_test {
 namespace {
 
 using Kind = NumberTransformImpl::Kind;
@@ -112,4 +112,4 @@ TEST(NumberTransform, LogRefusesNegativeNumbers) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::number_transform_test

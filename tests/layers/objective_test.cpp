@@ -27,7 +27,7 @@
 #include "layers/warp_objective.h"
 #include "tests/support/gradients.h"
 
-namespace reckon {
+namespace reckon::objective_test {
 namespace {
 
 constexpr int64_t kItems = 11, kWidth = 4;
@@ -801,4 +801,4 @@ TEST(Objective, NeedsSayWhatTheOptionsSay) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::objective_test

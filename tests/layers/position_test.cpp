@@ -9,7 +9,7 @@
 #include "layers/no_position.h"
 #include "layers/sinusoidal_position.h"
 
-namespace reckon {
+namespace reckon::position_test {
 namespace {
 
 TEST(LearnedPosition, AddsRowPToTheItemThatIsPStepsOlder) {
@@ -67,4 +67,4 @@ TEST(Position, PaddingInFrontMovesNothing) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::position_test

@@ -23,7 +23,7 @@
 #include "layers/warp_objective.h"
 #include "tests/support/reference.h"
 
-namespace reckon {
+namespace reckon::reference_test {
 namespace {
 
 constexpr double kLearningRate = 0.05;
@@ -171,4 +171,4 @@ TEST(Objectives, EqualTorchsFunctions) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::reference_test

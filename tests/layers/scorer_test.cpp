@@ -12,7 +12,7 @@
 #include "layers/neumf_scorer.h"
 #include "tests/support/gradients.h"
 
-namespace reckon {
+namespace reckon::scorer_test {
 namespace {
 
 constexpr Scorer::Deps kDeps{.width = 5, .num_users = 7, .num_items = 9, .has_user_ids = true};
@@ -245,4 +245,4 @@ TEST(PairedScores, AreTheDiagonalOfAllScores) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::scorer_test

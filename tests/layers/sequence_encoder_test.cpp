@@ -17,7 +17,7 @@
 #include "layers/transformer_encoder.h"
 #include "tests/support/gradients.h"
 
-namespace reckon {
+namespace reckon::sequence_encoder_test {
 namespace {
 
 constexpr SequenceEncoder::Deps kDeps{.width = 8, .max_length = 12};
@@ -230,4 +230,4 @@ TEST(MeanPoolingEncoder, EqualsTheWeightedMeanByHand) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::sequence_encoder_test

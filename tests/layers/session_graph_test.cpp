@@ -20,7 +20,7 @@
 #include "tests/support/gradients.h"
 #include "tests/support/reference.h"
 
-namespace reckon {
+namespace reckon::session_graph_test {
 namespace {
 
 constexpr int64_t kWidth = 4;
@@ -394,4 +394,4 @@ TEST_F(SessionReference, GcsanEqualsThePapersFormulas) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::session_graph_test

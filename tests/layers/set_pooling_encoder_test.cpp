@@ -7,7 +7,7 @@
 #include "tests/layers/trace_support.h"
 #include "tests/support/gradients.h"
 
-namespace reckon {
+namespace reckon::set_pooling_encoder_test {
 namespace {
 
 using Pooling = SetPoolingEncoder::Pooling;
@@ -160,4 +160,4 @@ TEST(SetPoolingEncoder, RefusesWhatCannotBeTogether) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::set_pooling_encoder_test

@@ -5,7 +5,7 @@
 
 #include "tests/support/gradients.h"
 
-namespace reckon {
+namespace reckon::sum_in_chunks_test {
 namespace {
 
 constexpr int64_t kRows = 7;
@@ -88,4 +88,4 @@ TEST(SumInChunks, GivesNoGradientWhereNoneIsWanted) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::sum_in_chunks_test

@@ -13,7 +13,7 @@
 #include "layers/transformer_encoder.h"
 #include "layers/unit_vectors.h"
 
-namespace reckon {
+namespace reckon::summands_test {
 namespace {
 
 using Pooling = SetPoolingEncoder::Pooling;
@@ -114,4 +114,4 @@ TEST(UnitVectors, AreVectorsDividedByTheirNorms) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::summands_test

@@ -18,7 +18,7 @@
 #include "layers/transformer_encoder.h"
 #include "tests/layers/trace_support.h"
 
-namespace reckon {
+namespace reckon::trace_test {
 namespace {
 
 struct Size {
@@ -128,4 +128,4 @@ TEST(Trace, OfATableAndAScorerIsGeneral) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::trace_test

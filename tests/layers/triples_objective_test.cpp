@@ -25,7 +25,7 @@
 #include "layers/transr_scorer.h"
 #include "tests/support/gradients.h"
 
-namespace reckon {
+namespace reckon::triples_objective_test {
 namespace {
 
 using Options = TriplesObjective::Options;
@@ -570,4 +570,4 @@ TEST(RotateScorer, RefusesAnOddWidth) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::triples_objective_test

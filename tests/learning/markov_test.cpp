@@ -13,7 +13,7 @@
 #include "core/random.h"
 #include "tests/support/program.h"
 
-namespace reckon {
+namespace reckon::markov_test {
 namespace {
 
 constexpr int64_t kUsers = 1500, kItems = 200, kCutoff = 10;
@@ -126,4 +126,4 @@ INSTANTIATE_TEST_SUITE_P(Preset, Learning,
                          [](const auto& info) { return std::string(info.param); });
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::markov_test

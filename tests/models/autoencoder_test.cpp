@@ -10,7 +10,7 @@
 #include "tests/models/item_set_checks.h"
 #include "tests/support/gradients.h"
 
-namespace reckon {
+namespace reckon::autoencoder_test {
 namespace {
 
 std::shared_ptr<Autoencoder> make(Autoencoder::Options options, bool training = false) {
@@ -141,4 +141,4 @@ TEST(Autoencoder, NoiseIsThatOfUserAndStepHoweverAStepIsCut) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::autoencoder_test

@@ -5,7 +5,7 @@
 #include "models/popularity.h"
 #include "models/random.h"
 
-namespace reckon {
+namespace reckon::baselines_test {
 namespace {
 
 Interactions some_interactions() {
@@ -65,4 +65,4 @@ TEST(Random, AnotherSeedIsAnotherRanking) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::baselines_test

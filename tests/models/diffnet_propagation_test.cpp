@@ -7,7 +7,7 @@
 
 #include "tests/models/social_support.h"
 
-namespace reckon {
+namespace reckon::diffnet_propagation_test {
 namespace {
 
 using Options = DiffnetPropagation::Options;
@@ -143,4 +143,4 @@ TEST(DiffnetPropagation, MakesNoViewsAndKeepsNoVectorsOfOtherNodes) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::diffnet_propagation_test

@@ -9,7 +9,7 @@
 
 #include "tests/models/linear_support.h"
 
-namespace reckon {
+namespace reckon::ease_test {
 namespace {
 
 // X P with the diagonal taken out, in float64.
@@ -109,4 +109,4 @@ TEST(Ease, AHistoryOfItemsWithoutWeightsIsNotUsableAndFullBuffersAreChecked) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::ease_test

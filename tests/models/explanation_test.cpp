@@ -19,7 +19,7 @@
 #include "models/user_knn.h"
 #include "tests/models/linear_support.h"
 
-namespace reckon {
+namespace reckon::explanation_test {
 namespace {
 
 using Shares = std::map<int64_t, double>;
@@ -283,4 +283,4 @@ TEST(Explanation, IsNotOfferedByModelsWhoseScoresAreNoSums) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::explanation_test

@@ -14,7 +14,7 @@
 #include "models/retrieval.h"
 #include "tests/support/gradients.h"
 
-namespace reckon {
+namespace reckon::features_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -409,4 +409,4 @@ TEST(Features, OptionsThatDoNotFitTheTypeOfTheColumnAreRefused) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::features_test

@@ -10,7 +10,7 @@
 #include "tests/kernels/random_graph.h"
 #include "tests/models/typed_graph.h"
 
-namespace reckon {
+namespace reckon::gat_propagation_test {
 namespace {
 
 using Options = GatPropagation::Options;
@@ -189,4 +189,4 @@ TEST(GatPropagation, ServesNoNewUsers) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::gat_propagation_test

@@ -18,7 +18,7 @@
 #include "training/learning_step.h"
 #include "training/weight_average.h"
 
-namespace reckon {
+namespace reckon::gc_mc_test {
 namespace {
 
 using Options = GcMc::Options;
@@ -465,4 +465,4 @@ TEST(GcMc, FindsTheBlocksThatRatingsAreMadeOf) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::gc_mc_test

@@ -7,7 +7,7 @@
 
 #include "tests/models/typed_graph.h"
 
-namespace reckon {
+namespace reckon::hgt_propagation_test {
 namespace {
 
 using Options = HgtPropagation::Options;
@@ -150,4 +150,4 @@ TEST(HgtPropagation, ServesNoNewUsersAndMakesNoViews) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::hgt_propagation_test

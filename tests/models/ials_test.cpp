@@ -7,7 +7,7 @@
 
 #include "core/diagnostics.h"
 
-namespace reckon {
+namespace reckon::ials_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -255,4 +255,4 @@ TEST(Ials, RefusesRatingsThatAreNotThere) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::ials_test

@@ -6,7 +6,7 @@
 
 #include "core/ids.h"
 
-namespace reckon {
+namespace reckon::interaction_statistics_test {
 namespace {
 
 // Interactions of a dense matrix of zeros and ones, the first of each user twice.
@@ -66,4 +66,4 @@ TEST(InteractionStatistics, NeighboursAreTheLargestWeightsOfThePapersFormula) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::interaction_statistics_test

@@ -12,7 +12,7 @@
 #include "models/interaction_matrix.h"
 #include "tests/models/linear_support.h"
 
-namespace reckon {
+namespace reckon::item_knn_test {
 namespace {
 
 // The slow obvious formula for two columns of users by items, NaN where there is no interaction.
@@ -264,4 +264,4 @@ TEST(DistinctItems, KeepsEachItemOnceInAscendingOrderBehindPadding) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::item_knn_test

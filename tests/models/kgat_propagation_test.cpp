@@ -6,7 +6,7 @@
 #include "models/relation_rows.h"
 #include "tests/models/typed_graph.h"
 
-namespace reckon {
+namespace reckon::kgat_propagation_test {
 namespace {
 
 using Options = KgatPropagation::Options;
@@ -201,4 +201,4 @@ TEST(KgatPropagation, BuildsFromSizesAloneAndRefusesARelationThatIsNotThere) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::kgat_propagation_test

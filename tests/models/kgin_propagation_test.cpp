@@ -5,7 +5,7 @@
 
 #include "tests/models/typed_graph.h"
 
-namespace reckon {
+namespace reckon::kgin_propagation_test {
 namespace {
 
 using Options = KginPropagation::Options;
@@ -172,4 +172,4 @@ TEST(KginPropagation, BuildsFromSizesAloneAndServesNoNewUsers) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::kgin_propagation_test

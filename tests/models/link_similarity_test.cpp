@@ -8,7 +8,7 @@
 #include "core/diagnostics.h"
 #include "core/ids.h"
 
-namespace reckon {
+namespace reckon::link_similarity_test {
 namespace {
 
 constexpr int64_t kUsers = 9;
@@ -160,4 +160,4 @@ TEST(LinkSimilarity, RefusesUsersWhoAreNotTheItems) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::link_similarity_test

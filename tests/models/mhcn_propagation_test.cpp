@@ -4,7 +4,7 @@
 
 #include "tests/models/social_support.h"
 
-namespace reckon {
+namespace reckon::mhcn_propagation_test {
 namespace {
 
 using Options = MhcnPropagation::Options;
@@ -139,4 +139,4 @@ TEST(MhcnPropagation, ServesNoNewUsersAndMakesNoViews) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::mhcn_propagation_test

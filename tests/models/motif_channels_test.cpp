@@ -5,7 +5,7 @@
 #include "models/social_graph.h"
 #include "tests/models/social_support.h"
 
-namespace reckon {
+namespace reckon::motif_channels_test {
 namespace {
 
 struct DenseChannels {
@@ -88,4 +88,4 @@ TEST(MotifChannels, CountTrianglesAndNotWeights) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::motif_channels_test

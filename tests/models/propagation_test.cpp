@@ -18,7 +18,7 @@
 #include "tests/kernels/random_graph.h"
 #include "tests/support/gradients.h"
 
-namespace reckon {
+namespace reckon::propagation_test {
 namespace {
 
 constexpr int64_t kUsers = 9, kItems = 14;
@@ -758,4 +758,4 @@ TEST(Propagation, ViewsOfAStepDifferAndAreTheSameForTheSameScope) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::propagation_test

@@ -5,7 +5,7 @@
 
 #include "tests/models/typed_graph.h"
 
-namespace reckon {
+namespace reckon::r_gcn_propagation_test {
 namespace {
 
 using Options = RGcnPropagation::Options;
@@ -146,4 +146,4 @@ TEST(RGcnPropagation, ServesNoNewUsersAndMakesNoViews) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::r_gcn_propagation_test

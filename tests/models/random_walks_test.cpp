@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-namespace reckon {
+namespace reckon::random_walks_test {
 namespace {
 
 using Row = std::vector<double>;
@@ -188,4 +188,4 @@ TEST(RandomWalks, RefusesAPathThatDoesNotComeBack) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::random_walks_test

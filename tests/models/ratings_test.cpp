@@ -23,7 +23,7 @@
 #include "models/svd_pp.h"
 #include "tests/models/rating_data.h"
 
-namespace reckon {
+namespace reckon::ratings_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -505,4 +505,4 @@ TEST(RatingScale, WithoutClippingPredictionsMayLeaveTheScale) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::ratings_test

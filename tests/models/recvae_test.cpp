@@ -11,7 +11,7 @@
 #include "tests/models/item_set_checks.h"
 #include "tests/support/gradients.h"
 
-namespace reckon {
+namespace reckon::recvae_test {
 namespace {
 
 std::shared_ptr<Recvae> make(const Recvae::Options& options, bool training = false) {
@@ -257,4 +257,4 @@ TEST(NormalNoise, HasMeanZeroAndVarianceOneAndDiffersBetweenUsersStepsAndSeeds) 
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::recvae_test

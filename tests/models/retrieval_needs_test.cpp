@@ -10,7 +10,7 @@
 #include "models/retrieval.h"
 #include "tests/support/gradients.h"
 
-namespace reckon {
+namespace reckon::retrieval_needs_test {
 namespace {
 
 constexpr int64_t kUsers = 6, kItems = 9;
@@ -166,4 +166,4 @@ TEST(RetrievalNeeds, NegativesWhoseVectorsFitNowhereAreRefusedWithTheirSize) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::retrieval_needs_test

@@ -9,7 +9,7 @@
 #include "layers/catalog.h"
 #include "models/catalog.h"
 
-namespace reckon {
+namespace reckon::retrieval_test {
 namespace {
 
 constexpr int64_t kUsers = 7, kItems = 11;
@@ -322,4 +322,4 @@ TEST(Retrieval, SeveralObjectivesAreAWeightedSum) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::retrieval_test

@@ -10,7 +10,7 @@
 
 #include "tests/models/linear_support.h"
 
-namespace reckon {
+namespace reckon::slim_test {
 namespace {
 
 torch::Tensor fitted_weights(const Interactions& data, const Slim::Options& options,
@@ -107,4 +107,4 @@ TEST(Slim, AnItemThatNobodyHasGetsNoWeights) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::slim_test

@@ -12,7 +12,7 @@
 #include "models/pure_svd.h"
 #include "tests/models/linear_support.h"
 
-namespace reckon {
+namespace reckon::spectral_test {
 namespace {
 
 // V V^T of the `rank` largest singular values, in float64.
@@ -105,4 +105,4 @@ TEST(GfCf, TheNumberOfThreadsChangesNothingAndBuffersAreChecked) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::spectral_test

@@ -12,7 +12,7 @@
 #include "models/random.h"
 #include "models/retrieval.h"
 
-namespace reckon {
+namespace reckon::usable_test {
 namespace {
 
 constexpr int64_t kUsers = 4, kItems = 6;
@@ -263,4 +263,4 @@ TEST(Random, SeedsFarApartAreOtherRankingsAndNoneIsAnotherShiftedByUsers) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::usable_test

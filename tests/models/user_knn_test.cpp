@@ -11,7 +11,7 @@
 
 #include "tests/models/linear_support.h"
 
-namespace reckon {
+namespace reckon::user_knn_test {
 namespace {
 
 std::set<int64_t> items_of(const Interactions& data, int64_t user) {
@@ -156,4 +156,4 @@ TEST(UserKnn, NeedsAnItemThatSomebodyHasAndBuffersThatFit) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::user_knn_test

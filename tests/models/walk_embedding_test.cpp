@@ -11,7 +11,7 @@
 #include "core/ids.h"
 #include "models/propagation.h"
 
-namespace reckon {
+namespace reckon::walk_embedding_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -286,4 +286,4 @@ TEST(WalkEmbedding, RefusesDataOfAnotherSize) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::walk_embedding_test

@@ -19,7 +19,7 @@
 #include "serving/recommender.h"
 #include "tests/export/tiny_model.h"
 
-namespace reckon {
+namespace reckon::explain_command_test {
 namespace {
 
 using ::testing::AllOf;
@@ -329,4 +329,4 @@ TEST_F(ExplainCommand, OfTheFileChecksItsArguments) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::explain_command_test

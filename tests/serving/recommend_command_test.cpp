@@ -12,7 +12,7 @@
 #include "serving/recommender.h"
 #include "tests/export/tiny_model.h"
 
-namespace reckon {
+namespace reckon::recommend_command_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -377,4 +377,4 @@ TEST_F(RecommendCommand, RecommenderDescribesItsFile) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::recommend_command_test

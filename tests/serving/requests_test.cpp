@@ -9,7 +9,7 @@
 #include "core/files.h"
 #include "tests/export/tiny_model.h"
 
-namespace reckon {
+namespace reckon::requests_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -192,4 +192,4 @@ TEST(ToJsonLine, SurvivesIdsThatAreNoUtf8) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::requests_test

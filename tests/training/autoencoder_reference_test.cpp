@@ -13,7 +13,7 @@
 #include "training/adam.h"
 #include "training/learning_step.h"
 
-namespace reckon {
+namespace reckon::autoencoder_reference_test {
 namespace {
 
 constexpr int64_t kItems = 7;
@@ -122,4 +122,4 @@ INSTANTIATE_TEST_SUITE_P(Models, AutoencoderReference,
                          [](const auto& info) { return info.param; });
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::autoencoder_reference_test

@@ -7,7 +7,7 @@
 
 #include "core/files.h"
 
-namespace reckon {
+namespace reckon::checkpoint_format_test {
 namespace {
 
 template <class Array>
@@ -37,4 +37,4 @@ TEST(CheckpointFormat, TheSeedOfTheFuzzerIsWhatTheWriterWrites) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::checkpoint_format_test

@@ -9,7 +9,7 @@
 #include "tests/training/tiny_model.h"
 #include "training/checkpoint_format.h"
 
-namespace reckon {
+namespace reckon::checkpoint_test {
 namespace {
 
 using testing::HasSubstr;
@@ -221,4 +221,4 @@ TEST(CheckSameConfig, LengthThreadsDeviceAndLoggingMayChange) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::checkpoint_test

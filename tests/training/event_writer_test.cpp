@@ -7,7 +7,7 @@
 #include "core/files.h"
 #include "training/metrics_log.h"
 
-namespace reckon {
+namespace reckon::event_writer_test {
 namespace {
 
 std::string bytes(std::initializer_list<int> values) {
@@ -122,4 +122,4 @@ TEST(MetricsLog, ANewRunBeginsEmpty) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::event_writer_test

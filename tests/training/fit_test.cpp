@@ -7,7 +7,7 @@
 #include "models/popularity.h"
 #include "tests/training/tiny_model.h"
 
-namespace reckon {
+namespace reckon::fit_test {
 namespace {
 
 struct Recorder : TrainingObserver {
@@ -84,4 +84,4 @@ TEST(Fit, RefusesAModelThatHasALossOnly) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::fit_test

@@ -8,7 +8,7 @@
 
 #include "evaluation/significance.h"
 
-namespace reckon {
+namespace reckon::fold_summary_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -55,4 +55,4 @@ TEST(StudentT, QuantilesAreThoseOfTheTables) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::fold_summary_test

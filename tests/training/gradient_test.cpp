@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 #include <torch/autograd.h>
 
-namespace reckon {
+namespace reckon::gradient_test {
 namespace {
 
 TEST(SumAndScale, EqualsTheSumOfPartsTimesTheScale) {
@@ -112,4 +112,4 @@ TEST_P(Sums, OfDenseSparseAndMissingContributionsAreWhatTheyAddUpTo) {
 INSTANTIATE_TEST_SUITE_P(Threads, Sums, testing::Values(1, 2, 4));
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::gradient_test

@@ -5,7 +5,7 @@
 
 #include "tests/training/tiny_model.h"
 
-namespace reckon {
+namespace reckon::learning_step_test {
 namespace {
 
 constexpr int64_t kUsers = 9, kItems = 11, kBatch = 8;
@@ -204,4 +204,4 @@ TEST(LearningStep, WhatAShardThrowsReachesTheCaller) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::learning_step_test

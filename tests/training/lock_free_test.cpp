@@ -11,7 +11,7 @@
 #include "models/popularity.h"
 #include "tests/training/tiny_model.h"
 
-namespace reckon {
+namespace reckon::lock_free_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -233,4 +233,4 @@ TEST(LockFree, HasNothingToPreferWhereEveryoneHasEverything) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::lock_free_test

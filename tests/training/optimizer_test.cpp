@@ -12,7 +12,7 @@
 #include "training/adam.h"
 #include "training/sgd.h"
 
-namespace reckon {
+namespace reckon::optimizer_test {
 namespace {
 
 using testing::HasSubstr;
@@ -357,4 +357,4 @@ TEST(ParameterGroups, AStarStandsForAnyText) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::optimizer_test

@@ -9,7 +9,7 @@
 #include "tests/support/gradients.h"
 #include "training/learning_step.h"
 
-namespace reckon {
+namespace reckon::packing_test {
 namespace {
 
 constexpr int64_t kUsers = 23, kItems = 31, kMaxLength = 12;
@@ -107,4 +107,4 @@ TEST(PackedBatch, GivesThePaddedBatchsLossAndGradients) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::packing_test

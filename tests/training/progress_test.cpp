@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace reckon {
+namespace reckon::progress_test {
 namespace {
 
 using std::chrono::hours;
@@ -71,4 +71,4 @@ TEST(Progress, AnyLineOfTheRunPutsTheNextOneOff) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::progress_test

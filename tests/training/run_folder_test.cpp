@@ -12,7 +12,7 @@
 #include "core/diagnostics.h"
 #include "tests/support/temporary_folder.h"
 
-namespace reckon {
+namespace reckon::run_folder_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -157,4 +157,4 @@ TEST(SeedSummary, IsATableForPeopleAndJsonForPrograms) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::run_folder_test

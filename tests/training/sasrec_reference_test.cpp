@@ -14,7 +14,7 @@
 #include "training/adam.h"
 #include "training/learning_step.h"
 
-namespace reckon {
+namespace reckon::sasrec_reference_test {
 namespace {
 
 const nlohmann::json& reference() {
@@ -142,4 +142,4 @@ INSTANTIATE_TEST_SUITE_P(Loss, SasrecReference, ::testing::Values("bce", "softma
                          [](const auto& info) { return info.param; });
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::sasrec_reference_test

@@ -7,7 +7,7 @@
 #include "core/catalog.h"
 #include "training/catalog.h"
 
-namespace reckon {
+namespace reckon::schedule_test {
 namespace {
 
 Component<Schedule> read(const std::string& yaml) {
@@ -75,4 +75,4 @@ TEST(Schedule, ARunOfOneStepIsDefined) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::schedule_test

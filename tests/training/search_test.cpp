@@ -14,7 +14,7 @@
 #include "tests/support/temporary_folder.h"
 #include "training/search_log.h"
 
-namespace reckon {
+namespace reckon::search_test {
 namespace {
 
 using ::testing::AllOf;
@@ -313,4 +313,4 @@ TEST_F(RunSearch, AnotherSearchIsNotGoneOnWith) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::search_test

@@ -12,7 +12,7 @@
 #include "training/checkpoint.h"
 #include "training/weight_average.h"
 
-namespace reckon {
+namespace reckon::supervised_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -428,4 +428,4 @@ TEST(BuildProcedure, ReportsEachMisfitAtItsPlaceInTheConfig) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::supervised_test

@@ -17,7 +17,7 @@
 #include "training/checkpoint.h"
 #include "training/supervised.h"
 
-namespace reckon {
+namespace reckon::train_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -237,4 +237,4 @@ TEST_F(Train, UsersWhoTeachASequenceModelNothingAreCounted) {
 }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::train_test

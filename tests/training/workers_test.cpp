@@ -8,7 +8,7 @@
 #include <mutex>
 #include <set>
 
-namespace reckon {
+namespace reckon::workers_test {
 namespace {
 
 TEST(WorkerPool, EveryTaskRunsExactlyOnce) {
@@ -73,4 +73,4 @@ TEST(WorkerPool, TasksHaveOneIntraOpThreadAndTheCallerKeepsItsOwn) {
 TEST(WorkerPool, RefusesToHaveNoThreads) { EXPECT_THROW(WorkerPool(0), c10::Error); }
 
 }  // namespace
-}  // namespace reckon
+}  // namespace reckon::workers_test
