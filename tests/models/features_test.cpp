@@ -180,7 +180,7 @@ std::shared_ptr<Model> make(const std::string& yaml, const Interactions* train) 
 }
 
 // Away from where it begins, so that not knowing a value says something.
-void shake(Model& model) {
+void move_away(Model& model) {
   torch::NoGradGuard no_grad;
   torch::manual_seed(9);
   for (auto& parameter : model.parameters()) parameter.add_(torch::randn_like(parameter) * 0.3);
@@ -196,7 +196,7 @@ Batch request(const Model& model, const std::vector<int64_t>& users) {
   return out;
 }
 
-torch::Tensor all_scores(Model& model, const Batch& asked) {
+torch::Tensor scores_of_all(Model& model, const Batch& asked) {
   torch::NoGradGuard no_grad;
   const auto candidates = torch::arange(kItems).unsqueeze(0).expand({asked.size(), kItems});
   return model.score(model.encode(asked), candidates);  // [B, I]
@@ -224,18 +224,18 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST_P(WithFeatures, FactorsGiveTheSameScoresAsCandidates) {
   const auto model = make(yaml(), &train_);
-  shake(*model);
+  move_away(*model);
   torch::NoGradGuard no_grad;
   const auto asked = request(*model, {0, 4, 5, kUnknownId});
   const auto factors = model->factors();
   ASSERT_TRUE(factors.has_value());
   const auto products = model->queries(model->encode(asked)).squeeze(1).matmul(factors->items.t());
-  EXPECT_TRUE(torch::allclose(all_scores(*model, asked), products, 1e-4, 1e-5));
+  EXPECT_TRUE(torch::allclose(scores_of_all(*model, asked), products, 1e-4, 1e-5));
 }
 
 TEST_P(WithFeatures, EveryParameterGetsAGradient) {
   const auto model = make(yaml(), &train_);
-  shake(*model);
+  move_away(*model);
   model->train();
   auto* learnable = model->learnable();
   Batch batch(4);
@@ -259,13 +259,13 @@ TEST_P(WithFeatures, EveryParameterGetsAGradient) {
 
 TEST_P(WithFeatures, CanBeBuiltWhileOnlySizesAreKnown) {
   const auto model = make(yaml(), nullptr);
-  EXPECT_TRUE(all_scores(*model, request(*model, {0, 5})).isfinite().all().item<bool>());
+  EXPECT_TRUE(scores_of_all(*model, request(*model, {0, 5})).isfinite().all().item<bool>());
 }
 
 TEST(Features, OfAnItemThatTrainingNeverSawAreAllThatItIs) {
   const auto train = training();
   const auto model = make(yaml_of(kItemFeatures, "id: {}"), &train);
-  shake(*model);
+  move_away(*model);
   torch::NoGradGuard no_grad;
   const auto named = model->named_parameters();
   const auto items = *model->item_vectors();  // [I, D]
@@ -280,15 +280,15 @@ TEST(Features, OfAnItemThatTrainingNeverSawAreAllThatItIs) {
 TEST(Features, ServeAUserWithoutTrainingRowsAndOnlyOneOfWhomTheTableTells) {
   const auto train = training();
   const auto model = make(yaml_of(kItemFeatures, std::string("id: {}, ") + kUserFeatures), &train);
-  shake(*model);
+  move_away(*model);
   const auto asked = request(*model, {0, 4, 5, kUnknownId});
   EXPECT_TRUE(model->usable(asked).equal(flags({1, 1, 0, 0})));
-  const auto before = all_scores(*model, asked);
+  const auto before = scores_of_all(*model, asked);
   {
     torch::NoGradGuard no_grad;
     model->named_parameters()["users.weight"].add_(1.0);
   }
-  const auto after = all_scores(*model, asked);
+  const auto after = scores_of_all(*model, asked);
   EXPECT_FALSE(torch::allclose(before[0], after[0])) << "an id that was learnt counts";
   EXPECT_TRUE(before[1].equal(after[1])) << "one that was drawn does not";
 }
@@ -298,7 +298,7 @@ TEST(Features, OfSomebodyDescribedScoreAsThoseOfTheSamePersonInTheTable) {
   for (const auto& user :
        {std::string(kUserFeatures), std::string(kUserFeatures) + ", " + kHistory}) {
     const auto model = make(yaml_of(kItemFeatures, user), &train);
-    shake(*model);
+    move_away(*model);
     ASSERT_NE(model->user_encoding(), nullptr);
     const auto [codes, numbers] =
         model->user_encoding()->encode(std::vector<std::map<std::string, std::string>>{
@@ -306,8 +306,8 @@ TEST(Features, OfSomebodyDescribedScoreAsThoseOfTheSamePersonInTheTable) {
     auto asked = request(*model, {kUnknownId, kUnknownId, kUnknownId});
     asked.set(batch_key::kUserCodes, codes);
     asked.set(batch_key::kUserNumbers, numbers);
-    const auto described = all_scores(*model, asked);
-    const auto of_table = all_scores(*model, request(*model, {4, 3, 3}));
+    const auto described = scores_of_all(*model, asked);
+    const auto of_table = scores_of_all(*model, request(*model, {4, 3, 3}));
     EXPECT_TRUE(torch::allclose(described.slice(0, 0, 2), of_table.slice(0, 0, 2), 1e-5, 1e-6));
     const bool has_history = model->request_needs().max_length > 0;
     EXPECT_TRUE(model->usable(asked).equal(flags({1, 1, has_history ? 1 : 0})))
@@ -319,15 +319,15 @@ TEST(Features, OfAUserOfWhomNothingIsKnownAreTheSameInTheTableInAHistoryAndDescr
   const auto train = training();
   const auto model =
       make(yaml_of(kItemFeatures, std::string(kUserFeatures) + ", " + kHistory), &train);
-  shake(*model);
-  const auto scores = all_scores(*model, request(*model, {5, kUnknownId}));
+  move_away(*model);
+  const auto scores = scores_of_all(*model, request(*model, {5, kUnknownId}));
   auto asked = request(*model, {kUnknownId});
   const auto [codes, numbers] =
       model->user_encoding()->encode(std::vector<std::map<std::string, std::string>>(1));
   asked.set(batch_key::kUserCodes, codes);
   asked.set(batch_key::kUserNumbers, numbers);
   EXPECT_TRUE(torch::allclose(scores[0], scores[1], 1e-5, 1e-6));
-  EXPECT_TRUE(torch::allclose(scores[0], all_scores(*model, asked)[0], 1e-5, 1e-6));
+  EXPECT_TRUE(torch::allclose(scores[0], scores_of_all(*model, asked)[0], 1e-5, 1e-6));
 }
 
 TEST(Features, GoIntoAGraphAndAreNotOfferedToNewUsersBesideOne) {
