@@ -1,5 +1,6 @@
 #include "layers/bpr_objective.h"
 
+#include "kernels/shared_logistic.h"
 #include "layers/objective_terms.h"
 
 namespace reckon {
@@ -21,15 +22,26 @@ ObjectiveNeeds BprObjective::needs() const {
 
 LossParts BprObjective::forward(const ObjectiveInput& input) {
   const auto others = negative_side(input);
-  const auto margin = target_scores(input).unsqueeze(1) - negative_scores(input, others);  // [P, N]
-  auto losses = at::softplus(-margin).mean(1);                                             // [P]
+  torch::Tensor lengths;  // [P]
   if (options_.l2 > 0.0) {
     const auto negatives = squared_norm(trained_vectors(others)).mean(-1);  // [P] or []
-    losses =
-        losses + (0.5 * options_.l2) * (squared_norm(trained_vectors(input.users)) +
-                                        squared_norm(trained_vectors(input.targets)) + negatives);
+    lengths = (0.5 * options_.l2) * (squared_norm(trained_vectors(input.users)) +
+                                     squared_norm(trained_vectors(input.targets)) + negatives);
   }
-  return weighted_sum(losses, input.weights);
+  if (input.negative_ids.dim() == 1 && input.scorer->is_inner_product()) {
+    const auto products = inner_products(input);
+    const auto form = input.scorer->item_form(others);  // [N, D'], [N]
+    const auto sum = shared_logistic(products.queries, form.vectors, form.bias, products.chosen,
+                                     input.weights);  // []
+    auto parts = lengths.defined()
+                     ? weighted_sum(lengths, input.weights)
+                     : LossParts{.sum = sum.new_zeros({}), .weight = total_weight(input)};
+    parts.sum = parts.sum + sum / static_cast<double>(input.negative_ids.numel());  // []
+    return parts;
+  }
+  const auto margin = target_scores(input).unsqueeze(1) - negative_scores(input, others);  // [P, N]
+  const auto losses = at::softplus(-margin).mean(1);                                       // [P]
+  return weighted_sum(sum_of(losses, lengths), input.weights);
 }
 
 }  // namespace reckon

@@ -28,30 +28,32 @@ ObjectiveNeeds CosineContrastiveObjective::needs() const {
 
 LossParts CosineContrastiveObjective::forward(const ObjectiveInput& input) {
   const auto others = negative_side(input);
-  auto losses = at::relu(1.0 - target_scores(input));  // [P]
+  torch::Tensor lengths;  // [P]
   if (options_.l2 > 0.0) {
     const auto negatives = squared_norm(trained_vectors(others)).mean(-1);  // [P] or []
-    losses =
-        losses + (0.5 * options_.l2) * (squared_norm(trained_vectors(input.users)) +
-                                        squared_norm(trained_vectors(input.targets)) + negatives);
+    lengths = (0.5 * options_.l2) * (squared_norm(trained_vectors(input.users)) +
+                                     squared_norm(trained_vectors(input.targets)) + negatives);
   }
   const bool is_shared = input.negative_ids.dim() == 1;
   if (is_shared && input.scorer->is_inner_product() &&
       !input.scorer->query_bias(input.users).defined()) {
+    const auto products = inner_products(input);
     const auto form = input.scorer->item_form(others);  // [N, D'], [N]
     const auto limits = form.bias.defined()
                             ? options_.margin - form.bias
                             : form.vectors.new_full(input.negative_ids.sizes(), options_.margin);
-    auto parts = weighted_sum(losses, input.weights);
-    const auto excess = shared_hinge(input.scorer->query_form(input.users), form.vectors, limits,
-                                     input.targets.ids, input.negative_ids, input.weights);  // []
+    auto parts = weighted_sum(sum_of(at::relu(1.0 - products.chosen), lengths), input.weights);
+    const auto excess = shared_hinge(products.queries, form.vectors, limits, input.targets.ids,
+                                     input.negative_ids, input.weights);  // []
     const auto count = static_cast<double>(input.negative_ids.numel());
     parts.sum = parts.sum + (options_.negative_weight / count) * excess;  // []
     return parts;
   }
   const auto excess = at::relu(negative_scores(input, others) - options_.margin)
                           .masked_fill(accidental_hits(input), 0.0);  // [P, N]
-  return weighted_sum(losses + options_.negative_weight * excess.mean(1), input.weights);
+  const auto losses =
+      at::relu(1.0 - target_scores(input)) + options_.negative_weight * excess.mean(1);  // [P]
+  return weighted_sum(sum_of(losses, lengths), input.weights);
 }
 
 }  // namespace reckon

@@ -2,6 +2,7 @@
 
 #include <stdexcept>
 
+#include "kernels/dropout.h"
 #include "layers/unit_vectors.h"
 
 namespace reckon {
@@ -24,6 +25,10 @@ void DotScorer::Options::describe(Schema<Options>& schema) {
   schema.field("temperature", &Options::temperature)
       .positive()
       .doc("Divides the inner product, not the biases.");
+  schema.field("dropout", &Options::dropout)
+      .at_least(0.0)
+      .less_than(1.0)
+      .doc("Drop probability of user vectors in training, behind the normalisation.");
 }
 
 DotScorer::DotScorer(const Options& options, const Deps& deps) : options_(options) {
@@ -73,7 +78,8 @@ torch::Tensor DotScorer::query_bias(const ScorerSide& users) {
 }
 
 torch::Tensor DotScorer::user_vectors(const torch::Tensor& vectors) const {
-  const auto u = options_.normalize ? unit_vectors(vectors) : vectors;        // [P, D]
+  auto u = options_.normalize ? unit_vectors(vectors) : vectors;              // [P, D]
+  u = reckon::dropout(u, options_.dropout, is_training());                    // [P, D]
   return options_.temperature == 1.0 ? u : u * (1.0 / options_.temperature);  // [P, D]
 }
 

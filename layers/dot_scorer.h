@@ -8,7 +8,8 @@ namespace reckon {
 /// Inner product of user state and item vector, with biases on request.
 ///
 ///   score = <u, i> / temperature + item_bias[i] + user_bias[u] + global_bias
-/// With `normalize`, <u, i> is the cosine. Biases start at zero.
+/// With `normalize`, <u, i> is the cosine. Biases start at zero. With `dropout`, elements of u are left
+/// out in training, behind the normalisation: another mask at each call.
 class DotScorer : public Scorer {
  public:
   struct Options {
@@ -17,6 +18,7 @@ class DotScorer : public Scorer {
     bool global_bias = false;
     bool normalize = false;
     double temperature = 1.0;
+    double dropout = 0.0;
     static void describe(Schema<Options>& schema);
   };
 
@@ -33,7 +35,7 @@ class DotScorer : public Scorer {
   /// Whether scores are <u, i>, with item biases at most.
   bool is_plain() const {
     return !options_.user_bias && !options_.global_bias && !options_.normalize &&
-           options_.temperature == 1.0;
+           options_.temperature == 1.0 && options_.dropout == 0.0;
   }
   /// A view of the trained biases of items, undefined when there are none.   Shapes  -> [I]
   torch::Tensor item_biases() const;

@@ -20,6 +20,12 @@ torch::Tensor target_scores(const ObjectiveInput& input) {
   return paired_scores(*input.scorer, input.users, input.targets);  // [P]
 }
 
+InnerProducts inner_products(const ObjectiveInput& input) {
+  const auto queries = input.scorer->query_form(input.users);  // [P, D']
+  const auto target = input.scorer->item_form(input.targets);  // [P, D'], [P]
+  return {queries, sum_of((queries * target.vectors).sum(-1), target.bias)};
+}
+
 ScorerSide negative_side(const ObjectiveInput& input) {
   TORCH_CHECK(input.negative_ids.defined() && input.negatives,
               "objective: the batch has no negatives");

@@ -23,6 +23,16 @@ LossParts weighted_sum(const torch::Tensor& losses, const torch::Tensor& weights
 /// Scores of the items that were chosen.   Shapes   -> [P]
 torch::Tensor target_scores(const ObjectiveInput& input);
 
+/// Users as a scorer of inner products has them, made once, and the scores of what they chose, without
+/// query_bias().
+struct InnerProducts {
+  torch::Tensor queries;  // [P, D']
+  torch::Tensor chosen;   // [P]
+};
+
+/// Throws   c10::Error when the scorer has no inner-product form
+InnerProducts inner_products(const ObjectiveInput& input);
+
 /// Vectors and ids of the negatives.   Shapes   vectors [N, D] or [P, N, D], ids [N] or [P, N]
 /// Throws   c10::Error when the batch has none
 ScorerSide negative_side(const ObjectiveInput& input);

@@ -4,6 +4,7 @@
 
 #include "benchmarks/micro/limits.h"
 #include "kernels/sampled_softmax.h"
+#include "kernels/shared_logistic.h"
 #include "kernels/softmax_cross_entropy.h"
 
 namespace reckon::bench {
@@ -65,6 +66,26 @@ BENCHMARK(BM_SharedSampledSoftmax)
     ->Arg(6000)
     ->Unit(benchmark::kMillisecond)
     ->UseRealTime();
+
+// BPR with negatives of the whole step.
+void shared_logistic_losses(benchmark::State& state, bool is_fused) {
+  torch::manual_seed(1);
+  const int64_t count = state.range(0);
+  const auto queries = leaf(torch::randn({kTokens, kWidth}) * 0.1),
+             chosen = leaf(torch::randn({kTokens}));
+  const auto negatives = leaf(torch::randn({count, kWidth}) * 0.1);
+  for (auto _ : state) {
+    const auto loss =
+        is_fused ? shared_logistic(queries, negatives, {}, chosen, {})
+                 : at::softplus(at::matmul(queries, negatives.t()) - chosen.unsqueeze(1)).sum();
+    benchmark::DoNotOptimize(torch::autograd::grad({loss}, {queries, negatives, chosen}));
+  }
+  report(state, three_products(count));
+}
+void BM_SharedLogistic(benchmark::State& state) { shared_logistic_losses(state, true); }
+void BM_SharedLogisticOfPlainAten(benchmark::State& state) { shared_logistic_losses(state, false); }
+BENCHMARK(BM_SharedLogistic)->Arg(1024)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(BM_SharedLogisticOfPlainAten)->Arg(1024)->Unit(benchmark::kMillisecond)->UseRealTime();
 
 // Negatives of each position alone; one thread, as a worker of a training step has.
 void BM_PositionSampledSoftmax(benchmark::State& state) {

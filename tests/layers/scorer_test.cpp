@@ -1,4 +1,5 @@
 #include "layers/scorer.h"
+#include "kernels/dropout.h"
 
 #include <gtest/gtest.h>
 #include <torch/autograd.h>
@@ -6,6 +7,7 @@
 #include <cmath>
 
 #include "core/ids.h"
+#include "kernels/dropout.h"
 #include "layers/dot_scorer.h"
 #include "layers/gmf_scorer.h"
 #include "layers/mlp_scorer.h"
@@ -122,6 +124,27 @@ TEST(DotScorer, CosineOfAZeroVectorIsZeroAndHasAGradient) {
       scorer.forward({u, {}}, {torch::ones({1, 5}), torch::zeros({1}, torch::kLong)});
   EXPECT_EQ(score.item<float>(), 0.0f);
   EXPECT_TRUE(torch::autograd::grad({score.sum()}, {u})[0].isfinite().all().item<bool>());
+}
+
+// Scores keep their mean: what was normalised is not normalised again.
+TEST(DotScorer, DropsOutUsersBehindTheNormalisationInTrainingAlone) {
+  torch::manual_seed(4);
+  DotScorer scorer({.normalize = true, .temperature = 0.5, .dropout = 0.4}, kDeps);
+  const auto u = torch::randn({6, 5});
+  const auto queries_of = [&](int64_t step) {
+    const DropoutScope scope(7, step, 0);
+    return scorer.query_form({u, {}});  // [P, D]
+  };
+  scorer.eval();
+  const auto whole = queries_of(0);
+  EXPECT_TRUE(torch::allclose(whole, 2.0 * u / u.norm(2, 1, true)));
+  scorer.train();
+  const auto dropped = queries_of(0);
+  EXPECT_TRUE(torch::equal(dropped, queries_of(0)));
+  EXPECT_FALSE(torch::equal(dropped, queries_of(1)));
+  const auto kept = dropped.ne(0);
+  EXPECT_TRUE(kept.any().item<bool>() && !kept.all().item<bool>());
+  EXPECT_TRUE(torch::allclose(dropped, whole * kept / 0.6, 1e-5, 1e-7));
 }
 
 TEST(DotScorer, GradientsAreThoseOfTheFunction) {

@@ -209,8 +209,9 @@ TEST(LockFree, SaysWhichModelsItCannotTeach) {
         "{type: bpr, popularity_exponent: 0.5}"})
     EXPECT_THAT(refusal(*make(factorisation(objective))), HasSubstr("one negative drawn uniformly"))
         << objective;
-  for (const auto* scorer : {"{type: mlp}", "{type: dot, user_bias: true}",
-                             "{type: dot, normalize: true}", "{type: dot, temperature: 0.5}"})
+  for (const auto* scorer :
+       {"{type: mlp}", "{type: dot, user_bias: true}", "{type: dot, normalize: true}",
+        "{type: dot, temperature: 0.5}", "{type: dot, dropout: 0.1}"})
     EXPECT_THAT(refusal(*make(factorisation("{type: bpr}", scorer))),
                 HasSubstr("must be `dot`, with no more than item_bias"))
         << scorer;

@@ -1,0 +1,9 @@
+#include "kernels/logistic_row.h"
+
+namespace reckon::logistic_detail {
+
+RowLoss logistic_row_avx2(float* row, const float* bias, float chosen, int64_t count) {
+  return logistic_row_loop<8>(row, bias, chosen, count);
+}
+
+}  // namespace reckon::logistic_detail

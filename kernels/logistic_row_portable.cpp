@@ -1,0 +1,9 @@
+#include "kernels/logistic_row.h"
+
+namespace reckon::logistic_detail {
+
+RowLoss logistic_row_portable(float* row, const float* bias, float chosen, int64_t count) {
+  return logistic_row_loop<4>(row, bias, chosen, count);
+}
+
+}  // namespace reckon::logistic_detail
