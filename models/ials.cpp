@@ -8,9 +8,11 @@
 #include <vector>
 
 #include "core/format.h"
+#include "core/ids.h"
 #include "kernels/als.h"
 #include "kernels/one_thread.h"
 #include "kernels/tracing.h"
+#include "models/distinct_sources.h"
 #include "models/interaction_matrix.h"
 #include "models/known_users.h"
 
@@ -193,21 +195,50 @@ State Ials::encode(const Batch& request) {
   return {{stored.index_copy(0, rows, fold_in(history.index_select(0, rows)))}};
 }
 
-torch::Tensor Ials::fold_in(const torch::Tensor& history) {
-  const auto distinct = distinct_items(history);                    // [B, T]
+torch::Tensor Ials::factor_of(const torch::Tensor& history) const {
   auto added = torch::eye(options_.dim) * options_.regularization;  // [D, D]
-  if (options_.per_interaction)
+  if (options_.per_interaction) {
+    const auto count = distinct_items(history).ge(0).sum(1);  // [B]
     // A history of nothing keeps a system that can be solved.
-    added = added * distinct.ge(0).sum(1).clamp_min(1).unsqueeze(1).unsqueeze(2);  // [B, D, D]
-  // Every chosen item brings the 1 that all pairs have, and alpha as often as it stands there.
+    added = added * count.clamp_min(1).unsqueeze(1).unsqueeze(2);  // [B, D, D]
+  }
   const auto vectors =
       items_.index({history.clamp_min(0)}) * history.ge(0).unsqueeze(2);  // [B, T, D]
   const auto squares =
       torch::matmul(vectors.transpose(1, 2), vectors) * options_.alpha;  // [B, D, D]
-  const auto targets =
-      sum_of_vectors(items_, distinct) + vectors.sum(1) * options_.alpha;  // [B, D]
-  const auto factor = at::linalg_cholesky(gram_ + added + squares);        // [B, D, D]
-  return at::cholesky_solve(targets.unsqueeze(2), factor).squeeze(2);      // [B, D]
+  return at::linalg_cholesky(gram_ + added + squares);                   // [B, D, D]
+}
+
+torch::Tensor Ials::fold_in(const torch::Tensor& history) {
+  // Every chosen item brings the 1 that all pairs have, and alpha as often as it stands there.
+  const auto targets = sum_of_vectors(items_, distinct_items(history)) +
+                       sum_of_vectors(items_, history) * options_.alpha;           // [B, D]
+  return at::cholesky_solve(targets.unsqueeze(2), factor_of(history)).squeeze(2);  // [B, D]
+}
+
+std::optional<Explains> Ials::explains() const {
+  return learns_ratings() ? std::nullopt : std::optional(Explains{});
+}
+
+Explanation Ials::contributions(const Batch& request, const torch::Tensor& items) {
+  TORCH_CHECK(explains(), "contributions: nothing is folded in where ratings are learnt");
+  const auto& history = request.at(batch_key::kHistory);                               // [B, T]
+  const auto candidates = items_.index_select(0, items);                               // [B, D]
+  const auto asked = at::cholesky_solve(candidates.unsqueeze(2), factor_of(history));  // [B, D, 1]
+  const auto shares_of = [&](const torch::Tensor& ids) {
+    return at::embedding(items_, ids.clamp_min(0)).matmul(asked).squeeze(2) * ids.ge(0);  // [B, T]
+  };
+  const auto distinct = distinct_items(history);  // [B, T]
+  const auto shares = at::cat({shares_of(distinct), shares_of(history) * options_.alpha}, 1);
+  auto rest = at::zeros_like(items, items_.options());  // [B]
+  if (request.has(batch_key::kUsers)) {
+    const auto users = known_users(request.at(batch_key::kUsers));                         // [B]
+    const auto stored = (users_.index_select(0, users.clamp_min(0)) * candidates).sum(1);  // [B]
+    rest = (stored - shares.sum(1)).masked_fill(users.lt(0), 0.0);                         // [B]
+  }
+  const auto sources = history.masked_fill(history.lt(0), kPaddingId);  // [B, T]
+  return with_distinct_sources(
+      {.sources = at::cat({distinct, sources}, 1), .contributions = shares, .rest = rest});
 }
 
 torch::Tensor Ials::score(const State& state, const torch::Tensor& candidates) {

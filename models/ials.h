@@ -55,6 +55,11 @@ class Ials : public Model, public Fittable {
   torch::Tensor queries(const State& state) override;
   std::optional<torch::Tensor> item_vectors() override { return items_; }
   std::optional<torch::Tensor> user_vectors() override { return users_; }
+  /// Of what happened alone: share of an item j of the history in the score of i, with W the inverse of the
+  /// history's own system, y_i^T W c_j y_j (section 5 of the paper). The rest of a known user is what the
+  /// stored vector says beside that; a new user has none.
+  std::optional<Explains> explains() const override;
+  Explanation contributions(const Batch& request, const torch::Tensor& items) override;
   Fittable* fittable() override { return this; }
 
  private:
@@ -62,6 +67,8 @@ class Ials : public Model, public Fittable {
   void read(const Interactions& train);
   void solve(const SparseRows& matrix, const torch::Tensor& fixed, const torch::Tensor& rows);
   double loss() const;
+  // The factor by Cholesky of the least squares of histories [B, T].   Shapes  -> [B, D, D]
+  torch::Tensor factor_of(const torch::Tensor& history) const;
   // Vectors of histories [B, T] by least squares.   Shapes  -> [B, D]
   torch::Tensor fold_in(const torch::Tensor& history);
 

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/ids.h"
+#include "models/distinct_sources.h"
 #include "models/interaction_matrix.h"
 #include "models/retrieval.h"
 
@@ -81,22 +82,6 @@ Retrieval::Summands Retrieval::summands_of_messages(const Batch& request, const 
   const auto rest = (state.tensors[0] - parts.sum(1)).masked_fill(is_new, 0.0);  // [B, D']
   return {items, parts, rest};
 }
-
-namespace {
-// What a history repeats is one source.
-Explanation with_distinct_sources(const Explanation& all) {
-  const auto sorted = all.sources.sort(1);
-  const auto& sources = std::get<0>(sorted);                             // [B, P]
-  const auto values = all.contributions.gather(1, std::get<1>(sorted));  // [B, P]
-  // Below every id, so that a run begins in the first column.
-  const auto before =
-      at::constant_pad_nd(sources, {1, 0}, kPaddingId - 1).slice(1, 0, -1);  // [B, P]
-  const auto run = sources.ne(before).cumsum(1) - 1;                         // [B, P]
-  return {.sources = at::full_like(sources, kPaddingId).scatter(1, run, sources),
-          .contributions = at::zeros_like(values).scatter_add(1, run, values),
-          .rest = all.rest};
-}
-}  // namespace
 
 Explanation Retrieval::contributions(const Batch& request, const torch::Tensor& items) {
   TORCH_CHECK(explains(), "contributions: scores of this model are no sums; ask explains() first");

@@ -557,7 +557,8 @@ const std::set<std::string>& cases_that_explain() {
                                               "preset_edlae",         "preset_slim",
                                               "preset_gf_cf",         "preset_pure_svd",
                                               "sampled_lightgcn",     "preset_katz",
-                                              "preset_adamic_adar",   "preset_common_neighbours"};
+                                              "preset_adamic_adar",   "preset_common_neighbours",
+                                              "preset_ials"};
   return cases;
 }
 

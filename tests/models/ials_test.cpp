@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 #include <torch/utils.h>
 
+#include <map>
+
 #include "core/diagnostics.h"
 
 namespace reckon::ials_test {
@@ -177,6 +179,45 @@ TEST(Ials, GivesANewUserTheLeastSquaresOfItsHistory) {
                                 1e-3, 1e-4));
     EXPECT_TRUE(state.tensors[0][1].eq(0).all().item<bool>()) << "nothing is known of it";
   }
+}
+
+TEST(Ials, ExplainsAScoreByTheItemsOfTheHistoryAsThePaperDoes) {
+  const auto train = few_rows();
+  for (const bool per_interaction : {false, true}) {
+    const auto model =
+        made({.dim = 3, .alpha = 2, .regularization = 0.5, .per_interaction = per_interaction},
+             train);
+    fit(*model, train);
+    // Item 3 twice; the second row is a known user with the same history, the third has nothing.
+    const auto history =
+        torch::tensor({{-1, 3, 0, 3}, {-1, 3, 0, 3}, {-1, -1, -1, -1}}, torch::kLong);
+    const auto asked = request(torch::tensor({-1, 2, -1}, torch::kLong), history);
+    const auto why = model->contributions(asked, torch::tensor({4, 4, 4}, torch::kLong));
+    const auto y = model->item_vectors()->to(torch::kDouble);
+    const double added = 0.5 * (per_interaction ? 2 : 1);
+    auto confidence = torch::ones({kItems}, torch::kDouble);
+    confidence[0] = 3.0;
+    confidence[3] = 5.0;
+    const auto system =
+        y.t().matmul(confidence.unsqueeze(1) * y) + added * torch::eye(3, torch::kDouble);
+    const auto similar = y.matmul(at::linalg_solve(system, y[4]));  // [I]
+    for (int64_t row = 0; row < 2; ++row) {
+      std::map<int64_t, double> shares;
+      for (int64_t p = 0; p < why.sources.size(1); ++p)
+        if (why.sources[row][p].item<int64_t>() >= 0)
+          shares[why.sources[row][p].item<int64_t>()] = why.contributions[row][p].item<double>();
+      ASSERT_EQ(shares.size(), 2u);
+      EXPECT_NEAR(shares.at(0), 3.0 * similar[0].item<double>(), 1e-4);
+      EXPECT_NEAR(shares.at(3), 5.0 * similar[3].item<double>(), 1e-4);
+    }
+    const auto scores = model->score(model->encode(asked), torch::full({3, 1}, 4, torch::kLong));
+    EXPECT_TRUE(
+        torch::allclose(why.contributions.sum(1) + why.rest, scores.squeeze(1), 1e-4, 1e-5));
+    EXPECT_EQ(why.rest[0].item<float>(), 0.0f) << "a new user is all history";
+    EXPECT_TRUE(why.sources[2].lt(0).all().item<bool>());
+  }
+  const auto rated = with_ratings({1, 2, 3, 4, 5, 1, 2, 3, 4, 5, 1, 2});
+  EXPECT_FALSE(made({.dim = 3, .ratings = Ials::Ratings::kTarget}, rated)->explains());
 }
 
 TEST(Ials, TakesTheStoredVectorOfAUserWhomItKnows) {
