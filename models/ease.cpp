@@ -2,11 +2,14 @@
 
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <limits>
 #include <stdexcept>
 
 #include "core/format.h"
+#include "core/memory.h"
 #include "kernels/inverse.h"
+#include "kernels/sparse_rows.h"
 #include "models/interaction_matrix.h"
 
 namespace reckon {
@@ -15,6 +18,21 @@ namespace {
 
 // A pivot below this share of its diagonal element is rounding and no information.
 constexpr double kLeastPivot = 4e-6;
+
+// The matrix, and the weights that are kept three times while they are put in order: refused before the
+// work of minutes, which would end in the hands of the system.
+void require_room(int64_t num_items, int64_t keep) {
+  const int64_t kept = keep == 0 ? num_items : std::min(keep, num_items);
+  const auto size = static_cast<double>(num_items);
+  const double needed = size * (size * sizeof(float) + 3.0 * kept * sizeof(SparseElement));
+  const auto available = available_memory();
+  if (!available || needed <= static_cast<double>(*available)) return;
+  throw std::invalid_argument("ease: " + format_count(num_items) + " items with " +
+                              format_count(kept) + " weights of each take " +
+                              format_bytes(static_cast<int64_t>(needed)) +
+                              " while they are learnt, and " + format_bytes(*available) +
+                              " of memory are free; expected a smaller `keep`, or fewer items");
+}
 
 // The lower triangle of X^T X; what lies above it is zero.
 torch::Tensor lower_gram(const SparseRows& users, int64_t num_items) {
@@ -55,6 +73,7 @@ Ease::Ease(const Options& options, const Deps& deps) : ItemWeightsModel(deps), o
 double Ease::fit(const Interactions& train, const Context&) {
   TORCH_CHECK(train.num_items == num_items(), "ease: made for ", num_items(),
               " items, got data of ", train.num_items);
+  require_room(num_items(), options_.keep);
   auto matrix = lower_gram(interaction_matrix(train), num_items());  // [I, I]
   auto diagonal = matrix.diagonal();                                 // [I]
   diagonal.mul_(1.0 / (1.0 - options_.dropout)).add_(options_.regularization);

@@ -96,6 +96,25 @@ TEST(Ease, ASingularSystemIsRefusedWithAWayOut) {
   EXPECT_NO_THROW(regular.fit(data, {}));
 }
 
+TEST(Ease, MoreItemsThanMemoryHoldsAreRefusedBeforeTheWork) {
+  constexpr int64_t kItems = 3'000'000;  // 36 TB of a matrix alone
+  Interactions data;
+  data.num_users = 1;
+  data.num_items = kItems;
+  data.user_offsets = torch::tensor({0, 2}, torch::kLong);
+  data.items = torch::tensor({0, 1}, torch::kInt);
+  Ease model({}, {.num_users = 1, .num_items = kItems});
+  try {
+    model.fit(data, {});
+    FAIL() << "accepted";
+  } catch (const std::invalid_argument& error) {
+    const std::string text = error.what();
+    EXPECT_NE(text.find("3,000,000 items with 200 weights of each take"), std::string::npos)
+        << text;
+    EXPECT_NE(text.find("expected a smaller `keep`, or fewer items"), std::string::npos) << text;
+  }
+}
+
 TEST(Ease, AHistoryOfItemsWithoutWeightsIsNotUsableAndFullBuffersAreChecked) {
   const auto data = made_interactions(30, 9, 8);
   Ease model({}, {.num_users = 30, .num_items = 9});
