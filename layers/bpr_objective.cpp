@@ -22,12 +22,7 @@ ObjectiveNeeds BprObjective::needs() const {
 
 LossParts BprObjective::forward(const ObjectiveInput& input) {
   const auto others = negative_side(input);
-  torch::Tensor lengths;  // [P]
-  if (options_.l2 > 0.0) {
-    const auto negatives = squared_norm(trained_vectors(others)).mean(-1);  // [P] or []
-    lengths = (0.5 * options_.l2) * (squared_norm(trained_vectors(input.users)) +
-                                     squared_norm(trained_vectors(input.targets)) + negatives);
-  }
+  const auto lengths = length_penalty(input, others, options_.l2);  // [P]
   if (input.negative_ids.dim() == 1 && input.scorer->is_inner_product()) {
     const auto products = inner_products(input);
     const auto form = input.scorer->item_form(others);  // [N, D'], [N]

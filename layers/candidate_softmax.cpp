@@ -18,9 +18,9 @@ torch::Tensor fused_sum(const ObjectiveInput& input, const SoftmaxCandidates& ca
   const auto scaled = [&](const torch::Tensor& t) {
     return t.defined() && candidates.temperature != 1.0 ? t * inverse : t;
   };
-  const auto queries = scaled(input.scorer->query_form(input.users));             // [P, D']
-  const auto target = input.scorer->item_form(input.targets);                     // [P, D'], [P]
-  auto chosen = sum_of((queries * target.vectors).sum(-1), scaled(target.bias));  // [P]
+  const auto products = inner_products(input);
+  const auto queries = scaled(products.queries);  // [P, D']
+  auto chosen = scaled(products.chosen);          // [P]
   torch::Tensor correction;
   if (candidates.log_q.defined()) {
     chosen = chosen - candidates.target_log_q;  // [P]

@@ -28,12 +28,7 @@ ObjectiveNeeds CosineContrastiveObjective::needs() const {
 
 LossParts CosineContrastiveObjective::forward(const ObjectiveInput& input) {
   const auto others = negative_side(input);
-  torch::Tensor lengths;  // [P]
-  if (options_.l2 > 0.0) {
-    const auto negatives = squared_norm(trained_vectors(others)).mean(-1);  // [P] or []
-    lengths = (0.5 * options_.l2) * (squared_norm(trained_vectors(input.users)) +
-                                     squared_norm(trained_vectors(input.targets)) + negatives);
-  }
+  const auto lengths = length_penalty(input, others, options_.l2);  // [P]
   const bool is_shared = input.negative_ids.dim() == 1;
   if (is_shared && input.scorer->is_inner_product() &&
       !input.scorer->query_bias(input.users).defined()) {

@@ -52,4 +52,11 @@ torch::Tensor squared_norm(const torch::Tensor& vectors) {
   return vectors.square().sum(-1);  // [...]
 }
 
+torch::Tensor length_penalty(const ObjectiveInput& input, const ScorerSide& negatives, double l2) {
+  if (l2 == 0.0) return {};
+  const auto others = squared_norm(trained_vectors(negatives)).mean(-1);  // [P] or []
+  return (0.5 * l2) * (squared_norm(trained_vectors(input.users)) +
+                       squared_norm(trained_vectors(input.targets)) + others);  // [P]
+}
+
 }  // namespace reckon

@@ -52,6 +52,10 @@ torch::Tensor trained_vectors(const ScorerSide& side);
 /// Squared length of each vector.   Shapes   vectors [..., D] -> [...]
 torch::Tensor squared_norm(const torch::Tensor& vectors);
 
+/// Half of `l2` times the squared length of the trained vectors of user and target and of the mean over the
+/// negatives; undefined where `l2` is 0.   Shapes   -> [P]
+torch::Tensor length_penalty(const ObjectiveInput& input, const ScorerSide& negatives, double l2);
+
 /// More negatives than this for each target are refused: the whole catalogue is `softmax`, and costs
 /// less.
 inline constexpr int64_t kMaxNegatives = 1'000'000;

@@ -38,9 +38,9 @@ LossParts SampledSoftmaxObjective::loss_from_table(const ObjectiveInput& input) 
   const auto scaled = [this](const torch::Tensor& t) {
     return t.defined() && options_.temperature != 1.0 ? t * (1.0 / options_.temperature) : t;
   };
-  const auto queries = scaled(input.scorer->query_form(input.users));             // [P, D']
-  const auto target = input.scorer->item_form(input.targets);                     // [P, D'], [P]
-  auto chosen = sum_of((queries * target.vectors).sum(-1), scaled(target.bias));  // [P]
+  const auto products = inner_products(input);
+  const auto queries = scaled(products.queries);  // [P, D']
+  auto chosen = scaled(products.chosen);          // [P]
   torch::Tensor correction;
   if (options_.log_q) {
     chosen = chosen - input.target_log_q;  // [P]

@@ -1,5 +1,4 @@
 #include "layers/scorer.h"
-#include "kernels/dropout.h"
 
 #include <gtest/gtest.h>
 #include <torch/autograd.h>
