@@ -115,8 +115,11 @@ AskedColumns check_combinations(const ConfigNode& tree, const Experiment& experi
   };
   std::shared_ptr<Model> model;
   try {
-    model = experiment.model.build(
-        {.num_users = kTinySize, .num_items = kTinySize, .graph = &graph, .columns = note});
+    model = experiment.model.build({.num_users = kTinySize,
+                                    .num_items = kTinySize,
+                                    .graph = &graph,
+                                    .mutual = experiment.data.mutual,
+                                    .columns = note});
   } catch (const ConfigError& error) {
     problems.add(error);
     return asked;

@@ -25,6 +25,7 @@ Model::Deps deps_of(const Experiment& experiment, const Dataset& dataset,
           .num_items = dataset.num_items(),
           .train = &train,
           .graph = dataset.graph(),
+          .mutual = train.mutual,
           .columns = column_source(experiment.data, dataset.users(), dataset.items(), log_warning)};
 }
 }  // namespace

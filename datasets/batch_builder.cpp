@@ -127,7 +127,8 @@ torch::Tensor looked_up(std::span<const float> values, const torch::Tensor& ids)
 }  // namespace
 
 struct BatchBuilder::Impl {
-  /// A part of a user's history that is an example: its newest target is `back` interactions from the end.
+  /// A part of a user's history that is an example: its newest target is `back` interactions from the end;
+  /// of sets with one target that is the only one.
   struct Window {
     int32_t user = 0;
     int32_t back = 0;
@@ -188,6 +189,7 @@ BatchBuilder::BatchBuilder(const Interactions& train, const Needs& needs, const 
   impl.is_sequences = impl.is_sets || needs.examples == Needs::Examples::kSequences;
   TORCH_CHECK(!impl.is_sequences || needs.max_length > 0,
               "batch builder: sequences need a max_length, got ", needs.max_length);
+  TORCH_CHECK(!needs.one_target || impl.is_sets, "batch builder: one_target is for sets");
   if (train.size() == 0) throw DataError("data", 0, "the training split is empty");
   impl.offsets = train.user_offsets.data_ptr<int64_t>();
   impl.items = train.items.data_ptr<int32_t>();
@@ -198,9 +200,13 @@ BatchBuilder::BatchBuilder(const Interactions& train, const Needs& needs, const 
   if (impl.is_sequences) {
     for (int64_t user = 0; user < train.num_users; ++user) {
       const auto num_targets = impl.offsets[user + 1] - impl.offsets[user] - impl.step_ahead();
-      const bool windows = needs.windows && !impl.is_sets;
-      for (int64_t back = 0; back < (windows ? num_targets : std::min<int64_t>(num_targets, 1));
-           back += needs.max_length)
+      int64_t step = needs.max_length, end = std::min<int64_t>(num_targets, 1);
+      if (needs.windows && !impl.is_sets) end = num_targets;
+      if (needs.one_target) {
+        step = 1;
+        end = std::min(num_targets, needs.max_length);
+      }
+      for (int64_t back = 0; back < end; back += step)
         impl.windows.push_back({static_cast<int32_t>(user), static_cast<int32_t>(back)});
     }
     if (impl.windows.empty())
@@ -259,8 +265,9 @@ int32_t BatchBuilder::Impl::length_of(int64_t example) const {
   if (needs.max_length <= 0) return 0;
   if (is_sequences) {
     const auto [user, back] = windows[static_cast<size_t>(example)];
+    const auto left_out = needs.one_target ? 0 : step_ahead() + back;
     return static_cast<int32_t>(
-        std::min(offsets[user + 1] - offsets[user] - step_ahead() - back, needs.max_length));
+        std::min(offsets[user + 1] - offsets[user] - left_out, needs.max_length));
   }
   const auto user = user_of_row[static_cast<size_t>(example)];
   return static_cast<int32_t>(std::min(example - offsets[user], needs.max_length));
@@ -342,19 +349,24 @@ void BatchBuilder::Impl::add_sequences(std::span<const Row> rows, Batch& batch,
   for (size_t row = 0; row < rows.size(); ++row) {
     const auto [user, back] = windows[static_cast<size_t>(rows[row].example)];
     const int64_t count = rows[row].length;
-    const auto first = offsets[user + 1] - back - count;  // the first target
     const auto begin = static_cast<int64_t>(row) * length;
-    const auto front = begin + length - count;
-    std::fill(past + begin, past + front, kPaddingId);
-    std::fill(next + begin, next + front, kPaddingId);
-    const auto* oldest = items + first - step_ahead();
-    std::copy(oldest, oldest + count, past + front);
-    std::copy(items + first, items + first + count, next + front);
+    const auto* oldest =
+        items + offsets[user + 1] - (needs.one_target ? 0 : back) - count - step_ahead();
+    std::fill(past + begin, past + begin + length - count, kPaddingId);
+    std::copy(oldest, oldest + count, past + begin + length - count);
+    // The targets are the last of the row, but for a single one in the place of its item.
+    const int64_t targets_here = needs.one_target ? 1 : count;
+    const auto first = offsets[user + 1] - back - targets_here;
+    const auto place = begin + length - (needs.one_target ? back : 0) - targets_here;
+    std::fill(next + begin, next + begin + length, kPaddingId);
+    std::copy(items + first, items + first + targets_here, next + place);
     if (label_rows.defined())
-      std::copy(labels + first, labels + first + count, label_rows.data_ptr<float>() + front);
+      std::copy(labels + first, labels + first + targets_here,
+                label_rows.data_ptr<float>() + place);
     if (weight_rows.defined())
-      std::copy(weights + first, weights + first + count, weight_rows.data_ptr<float>() + front);
-    num_targets += count;
+      std::copy(weights + first, weights + first + targets_here,
+                weight_rows.data_ptr<float>() + place);
+    num_targets += targets_here;
   }
   batch.set(batch_key::kHistory, history);
   batch.set(batch_key::kTargets, targets);

@@ -33,6 +33,8 @@ struct Needs {
   /// A history longer than T + 1 is several examples, each interaction but the first a target of one
   /// of them; otherwise its newest T + 1 interactions are the only example.
   bool windows = false;
+  /// Of kSets: each interaction is a row of its own, the only target beside the whole set.
+  bool one_target = false;
   bool users = false;          ///< Dense user ids, batch key "users".
   bool labels = false;         ///< Ratings, batch key "labels".
   bool log_frequency = false;  ///< Log share of each target in the training interactions.

@@ -68,9 +68,11 @@ inline void multiply_columns(const Product<Scalar>& p, int64_t begin, int64_t en
   for (int64_t i = begin; i < end; ++i) {
     const int64_t row = p.rows == nullptr ? i : p.rows[i];
     const int64_t stop = p.offsets[row + 1];
+    // Of all rows one after another, the edges ahead are those of the rows that come.
+    const int64_t known = p.rows == nullptr ? p.offsets[end] : stop;
     Vector sum[kNumVectors] = {};
     for (int64_t e = p.offsets[row]; e < stop; ++e) {
-      if (!is_indexed && e + kEdgesAhead < stop) {
+      if (!is_indexed && e + kEdgesAhead < known) {
         const Scalar* next = p.x + p.columns[e + kEdgesAhead] * p.width + first;
         unrolled(kLines, [&](auto line) { __builtin_prefetch(next + line * kLineLength); });
       }

@@ -69,36 +69,48 @@ void EmbeddingTableImpl::check_ids(const torch::Tensor& ids) const {
               kPaddingId, ", ", num_rows(), "), got ids in [", low, ", ", high, "]");
 }
 
+torch::Tensor EmbeddingTableImpl::rows_of(const torch::Tensor& ids) const {
+  check_ids(ids);
+  auto rows = ids + kRowsInFront;  // [...]
+  if (before_reads_.rows) before_reads_.rows(rows);
+  return rows;
+}
+
+const torch::Tensor& EmbeddingTableImpl::weight_to_read(int64_t begin, int64_t end) const {
+  if (before_reads_.range) before_reads_.range(begin, end);
+  return weight_;
+}
+
 torch::Tensor EmbeddingTableImpl::sum_of_rows(const torch::Tensor& ids,
                                               const torch::Tensor& weights) const {
   TORCH_CHECK(ids.dim() == 2 && weights.sizes() == ids.sizes(),
               "EmbeddingTable: expected ids and weights [B, T], got ", ids.sizes(), " and ",
               weights.sizes());
-  check_ids(ids);
+  const auto rows = rows_of(ids);                           // [B, T]
   const auto length = at::ones_like(ids).sum(1);            // [B]
   const auto offsets = length.cumsum(0) - length;           // [B]
   const auto kept = weights.detach() * ids.ne(kPaddingId);  // [B, T]
-  return std::get<0>(at::embedding_bag(weight_, ids.flatten() + kRowsInFront, offsets,
+  return std::get<0>(at::embedding_bag(weight_, rows.flatten(), offsets,
                                        /*scale_grad_by_freq=*/false, /*mode: sum*/ 0,
                                        /*sparse=*/true, kept.to(weight_.scalar_type()).flatten(),
                                        /*include_last_offset=*/false));  // [B, width]
 }
 
 torch::Tensor EmbeddingTableImpl::lookup(const torch::Tensor& ids) const {
-  check_ids(ids);
-  return at::embedding(weight_, ids + kRowsInFront, kPaddingRow, /*scale_grad_by_freq=*/false,
+  return at::embedding(weight_, rows_of(ids), kPaddingRow, /*scale_grad_by_freq=*/false,
                        /*sparse=*/true);  // [..., D]
 }
 
 torch::Tensor EmbeddingTableImpl::all() const {
-  return weight_.slice(0, kRowsInFront);  // [I, D]
+  return weight_to_read(kRowsInFront, weight_.size(0)).slice(0, kRowsInFront);  // [I, D]
 }
 
 torch::Tensor EmbeddingTableImpl::block(int64_t begin, int64_t end) const {
   TORCH_CHECK(0 <= begin && begin <= end && end <= num_rows(),
               "EmbeddingTable: expected a block of [0, ", num_rows(), "), got [", begin, ", ", end,
               ")");
-  return weight_.slice(0, kRowsInFront + begin, kRowsInFront + end);  // [end - begin, D]
+  return weight_to_read(kRowsInFront + begin, kRowsInFront + end)
+      .slice(0, kRowsInFront + begin, kRowsInFront + end);  // [end - begin, D]
 }
 
 void EmbeddingTableImpl::apply_gradient(const torch::Tensor& rows, const torch::Tensor& values,
@@ -115,6 +127,7 @@ void EmbeddingTableImpl::grow(int64_t count, uint64_t seed) {
   TORCH_CHECK(count >= 0, "EmbeddingTable: expected to grow by 0 rows or more, got ", count);
   if (count == 0) return;
   torch::NoGradGuard no_grad;
+  weight_to_read(0, weight_.size(0));
   // Drawn on the CPU, so that a table grows alike on every device.
   auto rows = torch::empty({count, width()}, weight_.options().device(torch::kCPU));  // [count, D]
   draw_rows(rows, options_.init, num_rows() + count, at::detail::createCPUGenerator(seed));

@@ -93,6 +93,14 @@ class EmbeddingTableImpl : public torch::nn::Module {
   void apply_gradient(const torch::Tensor& rows, const torch::Tensor& values,
                       const RowUpdate& update);
 
+  /// What has to happen before rows are read or the table grows: an optimiser that puts off the steps of rows
+  /// makes them here. Called by every thread that reads.
+  struct BeforeReads {
+    std::function<void(const torch::Tensor& rows)> rows;    ///< [...] int64 of the weight.
+    std::function<void(int64_t begin, int64_t end)> range;  ///< Rows [begin, end) of the weight.
+  };
+  void set_before_reads(BeforeReads calls) { before_reads_ = std::move(calls); }
+
   /// Appends `count` rows, drawn from `seed` alone; the parameter object stays the same, and
   /// optimisers pad their state to the new height at their next step.
   void grow(int64_t count, uint64_t seed);
@@ -104,8 +112,13 @@ class EmbeddingTableImpl : public torch::nn::Module {
  private:
   // Throws unless every id has a row.
   void check_ids(const torch::Tensor& ids) const;
+  // The rows of ids that are about to be read.
+  torch::Tensor rows_of(const torch::Tensor& ids) const;
+  // The weight, whose rows [begin, end) are about to be read.
+  const torch::Tensor& weight_to_read(int64_t begin, int64_t end) const;
 
   Options options_;
+  BeforeReads before_reads_;
   torch::Tensor weight_;
 };
 TORCH_MODULE(EmbeddingTable);

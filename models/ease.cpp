@@ -19,19 +19,20 @@ namespace {
 // A pivot below this share of its diagonal element is rounding and no information.
 constexpr double kLeastPivot = 4e-6;
 
-// The matrix, and the weights that are kept three times while they are put in order: refused before the
-// work of minutes, which would end in the hands of the system.
+// The matrix, which becomes the weights when all are kept; else those that are, three times while they are put
+// in order. Refused before the work of minutes, which would end in the hands of the system.
 void require_room(int64_t num_items, int64_t keep) {
   const int64_t kept = keep == 0 ? num_items : std::min(keep, num_items);
   const auto size = static_cast<double>(num_items);
-  const double needed = size * (size * sizeof(float) + 3.0 * kept * sizeof(SparseElement));
+  const double in_order = keep == 0 ? 0.0 : 3.0 * kept * sizeof(SparseElement);
+  const double needed = size * (size * sizeof(float) + in_order);
   const auto available = available_memory();
   if (!available || needed <= static_cast<double>(*available)) return;
-  throw std::invalid_argument("ease: " + format_count(num_items) + " items with " +
-                              format_count(kept) + " weights of each take " +
-                              format_bytes(static_cast<int64_t>(needed)) +
-                              " while they are learnt, and " + format_bytes(*available) +
-                              " of memory are free; expected a smaller `keep`, or fewer items");
+  throw std::invalid_argument(
+      "ease: " + format_count(num_items) + " items with " + format_count(kept) +
+      " weights of each take " + format_bytes(static_cast<int64_t>(needed)) +
+      " while they are learnt, and " + format_bytes(*available) + " of memory are free; expected " +
+      (keep == 0 ? "" : "a smaller `keep`, or ") + "fewer items");
 }
 
 // The lower triangle of X^T X; what lies above it is zero.
@@ -65,7 +66,9 @@ void Ease::Options::describe(Schema<Options>& schema) {
       .doc("Share of the input that training would drop; 0 is EASE, more is EDLAE.");
   schema.field("keep", &Options::keep)
       .at_least(0)
-      .doc("Weights that are kept of each item, the largest by magnitude; 0: all.");
+      .doc(
+          "Weights that are kept of each item, the largest by magnitude, at 8 bytes; 0: all, at 4 "
+          "bytes.");
 }
 
 Ease::Ease(const Options& options, const Deps& deps) : ItemWeightsModel(deps), options_(options) {}
@@ -85,7 +88,14 @@ double Ease::fit(const Interactions& train, const Context&) {
         ": it has no training interaction, or the same ones as other items together; expected a "
         "larger `regularization` than " +
         format_significant(options_.regularization));
-  weights_->fill_from_dense(matrix, diagonal.reciprocal().neg(), options_.keep);
+  const auto scale = diagonal.reciprocal().neg();  // [I]
+  if (options_.keep > 0) {
+    weights_->fill_from_dense(matrix, scale, options_.keep);
+  } else {
+    matrix.mul_(scale);  // of each column: the inverse is symmetric, so rows are histories' already
+    diagonal.zero_();
+    weights_->fill_dense(matrix);
+  }
   return std::numeric_limits<double>::quiet_NaN();
 }
 

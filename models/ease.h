@@ -12,7 +12,8 @@ namespace reckon {
 ///   weight[i, j] = -P[i, j] / P[j, j] for i != j, and 0 on the diagonal
 ///
 /// X is users by items, one where there is an interaction. A fit holds one matrix [I, I] of float32
-/// and takes I^3 operations; of each column of the weights the `keep` largest by magnitude are kept.
+/// and takes I^3 operations; of each column of the weights the `keep` largest by magnitude are kept, or all,
+/// which then take the place of that matrix.
 class Ease : public ItemWeightsModel {
  public:
   struct Options {

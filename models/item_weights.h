@@ -7,12 +7,12 @@
 
 namespace reckon {
 
-/// A sparse matrix of items by items that ranks for a set of items:
+/// A matrix of items by items that ranks for a set of items:
 ///
 ///   score(history, j) = sum over the distinct items i of the history of weight[i, j]
 ///
 /// What neighbourhood and linear models are once they are fitted. It holds, saves and exports what is
-/// not zero, 8 bytes each.
+/// not zero, 8 bytes each, or, where next to nothing is zero, all of it, 4 bytes each.
 class ItemWeightsImpl : public torch::nn::Module {
  public:
   explicit ItemWeightsImpl(int64_t num_items);
@@ -24,9 +24,11 @@ class ItemWeightsImpl : public torch::nn::Module {
   /// the lower item; the diagonal is left out.
   /// Shapes   by_candidate [I, I] float32, scale [I] float32
   void fill_from_dense(const torch::Tensor& by_candidate, const torch::Tensor& scale, int64_t keep);
+  /// The same as fill(), every weight stored; of the matrix, which is not copied, nothing else may be made.
+  /// Shapes   weights [I, I] float32
+  void fill_dense(const torch::Tensor& weights);
 
   int64_t num_items() const { return num_items_; }
-  SparseRows rows() const { return {offsets_, columns_, values_}; }
 
   RequestNeeds request_needs() const { return {.max_length = RequestNeeds::kWholeHistory}; }
   State encode(const Batch& request) const;
@@ -39,10 +41,15 @@ class ItemWeightsImpl : public torch::nn::Module {
   void check_buffers() const;
 
  private:
+  SparseRows rows() const { return {offsets_, columns_, values_}; }
+  bool is_dense() const { return dense_.numel() > 0; }
+
   int64_t num_items_;
-  torch::Tensor offsets_;  // [I + 1] int64
-  torch::Tensor columns_;  // [E] int32
-  torch::Tensor values_;   // [E] float32
+  torch::Tensor
+      offsets_;  // [I + 1] int64, of all weights that are not zero, however they are stored
+  torch::Tensor columns_;  // [E] int32; empty beside dense ones
+  torch::Tensor values_;   // [E] float32; the same
+  torch::Tensor dense_;    // [I, I] float32, or empty
 };
 TORCH_MODULE(ItemWeights);
 

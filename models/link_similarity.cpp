@@ -45,7 +45,7 @@ void LinkSimilarity::Options::describe(Schema<Options>& schema) {
 
 LinkSimilarity::LinkSimilarity(const Options& options, const Deps& deps)
     : ItemWeightsModel(deps), options_(options) {
-  if (deps.train != nullptr && !deps.train->mutual)
+  if (!deps.mutual)
     throw ConfigError("model: compares users by whom they know, and here they choose items",
                       "say `mutual: true` under data where interactions are pairs of users");
 }

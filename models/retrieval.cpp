@@ -130,6 +130,11 @@ void HistoryOptions::describe(Schema<HistoryOptions>& schema) {
           "its newest window alone.");
   schema.field("scale", &HistoryOptions::scale)
       .doc("Multiply item vectors by sqrt(dim) before positions are added.");
+  schema.field("one_target", &HistoryOptions::one_target)
+      .doc(
+          "Of encoders of sets: learn each interaction in an example of its own, beside the whole "
+          "set, in place of all items of a user in one; training.batch_size then counts "
+          "interactions.");
   schema.field("dropout", &HistoryOptions::dropout)
       .at_least(0.0)
       .less_than(1.0)
@@ -242,6 +247,11 @@ Retrieval::Retrieval(const Options& options, const Deps& deps)
         "encoder", build_slot(history.encoder,
                               SequenceEncoder::Deps{.width = dim, .max_length = history.max_length},
                               "model.user.history.encoder"));
+    if (history.one_target && !encoder_->reads_sets())
+      throw ConfigError({{history.encoder.location(),
+                          "model.user.history.one_target: is for encoders that read a history as "
+                          "a set, and this one learns every step",
+                          "leave it out, or take `encoder: {type: set_pooling}`"}});
     const auto spec = encoder_->output_spec();
     if (spec.steps != OutputSpec::Steps::kPerStep)
       throw ConfigError({{history.encoder.location(),
@@ -368,8 +378,12 @@ Retrieval::Retrieval(const Options& options, const Deps& deps)
     auto& all = objective_needs_;
     all.labels = all.labels || needs.labels;
     all.log_frequency = all.log_frequency || needs.log_frequency;
-    stream_of_.push_back(needs.negatives > 0 ? stream_for(to_negative_needs(needs), all.negatives)
-                                             : 0);
+    auto negatives = to_negative_needs(needs);
+    // A single position is the example itself.
+    if (has_history() && options.user.history->one_target &&
+        negatives.per == NegativeNeeds::Per::kPosition)
+      negatives.per = NegativeNeeds::Per::kExample;
+    stream_of_.push_back(needs.negatives > 0 ? stream_for(negatives, all.negatives) : 0);
     objectives_.push_back(register_module("objective_" + std::to_string(i), objective));
   }
   item_ids_ = register_buffer("item_ids", torch::arange(deps.num_items, torch::kLong));  // [I]
@@ -617,6 +631,7 @@ Needs Retrieval::needs() const {
   // be propagated too, and steps would be drawn by its length.
   needs.max_length = has_history() ? options_.user.history->max_length : 0;
   needs.windows = has_history() && options_.user.history->windows;
+  needs.one_target = has_history() && options_.user.history->one_target;
   needs.users = reads_users();
   return needs;
 }

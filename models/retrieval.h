@@ -34,6 +34,7 @@ struct HistoryOptions {
   int64_t max_length = 50;
   bool windows = false;
   bool scale = false;
+  bool one_target = false;
   double dropout = 0.2;
   Component<Position> position;
   Component<SequenceEncoder> encoder;

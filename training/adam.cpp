@@ -28,7 +28,18 @@ LazyAdamOptions lazy(const Options& options, double lr, double weight_decay) {
           .weight_decay = weight_decay};
 }
 
+template <class Options>
+DeferredAdam::Options deferred(const Options& options) {
+  return {.beta1 = options.betas[0], .beta2 = options.betas[1], .eps = options.eps};
+}
+
 }  // namespace
+
+Adam::Adam(const Options& options, const Deps& deps)
+    : Optimizer(deps, deferred(options)), options_(options) {}
+
+AdamW::AdamW(const Options& options, const Deps& deps)
+    : Optimizer(deps, deferred(options)), options_(options) {}
 
 void Adam::Options::describe(Schema<Options>& schema) {
   describe_adam(schema);

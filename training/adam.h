@@ -8,7 +8,8 @@ namespace reckon {
 
 /// Adam (Kingma, Ba, ICLR 2015); `weight_decay` is an L2 term of the gradient.
 ///
-/// Rows with sparse gradients are updated lazily, as in torch's SparseAdam.
+/// Rows of tables that ask for it (`sparse`) are updated lazily, as in torch's SparseAdam; in all other tables every
+/// row makes every step.
 class Adam : public Optimizer {
  public:
   struct Options {
@@ -19,7 +20,7 @@ class Adam : public Optimizer {
     static void describe(Schema<Options>& schema);
   };
 
-  Adam(const Options& options, const Deps& deps) : Optimizer(deps), options_(options) {}
+  Adam(const Options& options, const Deps& deps);
   double lr() const override { return options_.lr; }
 
  protected:
@@ -44,11 +45,12 @@ class AdamW : public Optimizer {
     static void describe(Schema<Options>& schema);
   };
 
-  AdamW(const Options& options, const Deps& deps) : Optimizer(deps), options_(options) {}
+  AdamW(const Options& options, const Deps& deps);
   double lr() const override { return options_.lr; }
 
  protected:
   std::vector<StateSpec> state_specs(bool is_sparse) const override;
+  bool is_decay_decoupled() const override { return true; }
   double weight_decay() const override { return options_.weight_decay; }
   void update(const DensePieces& pieces) const override;
   void update_rows(const RowPieces& pieces) const override;

@@ -14,6 +14,8 @@ constexpr int64_t kTaskSize = 128 * 1024;
 constexpr int64_t kBlockSize = 2048;
 // Independent partial sums, so that no order forbids vectors.
 constexpr int64_t kLanes = 16;
+// Rows are few while a parameter has this many times more: one thread puts them in order, all share a dense sum.
+constexpr int64_t kFewBeside = 4;
 
 template <class Scalar>
 double sum_and_scale_range(std::span<const Scalar* const> parts, Scalar scale, Scalar* out,
@@ -104,7 +106,16 @@ double sum_and_scale(const std::vector<torch::Tensor>& parts, double scale,
   return out.to(torch::kDouble).square().sum().item<double>();
 }
 
-GradientSums::GradientSums(std::vector<torch::Tensor> parameters, std::vector<bool> by_rows)
+bool GradientSums::Sum::is_dense() const {
+  if (has_dense || !dense.empty()) return true;
+  if (indices.empty() || by_rows == RowSums::kAlways) return false;
+  if (by_rows == RowSums::kNever) return true;
+  int64_t count = 0;
+  for (const auto& named : indices) count += named.size(0);
+  return count * kFewBeside > height;
+}
+
+GradientSums::GradientSums(std::vector<torch::Tensor> parameters, std::vector<RowSums> by_rows)
     : parameters_(std::move(parameters)), sums_(parameters_.size()) {
   TORCH_CHECK(by_rows.size() == sums_.size(), "GradientSums: expected ", sums_.size(),
               " answers, got ", by_rows.size());
@@ -117,6 +128,7 @@ void GradientSums::add(const std::vector<torch::Tensor>& gradients) {
   for (size_t i = 0; i < sums_.size(); ++i) {
     const auto& gradient = gradients[i];
     if (!gradient.defined()) continue;
+    sums_[i].height = parameters_[i].dim() == 0 ? 1 : parameters_[i].size(0);  // it may have grown
     if (!gradient.is_sparse()) {
       sums_[i].dense.push_back(gradient.contiguous());
       continue;

@@ -22,6 +22,13 @@ struct Gradient {
   bool is_defined() const { return is_dense() || is_sparse(); }
 };
 
+/// Whether a sum of gradients that all name rows stays one of rows.
+enum class RowSums {
+  kNever,
+  kFew,  ///< While the rows named are few beside those of the parameter.
+  kAlways,
+};
+
 /// Adds up the gradients of shards, in a fixed order, into memory that is used again at each step.
 ///
 /// Contributions may be dense, sparse (as an embedding makes them) or undefined; they are read when
@@ -29,9 +36,9 @@ struct Gradient {
 /// into blocks of a fixed size, which any thread may execute.
 class GradientSums {
  public:
-  /// `by_rows` says of each parameter whether a sum of rows alone stays one of rows; every other sum is
-  /// dense, into which rows are added.
-  GradientSums(std::vector<torch::Tensor> parameters, std::vector<bool> by_rows);
+  /// `by_rows` has an entry for each parameter; every sum that is not one of rows is dense, into which rows are
+  /// added.
+  GradientSums(std::vector<torch::Tensor> parameters, std::vector<RowSums> by_rows);
 
   /// The next contribution, one tensor for each parameter.
   void add(const std::vector<torch::Tensor>& gradients);
@@ -49,12 +56,13 @@ class GradientSums {
 
  private:
   struct Sum {
-    bool by_rows = false;
+    RowSums by_rows = RowSums::kNever;
+    int64_t height = 0;                                 // of the parameter
     std::vector<torch::Tensor> dense, indices, values;  // contributions that wait
     torch::Tensor buffer;
     bool has_dense = false;  // the buffer holds a part of this step's sum
 
-    bool is_dense() const { return has_dense || !dense.empty() || (!by_rows && !indices.empty()); }
+    bool is_dense() const;
   };
   double reduce_dense(double scale, WorkerPool& workers);
 

@@ -5,7 +5,6 @@
 
 #include "kernels/dropout.h"
 #include "kernels/kernel_threads.h"
-#include "layers/embedding_table.h"
 
 namespace reckon {
 
@@ -17,11 +16,9 @@ std::vector<torch::Tensor> tensors_of(const std::vector<OptimizedParameter>& par
   return tensors;
 }
 
-// Whose gradients stay rows: those of tables that are updated lazily.
-std::vector<bool> by_rows(const std::vector<OptimizedParameter>& parameters) {
-  std::vector<bool> out;
-  for (const auto& parameter : parameters)
-    out.push_back(parameter.table == nullptr || parameter.table->is_sparse());
+std::vector<RowSums> row_sums(const std::vector<OptimizedParameter>& parameters) {
+  std::vector<RowSums> out;
+  for (const auto& parameter : parameters) out.push_back(parameter.row_sums);
   return out;
 }
 
@@ -83,7 +80,7 @@ LearningStep::LearningStep(Learnable& learnable, const std::vector<OptimizedPara
       workers_(workers),
       seed_(seed),
       coupling_(learnable.coupling()),
-      sums_(parameters_, by_rows(parameters)) {}
+      sums_(parameters_, row_sums(parameters)) {}
 
 LearningStep::Shared LearningStep::make_shared(std::span<const StepBatch> batches,
                                                int64_t first_batch) {

@@ -11,6 +11,7 @@ namespace {
 
 constexpr int64_t kPieceSize = 128 * 1024;  // a multiple of every vector's length
 constexpr int64_t kRowsPerPiece = 2048;
+constexpr int64_t kMostOpenSteps = 64;  // after which all rows make theirs, shared by all threads
 
 std::string last_part(const std::string& path) {
   const auto dot = path.rfind('.');
@@ -95,6 +96,7 @@ std::vector<OptimizedParameter> trained_parameters(const torch::nn::Module& mode
       parameter.name = path.empty() ? item.key() : path + "." + item.key();
       parameter.tensor = item.value();
       parameter.table = table;
+      if (table && !table->is_sparse()) parameter.row_sums = RowSums::kNever;
       for (const auto role : common.no_decay)
         if (has_role(role, module, path, item.key())) parameter.weight_decay = 0.0;
       bool is_grouped = false;
@@ -128,11 +130,54 @@ std::vector<OptimizedParameter> trained_parameters(const torch::nn::Module& mode
   return parameters;
 }
 
-Optimizer::Optimizer(const Deps& deps)
-    : parameters_(deps.parameters), slots_(deps.parameters.size()) {
-  for (const auto& parameter : parameters_)
+Optimizer::Optimizer(const Deps& deps, const std::optional<DeferredAdam::Options>& deferred)
+    : parameters_(deps.parameters), slots_(deps.parameters.size()), deferred_(deferred) {
+  for (auto& parameter : parameters_) {
     TORCH_CHECK(parameter.tensor.is_contiguous(), "Optimizer: expected a contiguous parameter `",
                 parameter.name, "`");
+    if (deferred && parameter.row_sums == RowSums::kNever && parameter.table &&
+        DeferredAdam::can_move(parameter.tensor))
+      parameter.row_sums = RowSums::kFew;
+  }
+}
+
+Optimizer::~Optimizer() {
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    if (!slots_[i].deferred) continue;
+    slots_[i].deferred->settle(0, slots_[i].deferred->num_rows());
+    parameters_[i].table->set_before_reads({});
+  }
+}
+
+DeferredAdam& Optimizer::deferred_of(size_t index) {
+  auto& own = slots_[index].deferred;
+  if (own) return *own;
+  const auto& parameter = parameters_[index];
+  auto options = *deferred_;
+  (is_decay_decoupled() ? options.decay : options.l2) =
+      parameter.weight_decay.value_or(weight_decay());
+  own = std::make_unique<DeferredAdam>(options);
+  parameter.table->set_before_reads(
+      {.rows = [moved = own.get()](const torch::Tensor& rows) { moved->settle(rows); },
+       .range = [moved = own.get()](int64_t begin, int64_t end) { moved->settle(begin, end); }});
+  return *own;
+}
+
+void Optimizer::settle(WorkerPool& workers) {
+  struct Block {
+    DeferredAdam* deferred;
+    int64_t begin, end;
+  };
+  std::vector<Block> blocks;
+  for (const auto& slot : slots_) {
+    if (!slot.deferred || slot.deferred->num_open() == 0) continue;
+    for (int64_t begin = 0; begin < slot.deferred->num_rows(); begin += kRowsPerPiece)
+      blocks.push_back({slot.deferred.get(), begin, begin + kRowsPerPiece});
+  }
+  workers.run(static_cast<int64_t>(blocks.size()),
+              [&](int64_t b) { blocks[b].deferred->settle(blocks[b].begin, blocks[b].end); });
+  for (const auto& slot : slots_)
+    if (slot.deferred) slot.deferred->clear();
 }
 
 torch::Tensor Optimizer::make_state(size_t index, const StateSpec& spec) const {
@@ -171,6 +216,11 @@ void Optimizer::step(const std::vector<Gradient>& gradients, double lr_factor,
   std::vector<DensePieces> dense;
   std::vector<RowPieces> rows;
   int64_t open_size = kPieceSize;  // of the newest group of small parameters
+  bool is_settled = true;
+  for (size_t i = 0; i < gradients.size(); ++i)
+    if (const auto& deferred = slots_[i].deferred)
+      is_settled = is_settled && !gradients[i].is_dense() && deferred->num_open() < kMostOpenSteps;
+  if (!is_settled) settle(workers);
 
   const auto add_dense = [&](size_t index, const torch::Tensor& gradient) {
     const auto& parameter = parameters_[index];
@@ -203,9 +253,16 @@ void Optimizer::step(const std::vector<Gradient>& gradients, double lr_factor,
   const auto add_rows = [&](size_t index, const torch::Tensor& ids, const torch::Tensor& values) {
     const auto& parameter = parameters_[index];
     const auto& slot = slots_[index];
+    DeferredAdam* deferred = nullptr;
+    if (parameter.row_sums == RowSums::kFew) {
+      deferred = &deferred_of(index);
+      deferred->begin_step(parameter.tensor.detach(), slot.states[0], slot.states[1],
+                           slot.step.item<int64_t>(), this->lr() * lr_factor * parameter.lr_scale);
+    }
     for (int64_t begin = 0; begin < ids.size(0); begin += kRowsPerPiece) {
       const int64_t end = std::min(begin + kRowsPerPiece, ids.size(0));
       rows.push_back({.table = parameter.table,
+                      .deferred = deferred,
                       .weight = parameter.tensor.detach(),
                       .rows = ids.slice(0, begin, end),
                       .values = values.slice(0, begin, end),
@@ -245,6 +302,10 @@ void Optimizer::step(const std::vector<Gradient>& gradients, double lr_factor,
     piece.table->apply_gradient(piece.rows, piece.values,
                                 [&](const torch::Tensor& weight, const torch::Tensor& ids,
                                     const torch::Tensor& values) {
+                                  if (piece.deferred != nullptr) {
+                                    piece.deferred->step_rows(ids, values);
+                                    return;
+                                  }
                                   piece.weight = weight;
                                   piece.rows = ids;
                                   piece.values = values;
@@ -253,7 +314,9 @@ void Optimizer::step(const std::vector<Gradient>& gradients, double lr_factor,
   });
 }
 
-std::map<std::string, torch::Tensor> Optimizer::state() const {
+std::map<std::string, torch::Tensor> Optimizer::state() {
+  WorkerPool own(1);
+  settle(own);
   std::map<std::string, torch::Tensor> state;
   for (size_t i = 0; i < slots_.size(); ++i) {
     const auto& slot = slots_[i];
@@ -305,6 +368,8 @@ void Optimizer::load(const std::map<std::string, torch::Tensor>& state) {
   }
   if (num_used != state.size())
     throw std::invalid_argument("the optimiser's state speaks of parameters that are not here");
+  for (size_t i = 0; i < slots_.size(); ++i)
+    if (slots_[i].deferred) parameters_[i].table->set_before_reads({});
   slots_ = std::move(slots);
 }
 

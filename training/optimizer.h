@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/catalog.h"
+#include "kernels/deferred_adam.h"
 #include "training/gradient.h"
 #include "training/workers.h"
 
@@ -50,13 +51,16 @@ struct OptimizedParameter {
   std::optional<double> weight_decay;  ///< In place of the optimiser's own.
   /// Of the weight of a table: it alone lets rows be written. Null for any other parameter.
   std::shared_ptr<EmbeddingTableImpl> table = nullptr;
+  /// In which form the sum of its gradients is wanted where they name rows.
+  RowSums row_sums = RowSums::kAlways;
 };
 
 /// Turns gradients into steps; the state is plain tensors by name.
 ///
 /// Dense gradients take torch's fused operations, cut into pieces of a fixed size that any worker may
-/// execute; sparse ones touch their rows only (lazily: what belongs to other rows waits), through
-/// EmbeddingTable::apply_gradient where they are of a table. A parameter
+/// execute. Sparse ones touch their rows only, through EmbeddingTable::apply_gradient where they are of a table: for
+/// good (lazily) in tables that ask for it; in others the rest of the rows makes its steps when it is read (see
+/// DeferredAdam), or all of them at once where the method cannot put them off. A parameter
 /// without a gradient is left alone. State of a parameter that has grown is padded with zeros.
 class Optimizer {
  public:
@@ -72,7 +76,7 @@ class Optimizer {
     static void describe(Schema<Common>& schema);
   };
 
-  virtual ~Optimizer() = default;
+  virtual ~Optimizer();
 
   /// One step with learning rate lr() * `lr_factor`.
   ///
@@ -80,19 +84,27 @@ class Optimizer {
   /// Throws   c10::Error when shapes do not fit.
   void step(const std::vector<Gradient>& gradients, double lr_factor, WorkerPool& workers);
 
+  /// Makes all steps that rows have put off. Before weights are read by any way but their table, and between
+  /// threads that read them.
+  void settle(WorkerPool& workers);
+
   /// The learning rate of the config, before any schedule.
   virtual double lr() const = 0;
 
   const std::vector<OptimizedParameter>& parameters() const { return parameters_; }
 
-  /// `exp_avg/items.weight` and so on: tensors that share memory with the optimiser.
-  std::map<std::string, torch::Tensor> state() const;
+  /// `exp_avg/items.weight` and so on: tensors that share memory with the optimiser. Steps that were put off are
+  /// made before.
+  std::map<std::string, torch::Tensor> state();
 
+  /// Steps that were put off are forgotten: weights and state come together.
   /// Throws   std::invalid_argument naming what is missing, left over or of another shape.
   void load(const std::map<std::string, torch::Tensor>& state);
 
  protected:
-  explicit Optimizer(const Deps& deps);
+  /// With `deferred`, which has neither l2 nor decay yet, the method is Adam and may put off steps of rows.
+  explicit Optimizer(const Deps& deps,
+                     const std::optional<DeferredAdam::Options>& deferred = std::nullopt);
 
   /// One kind of state: `row_wise` has one number for each row of a sparse parameter.
   struct StateSpec {
@@ -109,6 +121,7 @@ class Optimizer {
   };
   struct RowPieces {
     std::shared_ptr<EmbeddingTableImpl> table;  ///< Null where the parameter is of none.
+    DeferredAdam* deferred = nullptr;           ///< Of it, where the other rows put off this step.
     torch::Tensor weight;                       // [R_all, D]
     torch::Tensor rows, values;                 // [R], [R, D]
     std::vector<torch::Tensor> states;          // each [R_all, D] or [R_all]
@@ -121,18 +134,23 @@ class Optimizer {
   virtual double weight_decay() const = 0;
   virtual void update(const DensePieces& pieces) const = 0;
   virtual void update_rows(const RowPieces& pieces) const = 0;
+  /// Whether weight_decay() shrinks weights beside the step and is no part of the gradient.
+  virtual bool is_decay_decoupled() const { return false; }
 
  private:
   struct Slot {
     torch::Tensor step;  // [] float32: how often this parameter was updated; undefined before
     std::vector<StateSpec> specs;
     std::vector<torch::Tensor> states;
+    std::unique_ptr<DeferredAdam> deferred;  // of tables whose rows put off steps
   };
+  DeferredAdam& deferred_of(size_t index);
   void prepare(size_t index, bool is_sparse);
   torch::Tensor make_state(size_t index, const StateSpec& spec) const;
 
   std::vector<OptimizedParameter> parameters_;
   std::vector<Slot> slots_;
+  std::optional<DeferredAdam::Options> deferred_;
 };
 
 /// The parameters of a model that are trained, with what `common` says of each.

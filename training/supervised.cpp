@@ -160,7 +160,8 @@ Supervised::Supervised(const Options& options, const Deps& deps)
   deps_.model->to(device_);
   const auto parameters = trained_parameters(*deps_.model, options_.optimizer.common());
   optimizer_ = options_.optimizer.build({.parameters = parameters});
-  learning_step_ = std::make_unique<LearningStep>(learnable_, parameters, workers_, deps_.seed);
+  learning_step_ =
+      std::make_unique<LearningStep>(learnable_, optimizer_->parameters(), workers_, deps_.seed);
   if (options_.weight_average > 0.0) average_.emplace(options_.weight_average, parameters);
   if (average_ && deps_.validate)
     deps_.validate = [this, validate = deps_.validate](const std::vector<MetricName>& also) {
@@ -224,7 +225,10 @@ void Supervised::step() {
     {
       RECORD_USER_SCOPE("reckon::optimizer");
       optimizer_->step(result.gradients, factor, workers_);
-      if (average_) average_->update(step_ + 1);
+      if (average_) {
+        optimizer_->settle(workers_);
+        average_->update(step_ + 1);
+      }
     }
     sums_.loss += result.loss_sum;
     sums_.weight += result.weight;
@@ -301,6 +305,7 @@ void Supervised::clip(StepResult& result) const {
 }
 
 void Supervised::finish_epoch() {
+  optimizer_->settle(workers_);  // whatever comes may read weights as it likes
   EpochRecord record;
   record.epoch = epoch_ + 1;
   record.step = step_;

@@ -1,10 +1,13 @@
 // Dropout, the optimiser steps on single rows, and descent pair by pair.
+#include <ATen/Parallel.h>
+#include <ATen/ops/_fused_adam.h>
 #include <torch/types.h>
 
 #include <vector>
 
 #include "benchmarks/micro/limits.h"
 #include "kernels/bpr_update.h"
+#include "kernels/deferred_adam.h"
 #include "kernels/dropout.h"
 #include "kernels/row_update.h"
 
@@ -62,6 +65,57 @@ void BM_RowLazyAdam(benchmark::State& state) {
   report(state, {.bytes = Update::kRowBytes, .gathered_bytes = 6.0 * Update::kRowBytes});
 }
 BENCHMARK(BM_RowLazyAdam)->Unit(benchmark::kMicrosecond)->UseRealTime();
+
+// Adam over tables of Gowalla's users and items, of which a step reads some rows; every row makes every step.
+struct WholeTable {
+  static constexpr int64_t kAll = 70839, kRead = 2624;
+  torch::Tensor weight = torch::randn({kAll, kWidth});
+  torch::Tensor first = torch::zeros({kAll, kWidth}), second = torch::zeros({kAll, kWidth});
+  torch::Tensor rows = torch::randperm(kAll, torch::kLong).slice(0, 0, kRead);
+  torch::Tensor grads = torch::randn({kRead, kWidth});
+  // The moments of a weight: nine operations, a root and a quotient.
+  static constexpr double kFlops = 11.0 * kAll * kWidth;
+  static constexpr double kRowBytes = static_cast<double>(kRead * kWidth * sizeof(float));
+};
+
+void BM_DeferredAdam(benchmark::State& state) {
+  const WholeTable t;
+  DeferredAdam adam({.l2 = 1e-7});
+  int64_t number = 0;
+  for (auto _ : state) {
+    if (adam.num_open() == 64) {
+      at::parallel_for(0, t.kAll, 2048,
+                       [&](int64_t begin, int64_t end) { adam.settle(begin, end); });
+      adam.clear();
+    }
+    at::parallel_for(0, t.kRead, 512,
+                     [&](int64_t begin, int64_t end) { adam.settle(t.rows.slice(0, begin, end)); });
+    adam.begin_step(t.weight, t.first, t.second, ++number, 1e-3);
+    at::parallel_for(0, t.kRead, 512, [&](int64_t begin, int64_t end) {
+      adam.step_rows(t.rows.slice(0, begin, end), t.grads.slice(0, begin, end));
+    });
+  }
+  report(state, {.flops = WholeTable::kFlops,
+                 .bytes = WholeTable::kRowBytes,
+                 .gathered_bytes = 6.0 * WholeTable::kRowBytes});
+}
+BENCHMARK(BM_DeferredAdam)->Unit(benchmark::kMicrosecond)->UseRealTime();
+
+void BM_DeferredAdamOfAten(benchmark::State& state) {
+  const WholeTable t;
+  const auto gradient = torch::zeros({t.kAll, kWidth}), step = torch::zeros({});
+  for (auto _ : state) {
+    step.add_(1);
+    gradient.zero_();
+    gradient.index_add_(0, t.rows, t.grads);
+    at::_fused_adam_({t.weight}, {gradient}, {t.first}, {t.second}, {}, {step}, 1e-3, 0.9, 0.999,
+                     1e-7, 1e-8, /*amsgrad=*/false, /*maximize=*/false);
+  }
+  report(state, {.flops = WholeTable::kFlops,
+                 .bytes = WholeTable::kRowBytes,
+                 .gathered_bytes = 6.0 * WholeTable::kRowBytes});
+}
+BENCHMARK(BM_DeferredAdamOfAten)->Unit(benchmark::kMicrosecond)->UseRealTime();
 
 void BM_SumRows(benchmark::State& state) {
   const auto ids = torch::randint(kRows, {kTouched}, torch::kLong);

@@ -84,6 +84,18 @@ TEST_P(Friends, AreNeverOneselfNorThoseWhomOneHas) {
   }
 }
 
+TEST(FriendsCheck, WhatComparesWhoKnowsWhomIsRefusedBeforeAnyDataIsRead) {
+  Workshop shop{"friends_check"};
+  shop.write("e.yaml",
+             "data:\n  files: {interactions: {path: nowhere.tsv}}\n  split: {type: ratio}\n"
+             "model: {preset: katz}\n");
+  const auto checked = reckon({"check", shop.file("e.yaml")});
+  EXPECT_NE(checked.code, 0);
+  EXPECT_NE(checked.err.find("compares users by whom they know, and here they choose items"),
+            std::string::npos)
+      << checked.err;
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Model, Friends,
     ::testing::Values("model: {preset: katz}\n", "model: {preset: deepwalk, dim: 8, epochs: 2}\n",

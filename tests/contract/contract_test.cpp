@@ -101,6 +101,11 @@ std::vector<Case> every_model() {
   for (const std::string name : {"lightgcn", "graphsage"})
     cases.push_back(
         {"sampled_" + name, along(name + ", layers: 2, fanouts: [3, 3]", "{type: bpr}")});
+  cases.push_back({"sets_with_one_target",
+                   around("{history: {max_length: 8, dropout: 0.0, one_target: true, encoder: "
+                          "{type: set_pooling, leave_out_target: false}}}",
+                          "{type: dot}", "{type: softmax}")});
+  cases.push_back({"ease_of_all_weights", "{preset: ease, keep: 0}", kClosedForm});
   for (const auto& name : names<Objective>()) {
     if (name == "mutual_information") {
       cases.push_back({"objective_" + name, along("mhcn", "{type: bpr}, {type: " + name + "}")});
@@ -558,7 +563,8 @@ const std::set<std::string>& cases_that_explain() {
                                               "preset_gf_cf",         "preset_pure_svd",
                                               "sampled_lightgcn",     "preset_katz",
                                               "preset_adamic_adar",   "preset_common_neighbours",
-                                              "preset_ials"};
+                                              "preset_ials",          "sets_with_one_target",
+                                              "ease_of_all_weights"};
   return cases;
 }
 

@@ -84,6 +84,44 @@ TEST(BatchBuilder, OfASetTheItemsAreHistoryAndTargetsStepByStep) {
   }
 }
 
+TEST(BatchBuilder, OfASetWithOneTargetEveryItemIsThatOfARowOfItsOwn) {
+  Needs needs;
+  needs.examples = Needs::Examples::kSets;
+  needs.one_target = true;
+  needs.max_length = 4;
+  needs.users = true;
+  needs.labels = true;
+  needs.negatives = {{.count = 2, .exclude_positives = true}};
+  auto train = interactions_of({{1, 2, 3, 4, 5}, {6}, {}, {7, 8}}, 12);
+  train.labels = torch::arange(8, torch::kFloat) + 1;  // those of user 0 are 1 to 5
+  const BatchBuilder builder(train, needs, {.batch_size = 10, .num_shards = 2});
+  EXPECT_EQ(builder.num_examples(), 4 + 1 + 2);  // the newest four of user 0
+  const auto step = builder.build(0, 0);
+  EXPECT_EQ(step.num_targets, 7);
+  using Learnt = std::pair<int64_t, int64_t>;  // user, item
+  std::multiset<Learnt> learnt;
+  for (const auto& shard : step.shards) {
+    const auto history = shard.at(batch_key::kHistory), targets = shard.at(batch_key::kTargets);
+    const auto labels = shard.at(batch_key::kLabels);
+    EXPECT_EQ(shard.at(batch_key::kNegatives).sizes(), at::IntArrayRef({history.size(0), 2}));
+    for (int64_t r = 0; r < history.size(0); ++r) {
+      const auto user = shard.at(batch_key::kUsers)[r].item<int64_t>();
+      const auto place = targets[r].ne(kPad).nonzero().squeeze(1);
+      ASSERT_EQ(place.numel(), 1);
+      const auto target = targets[r][place[0]].item<int64_t>();
+      EXPECT_EQ(history[r][place[0]].item<int64_t>(), target) << "in the place of its item";
+      learnt.emplace(user, target);
+      EXPECT_EQ(labels[r].sum().item<float>(), labels[r][place[0]].item<float>());
+      if (user != 0) continue;
+      EXPECT_EQ(labels[r][place[0]].item<float>(), static_cast<float>(target));
+      EXPECT_THAT(row(history, r), ElementsAre(2, 3, 4, 5)) << "the whole set";
+    }
+  }
+  EXPECT_THAT(learnt, ::testing::UnorderedElementsAre(Learnt{0, 2}, Learnt{0, 3}, Learnt{0, 4},
+                                                      Learnt{0, 5}, Learnt{1, 6}, Learnt{3, 7},
+                                                      Learnt{3, 8}));
+}
+
 TEST(BatchBuilder, WindowsOfALongHistoryHoldEveryInteractionButTheFirstAsATargetOnce) {
   Needs needs;
   needs.examples = Needs::Examples::kSequences;

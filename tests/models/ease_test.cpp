@@ -5,6 +5,7 @@
 #include <torch/utils.h>
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "tests/models/linear_support.h"
@@ -124,6 +125,39 @@ TEST(Ease, AHistoryOfItemsWithoutWeightsIsNotUsableAndFullBuffersAreChecked) {
   EXPECT_NO_THROW(model.check_buffers());
   for (auto& buffer : model.named_buffers())
     if (buffer.key() == "weights.columns") buffer.value().fill_(9);
+  EXPECT_THROW(model.check_buffers(), std::invalid_argument);
+}
+
+TEST(Ease, AllWeightsServeAsKeptOnesDo) {
+  const auto data = made_interactions(30, 9, 8);
+  Ease all({.keep = 0}, {.num_users = 30, .num_items = 9});
+  Ease kept({.keep = 9}, {.num_users = 30, .num_items = 9});
+  EXPECT_FALSE(all.usable(requests_of(data)).any().item<bool>());
+  all.fit(data, {});
+  kept.fit(data, {});
+  Batch request(9);
+  request.set(batch_key::kHistory,
+              torch::tensor({{-2, 2, 5}, {7, 7, 0}, {-1, -1, -1}}, torch::kLong));
+  EXPECT_TRUE(torch::equal(all.usable(request), torch::tensor({true, true, false})));
+  EXPECT_TRUE(torch::allclose(all_scores(all, request), all_scores(kept, request), 1e-5, 1e-6));
+  EXPECT_TRUE(all_scores(all, request)[2].eq(0).all().item<bool>());
+  const auto items = torch::tensor({2, 3, 4}, torch::kLong);
+  const auto of_all = all.contributions(request, items),
+             of_kept = kept.contributions(request, items);
+  EXPECT_TRUE(torch::equal(of_all.sources, of_kept.sources));
+  EXPECT_TRUE(torch::allclose(of_all.contributions, of_kept.contributions, 1e-5, 1e-6));
+}
+
+TEST(Ease, AllWeightsAreCheckedAndTakeTheRoomOfOneMatrix) {
+  const auto data = made_interactions(30, 9, 8);
+  Ease model({.keep = 0}, {.num_users = 30, .num_items = 9});
+  model.fit(data, {});
+  EXPECT_NO_THROW(model.check_buffers());
+  int64_t bytes = 0;
+  for (auto& buffer : model.named_buffers()) bytes += static_cast<int64_t>(buffer.value().nbytes());
+  EXPECT_EQ(bytes, 9 * 9 * 4 + 10 * 8);
+  for (auto& buffer : model.named_buffers())
+    if (buffer.key() == "weights.dense") buffer.value()[3][4] = std::nanf("");
   EXPECT_THROW(model.check_buffers(), std::invalid_argument);
 }
 

@@ -151,11 +151,7 @@ TEST(LinkSimilarity, KeepsTheLargestOfWhatARowIsWorth) {
 }
 
 TEST(LinkSimilarity, RefusesUsersWhoAreNotTheItems) {
-  auto train = interactions_of(adjacency());
-  train.mutual = false;
-  const Model::Deps deps{.num_users = train.num_users,
-                         .num_items = train.num_items,
-                         .train = &train};
+  const Model::Deps deps{.num_users = 4, .num_items = 4, .mutual = false};
   EXPECT_THROW(LinkSimilarity({}, deps), ConfigError);
 }
 

@@ -62,6 +62,37 @@ torch::Tensor loss_of(Model& model, const Batch& batch) {
   return model.learnable()->loss(model.learnable()->represent(batch, {}), {}, 0).sum;
 }
 
+// Sets without a target left out, so that a target's state does not hang on how the others stand.
+std::string sets(bool one_target) {
+  return std::string("{history: {max_length: 4, dropout: 0.0, one_target: ") +
+         (one_target ? "true" : "false") +
+         ", encoder: {type: set_pooling, leave_out_target: false}}}";
+}
+
+TEST(RetrievalNeeds, OneTargetToARowTeachesTogetherWhatAllTargetsOfASetTeach) {
+  const auto together = make(sets(false), "{type: softmax}");
+  const auto apart = make(sets(true), "{type: softmax}");
+  const auto of_sets = first_batch(*together), of_rows = first_batch(*apart);
+  EXPECT_EQ(of_sets.size(), kUsers);
+  EXPECT_EQ(of_rows.size(), 16) << "a row for each interaction";
+  const auto expected = loss_of(*together, of_sets), found = loss_of(*apart, of_rows);
+  EXPECT_NEAR(found.item<double>(), expected.item<double>(), 1e-4);
+  const auto wanted = dense_gradients(expected, together->parameters());
+  const auto gradients = dense_gradients(found, apart->parameters());
+  ASSERT_EQ(gradients.size(), wanted.size());
+  for (size_t i = 0; i < wanted.size(); ++i)
+    EXPECT_TRUE(torch::allclose(gradients[i], wanted[i], 1e-4, 1e-5)) << i;
+}
+
+TEST(RetrievalNeeds, OneTargetToARowIsForSets) {
+  try {
+    make("{history: {one_target: true, encoder: {type: gru}}}", "{type: softmax}");
+    FAIL() << "accepted";
+  } catch (const ConfigError& error) {
+    EXPECT_THAT(error.what(), ::testing::HasSubstr("is for encoders that read a history as a set"));
+  }
+}
+
 TEST(RetrievalNeeds, AnObjectiveThatCountsNothingChangesNothingForTheOneBesideIt) {
   for (const auto* user : {kIds, kHistories}) {
     for (const std::string type : {"bpr", "bce", "sampled_softmax"}) {

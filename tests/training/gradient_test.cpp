@@ -62,7 +62,7 @@ TEST(GradientSums, RowsThatAreCutUpForThreadsAddUpToTheSameBits) {
   std::vector<torch::Tensor> results;
   for (const int threads : {1, 3}) {
     WorkerPool workers(threads);
-    GradientSums sums({parameter}, {false});
+    GradientSums sums({parameter}, {RowSums::kNever});
     for (const auto& contribution : contributions) sums.add({contribution});
     results.push_back(sums.finish(0.25, workers).gradients[0].dense.clone());
   }
@@ -80,7 +80,8 @@ TEST_P(Sums, OfDenseSparseAndMissingContributionsAreWhatTheyAddUpTo) {
   const std::vector<torch::Tensor> parameters = {torch::empty({3, 2}), torch::empty({4, 2}),
                                                  torch::empty({4, 2}), torch::empty({2}),
                                                  torch::empty({4, 2}), torch::empty({})};
-  GradientSums sums(parameters, {true, true, true, true, false, true});
+  constexpr auto kAlways = RowSums::kAlways;
+  GradientSums sums(parameters, {kAlways, kAlways, kAlways, kAlways, RowSums::kNever, kAlways});
   for (int round = 0; round < 2; ++round) {  // memory is used again
     const auto dense = torch::full({3, 2}, 1.0);
     const auto values = torch::tensor({{1.0f, 2.0f}, {3.0f, 4.0f}, {5.0f, 6.0f}});
@@ -110,6 +111,31 @@ TEST_P(Sums, OfDenseSparseAndMissingContributionsAreWhatTheyAddUpTo) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Threads, Sums, testing::Values(1, 2, 4));
+
+TEST(GradientSums, AFewRowsStayRowsAndManyBecomeADenseSum) {
+  const auto parameter = torch::empty({40, 2});
+  WorkerPool workers(2);
+  GradientSums sums({parameter}, {RowSums::kFew});
+  const auto of = [](int64_t count) {
+    return sparse_rows(std::vector<int64_t>(static_cast<size_t>(count), 7), torch::ones({count, 2}),
+                       40);
+  };
+  sums.add({of(4)});
+  sums.add({of(6)});
+  const auto few = sums.finish(0.5, workers);
+  ASSERT_TRUE(few.gradients[0].is_sparse());
+  EXPECT_FALSE(few.gradients[0].is_dense());
+  EXPECT_TRUE(torch::equal(few.gradients[0].values, torch::full({1, 2}, 5.0)));
+  EXPECT_EQ(few.squared_norm, 50.0);
+  sums.add({of(4)});
+  sums.fold(workers);
+  sums.add({of(7)});
+  const auto many = sums.finish(0.5, workers);
+  ASSERT_TRUE(many.gradients[0].is_dense());
+  EXPECT_FALSE(many.gradients[0].is_sparse());
+  EXPECT_TRUE(torch::equal(many.gradients[0].dense[7], torch::full({2}, 5.5)));
+  EXPECT_EQ(many.squared_norm, 60.5);
+}
 
 }  // namespace
 }  // namespace reckon::gradient_test

@@ -339,6 +339,116 @@ TEST(Optimizer, RowsOfATableAreWrittenThroughItSoThatPaddingStaysZero) {
   }
 }
 
+struct TableOfAModel : torch::nn::Module {
+  explicit TableOfAModel(const EmbeddingTableImpl::Options& options)
+      : table(register_module("table", EmbeddingTable(options))) {}
+  EmbeddingTable table;
+};
+
+// Rows of a table that are read now and then, beside torch's Adam, which moves all of them in each step.
+template <class Theirs, class TheirOptions>
+void expect_rows_to_keep_up(const Component<Optimizer>& component, const TheirOptions& options) {
+  constexpr int64_t kRows = 37;
+  torch::manual_seed(5);
+  const TableOfAModel model({.num_rows = kRows, .width = 20, .init = {.scale = 1.0}});
+  auto table = model.table;
+  const auto parameters = trained_parameters(model, {});
+  const auto weight = parameters[0].tensor;  // [2 + kRows, 20]
+  auto reference = weight.detach().clone().requires_grad_();
+  Theirs theirs({reference}, options);
+  WorkerPool workers(2);
+  const auto of = [&](const std::vector<int64_t>& rows, uint64_t seed) {
+    torch::manual_seed(seed);
+    auto gradient = torch::zeros_like(weight);
+    for (const auto row : rows) gradient[row] = torch::randn({20});
+    return gradient;
+  };
+  {
+    const auto optimizer = component.build({.parameters = parameters});
+    ASSERT_EQ(optimizer->parameters()[0].row_sums, RowSums::kFew);
+    for (int64_t step = 0; step < 150; ++step) {
+      const std::vector<int64_t> rows = {2 + step % 5, 7 + step % 3, 30};
+      const bool is_dense = step % 40 == 39;
+      const auto gradient =
+          is_dense ? torch::randn_like(weight).index_fill_(0, torch::tensor({0}, torch::kLong), 0.0)
+                   : of(rows, static_cast<uint64_t>(step));
+      reference.mutable_grad() = gradient.clone();
+      theirs.step();
+      if (is_dense)
+        optimizer->step(dense({gradient.detach()}), 1.0, workers);
+      else
+        optimizer->step({of_rows(gradient.detach(), rows)}, 1.0, workers);
+      const auto ids = torch::tensor({step % kRows, (step * 7) % kRows}, torch::kLong);
+      ASSERT_TRUE(torch::allclose(table->lookup(ids).detach(),
+                                  reference.detach().index_select(0, ids + 2), 1e-4, 1e-5))
+          << "step " << step;
+      if (step % 25 == 24) {
+        ASSERT_TRUE(
+            torch::allclose(table->all().detach(), reference.detach().slice(0, 2), 1e-4, 1e-5))
+            << "step " << step;
+      }
+    }
+    EXPECT_EQ(optimizer->state().at("step/table.weight").item<double>(), 150.0);
+    EXPECT_TRUE(torch::allclose(weight.detach(), reference.detach(), 1e-4, 1e-5))
+        << "a state is whole";
+    optimizer->step({of_rows(of({4}, 1), {4})}, 1.0, workers);
+    reference.mutable_grad() = of({4}, 1);
+    theirs.step();
+  }
+  EXPECT_TRUE(torch::allclose(weight.detach(), reference.detach(), 1e-4, 1e-5))
+      << "an optimiser leaves nothing undone";
+  EXPECT_NO_THROW(table->lookup(torch::tensor({1}, torch::kLong)));
+}
+
+TEST(Optimizer, RowsThatPutOffStepsOfAdamAreReadAsIfTheyHadNot) {
+  expect_rows_to_keep_up<torch::optim::Adam>(Component<Optimizer>::make<Adam>(
+                                                 {.lr = 0.03, .weight_decay = 1e-3}),
+                                             torch::optim::AdamOptions(0.03).weight_decay(1e-3));
+  expect_rows_to_keep_up<torch::optim::Adam>(Component<Optimizer>::make<Adam>(
+                                                 {.lr = 0.03, .betas = {0.8, 0.95}}),
+                                             torch::optim::AdamOptions(0.03).betas({0.8, 0.95}));
+}
+
+TEST(Optimizer, RowsThatPutOffStepsOfAdamWAreReadAsIfTheyHadNot) {
+  expect_rows_to_keep_up<torch::optim::AdamW>(Component<Optimizer>::make<AdamW>(
+                                                  {.lr = 0.03, .weight_decay = 0.2}),
+                                              torch::optim::AdamWOptions(0.03).weight_decay(0.2));
+}
+
+TEST(Optimizer, AStateThatIsLoadedTakesNoStepsThatWerePutOff) {
+  const TableOfAModel model({.num_rows = 4, .width = 2, .init = {}});
+  WorkerPool workers(1);
+  const auto parameters = trained_parameters(model, {});
+  const auto optimizer =
+      Component<Optimizer>::make<Adam>({.weight_decay = 0.1}).build({.parameters = parameters});
+  const auto rows = of_rows(torch::ones({6, 2}), {3});
+  optimizer->step({rows}, 1.0, workers);
+  std::map<std::string, torch::Tensor> state;
+  for (const auto& [name, tensor] : optimizer->state()) state[name] = tensor.clone();
+  optimizer->step({rows}, 1.0, workers);
+  const auto before = parameters[0].tensor.detach().clone();
+  optimizer->load(state);
+  EXPECT_TRUE(torch::equal(model.table->all().detach(), before.slice(0, 2)));
+}
+
+TEST(Optimizer, ATableThatGrowsHasMadeItsStepsBefore) {
+  TableOfAModel model({.num_rows = 3, .width = 2, .init = {.scale = 1.0}});
+  auto table = model.table;
+  WorkerPool workers(1);
+  const auto parameters = trained_parameters(model, {});
+  const auto optimizer = Component<Optimizer>::make<Adam>({.lr = 0.1, .weight_decay = 0.1})
+                             .build({.parameters = parameters});
+  const auto first = table->all().detach().clone();
+  optimizer->step({of_rows(torch::ones({5, 2}), {3})}, 1.0, workers);
+  table->grow(2, 11);
+  const auto grown = table->all().detach().clone();
+  EXPECT_FALSE(grown.slice(0, 0, 3).eq(first).any().item<bool>()) << "the decay moves every row";
+  const auto ids = torch::tensor({0, 4}, torch::kLong);
+  EXPECT_TRUE(torch::equal(table->lookup(ids).detach(), grown.index_select(0, ids)));
+  optimizer->step({of_rows(torch::ones({7, 2}), {6})}, 1.0, workers);
+  EXPECT_FALSE(table->all().detach().eq(grown).any().item<bool>()) << "new rows among them";
+}
+
 TEST(ParameterGroups, FrozenParametersAreNotTrained) {
   TinyModel model({}, 5, 6);
   model.named_parameters()["users.weight"].set_requires_grad(false);
