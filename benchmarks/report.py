@@ -89,8 +89,12 @@ def peers():
             return f"{value['median']:.2f} s ({value['min']:.2f}-{value['max']:.2f})"
         if record["peer"] is None:
             rows.append([f"`{record['row']}`", record["work"], shown("reckon"), "",
-                         f"at most {record['at_most']:.0f} s", record["note"], measured_at(record)])
+                         f"at most {record['at_most']:.0f} s", record["note"], "", measured_at(record)])
             continue
+
+        def memory(record):
+            peaks = record.get("peak_bytes")
+            return f"{peaks['reckon'] / 2**30:.2f} beside {peaks[record['peer']] / 2**30:.2f} GiB" if peaks else ""
         # What both sides measured, in the peer's order: each lists its metrics as it likes.
         names = list(record["quality"][record["peer"]])
         both = {side: " / ".join(f"{q[n]:.4f}" for n in names) for side, q in record["quality"].items()}
@@ -98,8 +102,9 @@ def peers():
                      f"{record['peer']} {shown(record['peer'])}",
                      f"**{record['ratio']:.2f}** (wanted {record['wanted_ratio']})" if record["as_good"]
                      else f"{record['ratio']:.2f}, does not count: quality below the peer's",
-                     f"{', '.join(names)}: {both['reckon']} beside {both[record['peer']]}", measured_at(record)])
-    return lines + table(["row", "work", "reckon", "peer", "ratio", "quality", "measured at"], rows)
+                     f"{', '.join(names)}: {both['reckon']} beside {both[record['peer']]}", memory(record),
+                     measured_at(record)])
+    return lines + table(["row", "work", "reckon", "peer", "ratio", "quality", "peak memory", "measured at"], rows)
 
 
 def micro():

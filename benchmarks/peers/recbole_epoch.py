@@ -32,7 +32,7 @@ def main():
         seconds = time.perf_counter() - begin
         kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         result = trainer.evaluate(test_data, load_best_model=False)
-    print(json.dumps({"epoch_seconds": seconds, "peak_gib": kib / 2 ** 20,
+    print(json.dumps({"epoch_seconds": seconds, "peak_bytes": kib * 1024,
                       "recall@20": float(result["recall@20"]), "ndcg@20": float(result["ndcg@20"])}))
 
 
