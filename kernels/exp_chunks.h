@@ -19,6 +19,13 @@ constexpr int64_t kChunkScores = 1 << 19;
 constexpr int64_t kMinChunk = 32;
 constexpr int64_t kGrainRows = 8;
 
+/// Queries of a chunk. The products read and write all rows for each chunk, which wide rows make dearer than
+/// scores that leave the cache: as many queries as the width, so that scores take at most the memory of the rows.
+inline int64_t chunk_of(int64_t num_rows, int64_t width) {
+  const auto whole = [](int64_t count) { return count / kMinChunk * kMinChunk; };
+  return std::max({kMinChunk, whole(kChunkScores / std::max<int64_t>(1, num_rows)), whole(width)});
+}
+
 /// exp_row with the instruction set that is active.
 inline RowSum exp_row(float* row, const float* bias, int64_t count) {
   switch (active_simd()) {
@@ -48,13 +55,16 @@ RowGradients for_each_score_row(const torch::Tensor& queries, const torch::Tenso
                                 bool has_bias, bool with_gradients,
                                 const Exponentials& exponentials) {
   const int64_t num_queries = queries.size(0), num_rows = rows.size(0);
-  const int64_t chunk =
-      std::max(kMinChunk, kChunkScores / std::max<int64_t>(1, num_rows) / kMinChunk * kMinChunk);
+  const int64_t chunk = chunk_of(num_rows, queries.size(1));
   RowGradients out;
   if (with_gradients) {
-    out.queries = torch::empty_like(queries);                              // [P, D]
-    out.rows = torch::zeros_like(rows);                                    // [R, D]
-    if (has_bias) out.bias = torch::zeros({num_rows}, queries.options());  // [R]
+    out.queries = torch::empty_like(queries);  // [P, D]
+    // The first chunk fills them, unless there is none.
+    const bool is_empty = num_queries == 0;
+    out.rows = is_empty ? torch::zeros_like(rows) : torch::empty_like(rows);  // [R, D]
+    if (has_bias)
+      out.bias = is_empty ? torch::zeros({num_rows}, queries.options())
+                          : torch::empty({num_rows}, queries.options());  // [R]
   }
   auto scores = torch::empty({std::min(chunk, num_queries), num_rows}, queries.options());
   auto factors = torch::empty({num_queries}, queries.options());  // [P]
@@ -77,8 +87,9 @@ RowGradients for_each_score_row(const torch::Tensor& queries, const torch::Tenso
     auto gradient = out.queries.narrow(0, begin, length);  // [chunk, D]
     at::mm_out(gradient, block, rows);
     gradient.mul_(scale.unsqueeze(1));
-    out.rows.addmm_(block.t(), q * scale.unsqueeze(1));
-    if (has_bias) out.bias.addmv_(block.t(), scale);
+    const bool is_first = begin == 0;
+    out.rows.addmm_(block.t(), q * scale.unsqueeze(1), /*beta=*/is_first ? 0 : 1);
+    if (has_bias) out.bias.addmv_(block.t(), scale, /*beta=*/is_first ? 0 : 1);
   }
   return out;
 }
