@@ -21,10 +21,11 @@ inline constexpr const char* kLabels = "labels";    // like targets, float32
 inline constexpr const char* kWeights = "weights";  // like targets, float32
 inline constexpr const char* kNegatives = "negatives";          // [N], [B, N] or [B, T, N] int64
 inline constexpr const char* kTargetLogQ = "target_log_q";      // like targets, float32
+inline constexpr const char* kNegativeHits = "negative_hits";   // [B, N] bool, of negatives [N]
 inline constexpr const char* kNegativeLogQ = "negative_log_q";  // like negatives, float32
 inline constexpr const char* kTargetLogFrequency = "target_log_frequency";  // like targets, float32
 
-/// The name of kNegatives, kTargetLogQ or kNegativeLogQ for one of several streams of negatives: the
+/// The name of kNegatives, kNegativeHits, kTargetLogQ or kNegativeLogQ for one of several streams of negatives: the
 /// first has the plain one.
 std::string of_stream(const char* name, size_t stream);
 }  // namespace batch_key

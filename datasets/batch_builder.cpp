@@ -165,6 +165,8 @@ struct BatchBuilder::Impl {
   void add_interactions(std::span<const Row> rows, Batch& batch) const;
   void add_negatives(size_t stream, std::span<const Row> rows, int64_t epoch, int64_t step,
                      Batch& batch) const;
+  // Which of the negatives the user of each row has.   Shapes   -> [B, N] bool
+  torch::Tensor hits_of(std::span<const Row> rows, std::span<const int64_t> negatives) const;
   void require_room(const NegativeNeeds& negatives) const;
 
   int64_t user_of(const Row& row) const {
@@ -245,7 +247,7 @@ void BatchBuilder::Impl::require_room(const NegativeNeeds& negatives) const {
   const auto num_rows = std::min(options.batch_size, num_examples());
   int64_t places = 1;
   const bool per_position = is_sequences && negatives.per == NegativeNeeds::Per::kPosition;
-  if (negatives.per != NegativeNeeds::Per::kStep) places = num_rows;
+  if (negatives.per != NegativeNeeds::Per::kStep || negatives.exclude_positives) places = num_rows;
   if (per_position) {
     int64_t longest = 0;
     for (int64_t example = 0; example < num_examples(); ++example)
@@ -402,6 +404,31 @@ void BatchBuilder::Impl::add_interactions(std::span<const Row> rows, Batch& batc
   batch.set(batch_key::kHistory, history);
 }
 
+torch::Tensor BatchBuilder::Impl::hits_of(std::span<const Row> rows,
+                                          std::span<const int64_t> negatives) const {
+  // Nearly no item of a user is among them: a table of bits says so of most.
+  constexpr size_t kBits = 1 << 16;
+  std::vector<bool> may_hit(kBits);
+  std::vector<std::pair<int64_t, int64_t>> places;  // negative and where it stands, in order
+  for (size_t n = 0; n < negatives.size(); ++n) {
+    may_hit[static_cast<size_t>(negatives[n]) % kBits] = true;
+    places.emplace_back(negatives[n], static_cast<int64_t>(n));
+  }
+  std::sort(places.begin(), places.end());
+  const auto count = static_cast<int64_t>(negatives.size());
+  auto hits = torch::zeros({static_cast<int64_t>(rows.size()), count}, torch::kBool);  // [B, N]
+  auto* hit = hits.data_ptr<bool>();
+  for (size_t row = 0; row < rows.size(); ++row, hit += count)
+    for (const auto item : items_of(user_of(rows[row]))) {
+      if (!may_hit[static_cast<size_t>(item) % kBits]) continue;
+      const std::pair<int64_t, int64_t> first{item, 0};
+      for (auto place = std::lower_bound(places.begin(), places.end(), first);
+           place != places.end() && place->first == item; ++place)
+        hit[place->second] = true;
+    }
+  return hits;
+}
+
 void BatchBuilder::Impl::add_negatives(size_t stream, std::span<const Row> rows, int64_t epoch,
                                        int64_t step, Batch& batch) const {
   const auto& wanted = needs.negatives[stream];
@@ -420,8 +447,10 @@ void BatchBuilder::Impl::add_negatives(size_t stream, std::span<const Row> rows,
   if (wanted.per == NegativeNeeds::Per::kStep) {
     // The same for every shard; kept apart from the keys of examples.
     auto negatives = torch::empty({count}, torch::kLong);  // [N]
-    sampler.draw(key.child(static_cast<uint64_t>(step)).child(1), {},
-                 {negatives.data_ptr<int64_t>(), static_cast<size_t>(count)});
+    const std::span<int64_t> drawn{negatives.data_ptr<int64_t>(), static_cast<size_t>(count)};
+    sampler.draw(key.child(static_cast<uint64_t>(step)).child(1), {}, drawn);
+    if (wanted.exclude_positives)
+      batch.set(batch_key::of_stream(batch_key::kNegativeHits, stream), hits_of(rows, drawn));
     return put(negatives);
   }
   const bool per_position = is_sequences && wanted.per == NegativeNeeds::Per::kPosition;

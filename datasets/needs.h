@@ -14,9 +14,10 @@ struct NegativeNeeds {
   int64_t count = 1;
   Per per = Per::kExample;
   Distribution distribution = Distribution::kUniform;
-  double exponent = 1.0;          ///< Popularity is count ^ exponent.
-  bool exclude_positives = true;  ///< Never draw what the user has in training (not for kStep).
-  bool log_q = false;             ///< Log probabilities of drawing each target and each negative.
+  double exponent = 1.0;  ///< Popularity is count ^ exponent.
+  /// Never draw what the user has in training; of kStep, whose draw serves all users, say who has what.
+  bool exclude_positives = true;
+  bool log_q = false;  ///< Log probabilities of drawing each target and each negative.
 
   bool operator==(const NegativeNeeds&) const = default;
 };

@@ -14,6 +14,9 @@ namespace reckon {
 
 namespace {
 
+// A score so low that neither loss nor derivative is left of it, and still a number.
+constexpr float kOfNoPair = -1e30F;
+
 logistic_detail::RowLoss logistic_row(float* row, const float* bias, float chosen, int64_t count) {
   switch (active_simd()) {
     case Simd::kAvx512:
@@ -34,10 +37,12 @@ struct LossAndGradients {
 
 LossAndGradients compute(const torch::Tensor& queries, const torch::Tensor& negatives,
                          const torch::Tensor& bias, const torch::Tensor& chosen,
-                         const torch::Tensor& weights, bool with_gradients) {
+                         const torch::Tensor& weights, const torch::Tensor& hits,
+                         bool with_gradients) {
   const int64_t num_queries = queries.size(0), count = negatives.size(0);
   const auto* own = chosen.const_data_ptr<float>();
   const auto* weight = weights.defined() ? weights.const_data_ptr<float>() : nullptr;
+  const auto* is_hit = hits.defined() ? hits.const_data_ptr<bool>() : nullptr;
   const auto* offset = bias.defined() ? bias.const_data_ptr<float>() : nullptr;
   std::vector<double> losses(num_queries);
   LossAndGradients out;
@@ -45,6 +50,9 @@ LossAndGradients compute(const torch::Tensor& queries, const torch::Tensor& nega
   auto* of_chosen = out.chosen.data_ptr<float>();
   auto gradients = exp_detail::for_each_score_row(
       queries, negatives, bias.defined(), with_gradients, [&](int64_t p, float* row) {
+        if (is_hit != nullptr)
+          for (int64_t n = 0; n < count; ++n)
+            if (is_hit[p * count + n]) row[n] = kOfNoPair;
         const auto made = logistic_row(row, offset, own[p], count);
         const float w = weight == nullptr ? 1.0f : weight[p];
         losses[p] = w * (made.positive + std::log(made.product) +
@@ -65,10 +73,12 @@ class SharedLogistic : public torch::autograd::Function<SharedLogistic> {
                                const torch::Tensor& queries, const torch::Tensor& negatives,
                                const std::optional<torch::Tensor>& bias,
                                const torch::Tensor& chosen,
-                               const std::optional<torch::Tensor>& weights, bool with_gradients) {
+                               const std::optional<torch::Tensor>& weights,
+                               const std::optional<torch::Tensor>& hits, bool with_gradients) {
     const auto made = compute(queries.contiguous(), negatives.contiguous(),
                               bias ? bias->contiguous() : torch::Tensor(), chosen.contiguous(),
-                              weights ? weights->contiguous() : torch::Tensor(), with_gradients);
+                              weights ? weights->contiguous() : torch::Tensor(),
+                              hits ? hits->contiguous() : torch::Tensor(), with_gradients);
     if (with_gradients)
       context->save_for_backward({made.queries, made.negatives, made.bias, made.chosen});
     return torch::full({}, made.loss, queries.options());  // []
@@ -84,6 +94,7 @@ class SharedLogistic : public torch::autograd::Function<SharedLogistic> {
             saved[2].defined() ? saved[2] * upstream : torch::Tensor(),
             saved[3] * upstream,
             {},
+            {},
             {}};
   }
 };
@@ -92,7 +103,7 @@ class SharedLogistic : public torch::autograd::Function<SharedLogistic> {
 
 torch::Tensor shared_logistic(const torch::Tensor& queries, const torch::Tensor& negatives,
                               const torch::Tensor& bias, const torch::Tensor& chosen,
-                              const torch::Tensor& weights) {
+                              const torch::Tensor& weights, const torch::Tensor& hits) {
   TORCH_CHECK(queries.dim() == 2 && negatives.dim() == 2 && queries.size(1) == negatives.size(1),
               "shared_logistic: expected queries [P, D] and negatives [N, D], got ",
               queries.sizes(), " and ", negatives.sizes());
@@ -102,15 +113,21 @@ torch::Tensor shared_logistic(const torch::Tensor& queries, const torch::Tensor&
               chosen.sizes(), " and ", weights.defined() ? weights.sizes() : at::IntArrayRef());
   TORCH_CHECK(!bias.defined() || bias.sizes() == count, "shared_logistic: expected bias ", count,
               ", got ", bias.sizes());
+  TORCH_CHECK(!hits.defined() || (hits.scalar_type() == torch::kBool && hits.dim() == 2 &&
+                                  hits.size(0) == rows[0] && hits.size(1) == count[0]),
+              "shared_logistic: expected hits [", rows[0], ", ", count[0], "] bool, got ",
+              hits.defined() ? hits.sizes() : at::IntArrayRef());
   using exp_detail::is_plain_float;
   const bool own = !is_tracing() && is_plain_float(queries) && is_plain_float(negatives) &&
                    is_plain_float(bias) && is_plain_float(chosen) && is_plain_float(weights) &&
                    !(weights.defined() && weights.requires_grad());
   if (!own) {
-    auto scores = at::matmul(queries, negatives.t());                       // [P, N]
-    if (bias.defined()) scores = scores + bias;                             // [P, N]
-    const auto losses = at::softplus(scores - chosen.unsqueeze(1)).sum(1);  // [P]
-    return (weights.defined() ? losses * weights : losses).sum();           // []
+    auto scores = at::matmul(queries, negatives.t());              // [P, N]
+    if (bias.defined()) scores = scores + bias;                    // [P, N]
+    auto pairs = at::softplus(scores - chosen.unsqueeze(1));       // [P, N]
+    if (hits.defined()) pairs = pairs.masked_fill(hits, 0.0);      // [P, N]
+    const auto losses = pairs.sum(1);                              // [P]
+    return (weights.defined() ? losses * weights : losses).sum();  // []
   }
   const auto learns = [](const torch::Tensor& t) { return t.defined() && t.requires_grad(); };
   const bool with_gradients = at::GradMode::is_enabled() && (learns(queries) || learns(negatives) ||
@@ -119,7 +136,7 @@ torch::Tensor shared_logistic(const torch::Tensor& queries, const torch::Tensor&
     return t.defined() ? std::optional<torch::Tensor>(t) : std::nullopt;
   };
   return SharedLogistic::apply(queries, negatives, optional(bias), chosen, optional(weights),
-                               with_gradients);  // []
+                               optional(hits), with_gradients);  // []
 }
 
 }  // namespace reckon

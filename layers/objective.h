@@ -83,6 +83,7 @@ struct ObjectiveInput {
   ScorerSide users;                    // vectors [P, D], ids [P]
   ScorerSide targets;                  // vectors [P, D], ids [P]
   torch::Tensor negative_ids;          // [N], shared by all, or [P, N]
+  torch::Tensor negative_hits;         // [P, N] bool: which of [N] the user of a target has
   torch::Tensor labels;                // [P]
   torch::Tensor weights;               // [P]
   torch::Tensor target_log_q;          // [P], how often a target is drawn as a negative
@@ -112,7 +113,7 @@ struct ObjectiveNeeds {
   int64_t negatives = 0;  ///< Per target; 0 when none are drawn.
   enum class Sharing { kStep, kExample, kPosition } sharing = Sharing::kExample;
   double popularity_exponent = 0.0;  ///< 0 draws uniformly.
-  bool exclude_positives = true;
+  bool exclude_positives = true;     ///< Of draws for a whole step: negative_hits is asked for.
   bool labels = false;
   bool log_q = false;          ///< Log probabilities of drawing the negatives, and each target.
   bool log_frequency = false;  ///< Log share of each target in the training interactions.

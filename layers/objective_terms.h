@@ -62,9 +62,9 @@ inline constexpr int64_t kMaxNegatives = 1'000'000;
 
 /// Declares the keys of an objective that draws negatives: its Options have the members of
 /// ObjectiveNeeds of the same names; `exclude_positives` is optional, since one draw for a whole step
-/// cannot avoid what each of its users has.
+/// cannot avoid what each of its users has. An objective that `leaves_out` looks at negative_hits instead.
 template <class Options>
-void describe_negatives(Schema<Options>& schema) {
+void describe_negatives(Schema<Options>& schema, bool leaves_out = false) {
   schema.field("negatives", &Options::negatives)
       .must_be_in(1, kMaxNegatives)
       .doc("Items that were not chosen, drawn for each target, with replacement.");
@@ -74,7 +74,12 @@ void describe_negatives(Schema<Options>& schema) {
       .must_be_in(0.0, 2.0)
       .doc("Draw in proportion to popularity to this power; 0 draws uniformly.");
   schema.field("exclude_positives", &Options::exclude_positives)
-      .doc("Never draw what the user has in training; left out, true but with `sharing: step`.");
+      .doc(leaves_out
+               ? "Never learn against what the user has in training; left out, true but with "
+                 "`sharing: step`, where it takes a comparison of each user with each draw."
+               : "Never draw what the user has in training; left out, true but with "
+                 "`sharing: step`.");
+  if (leaves_out) return;
   schema.invariant("exclude_positives",
                    "cannot be true with `sharing: step`: one draw serves users who have different "
                    "items",

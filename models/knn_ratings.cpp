@@ -279,9 +279,9 @@ KnnRatings::Sums KnnRatings::sums_of(const torch::Tensor& x, const torch::Tensor
   return out;
 }
 
-// The same in operations that a trace keeps: all raters of all pairs in one list, sorted within
-// each pair.
-KnnRatings::Sums KnnRatings::traced_sums_of(const torch::Tensor& x, const torch::Tensor& y) const {
+// In operations that a trace keeps: all raters of all pairs in one list, sorted within each pair.
+KnnRatings::Neighbors KnnRatings::neighbors_of(const torch::Tensor& x,
+                                               const torch::Tensor& y) const {
   const auto spread = ragged_rows(offsets_, y.masked_fill(x.lt(0), kUnknownId));
   const auto similar = similarities_.index(
       {x.clamp_min(0).index({spread.segments}), raters_.index({spread.places})});  // [L]
@@ -294,11 +294,49 @@ KnnRatings::Sums KnnRatings::traced_sums_of(const torch::Tensor& x, const torch:
   // Segments are contiguous again, so that the rank within one is the place behind its first.
   const auto ranks = torch::ones_like(order).cumsum(0) - 1 - spread.begins.index({pairs});  // [L]
   const auto kept = ranks.lt(options_.neighbors).logical_and(sorted.gt(0));                 // [L]
-  const auto weights = sorted * kept.to(torch::kFloat);                                     // [L]
-  const auto none = x.to(torch::kFloat) * 0.0;                                              // [P]
-  const auto values = values_.index({spread.places.index({order})});                        // [L]
-  return {none.index_add(0, pairs, weights * values), none.index_add(0, pairs, weights),
-          (x * 0).index_add(0, pairs, kept.to(torch::kLong))};
+  return {.pairs = pairs,
+          .ranks = ranks,
+          .kept = kept,
+          .similarities = sorted * kept.to(torch::kFloat),
+          .places = spread.places.index({order})};
+}
+
+KnnRatings::Sums KnnRatings::traced_sums_of(const torch::Tensor& x, const torch::Tensor& y) const {
+  const auto near = neighbors_of(x, y);
+  const auto none = x.to(torch::kFloat) * 0.0;                             // [P]
+  const auto products = near.similarities * values_.index({near.places});  // [L]
+  return {none.index_add(0, near.pairs, products), none.index_add(0, near.pairs, near.similarities),
+          (x * 0).index_add(0, near.pairs, near.kept.to(torch::kLong))};
+}
+
+Explanation KnnRatings::contributions(const Batch& request, const torch::Tensor& items) {
+  const auto state = encode(request);
+  const auto& users = state.tensors[0];          // [B]
+  const auto x = is_of_users() ? users : items;  // [B]
+  const auto y = is_of_users() ? items : users;  // [B]
+  const auto near = neighbors_of(x, y);          // [L]
+  const auto sums = traced_sums_of(x, y);        // [B]
+  // Of too few neighbours nothing is said.
+  const auto enough = sums.counts.ge(options_.min_neighbors).logical_and(sums.similarities.gt(0));
+  auto factor = enough / sums.similarities.masked_fill(enough.logical_not(), 1.0);  // [B]
+  if (options_.kind == Options::Kind::kZScore)
+    factor = factor * deviations_.index({x.clamp_min(0)});
+  const auto count = std::min(options_.neighbors, num_sides());
+  const auto told = near.kept.logical_and(enough.index({near.pairs}));       // [L]
+  const auto place = (near.pairs * count + near.ranks).masked_select(told);  // [S]
+  const auto pairs = near.pairs.masked_select(told);                         // [S]
+  const auto from = near.places.masked_select(told);                         // [S]
+  const auto shares =
+      near.similarities.masked_select(told) * values_.index({from}) * factor.index({pairs});  // [S]
+  const auto empty = items.unsqueeze(1) * torch::zeros({1, count}, torch::kLong);
+  const auto sources =
+      at::index_put((empty + kPaddingId).flatten(), {place}, raters_.index({from}));  // [B * N]
+  const auto contributions =
+      at::index_put(empty.to(torch::kFloat).flatten(), {place}, shares).view_as(empty);  // [B, N]
+  const auto scores = score(state, items.unsqueeze(1)).squeeze(1);                       // [B]
+  return {.sources = sources.view_as(empty),
+          .contributions = contributions,
+          .rest = scores - contributions.sum(1)};
 }
 
 }  // namespace reckon

@@ -47,6 +47,11 @@ class KnnRatings : public FittedRatingModel {
   State encode(const Batch& request) override;
   torch::Tensor score(const State& state, const torch::Tensor& candidates) override;
   void check_buffers() const override;
+  /// By the neighbours whose ratings are averaged: users who rated the item, or items that the user rated.
+  std::optional<Explains> explains() const override {
+    return Explains{.by = is_of_users() ? Explains::By::kUsers : Explains::By::kItems};
+  }
+  Explanation contributions(const Batch& request, const torch::Tensor& items) override;
 
   const torch::Tensor& similarities() const { return similarities_; }  // [X, X]
 
@@ -56,10 +61,18 @@ class KnnRatings : public FittedRatingModel {
     torch::Tensor values, similarities, counts;  // [P] each
   };
 
+  /// The raters of y of all pairs, the nearest of each pair first, and which of them are neighbours.
+  struct Neighbors {
+    torch::Tensor pairs, ranks, kept,
+        similarities;      // [L] each; similarities are zero where not kept
+    torch::Tensor places;  // [L] int64 of raters_ and values_
+  };
+
   bool is_of_users() const { return options_.side == Options::Side::kUsers; }
   int64_t num_sides() const { return is_of_users() ? user_bias_.size(0) : item_bias_.size(0); }
   Sums sums_of(const torch::Tensor& x, const torch::Tensor& y) const;
   Sums traced_sums_of(const torch::Tensor& x, const torch::Tensor& y) const;
+  Neighbors neighbors_of(const torch::Tensor& x, const torch::Tensor& y) const;
 
   Options options_;
   torch::Tensor user_bias_, item_bias_;  // [U], [I]; of the baseline

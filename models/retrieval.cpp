@@ -19,12 +19,12 @@ namespace reckon {
 namespace {
 
 // Positions in Represented::fixed; a tensor that nobody needs is not in the batch, and undefined here.
-// Behind them stand three of each stream of negatives; of those that a whole step shares, two are in
-// Represented::step instead.
+// Behind them stand four of each stream of negatives; of those that a whole step shares, two are in
+// Represented::step instead, and hits are there for them alone.
 enum Fixed { kTargetIds, kUserIds, kLabelValues, kWeightValues, kTargetFrequency };
 constexpr size_t kFirstOfStreams = kTargetFrequency + 1;
-enum FixedOfStream { kTargetQ, kNegativeIds, kNegativeQ };
-constexpr size_t kNumOfStream = kNegativeQ + 1;
+enum FixedOfStream { kTargetQ, kNegativeIds, kNegativeQ, kNegativeHits };
+constexpr size_t kNumOfStream = kNegativeHits + 1;
 enum StepOfStream { kStepIds, kStepQ };
 constexpr size_t kNumOfStep = kStepQ + 1;
 
@@ -48,9 +48,7 @@ NegativeNeeds to_negative_needs(const ObjectiveNeeds& needs) {
   NegativeNeeds negatives;
   negatives.count = needs.negatives;
   negatives.log_q = needs.log_q;
-  // One draw serves users who have different items.
-  negatives.exclude_positives =
-      needs.exclude_positives && needs.sharing != ObjectiveNeeds::Sharing::kStep;
+  negatives.exclude_positives = needs.exclude_positives;
   switch (needs.sharing) {
     case ObjectiveNeeds::Sharing::kStep:
       negatives.per = NegativeNeeds::Per::kStep;
@@ -765,8 +763,9 @@ Learnable::Represented Retrieval::represent(const Batch& shard,
     auto* step = &out.step[stream * kNumOfStep];
     fixed[kTargetQ] = pick(find(batch_key::kTargetLogQ), true);  // [P]
     if (streams[stream].per == NegativeNeeds::Per::kStep) {
-      step[kStepIds] = find(batch_key::kNegatives);   // [N]
-      step[kStepQ] = find(batch_key::kNegativeLogQ);  // [N]
+      step[kStepIds] = find(batch_key::kNegatives);                        // [N]
+      step[kStepQ] = find(batch_key::kNegativeLogQ);                       // [N]
+      fixed[kNegativeHits] = pick(find(batch_key::kNegativeHits), false);  // [P, N]
       continue;
     }
     const bool per_position = streams[stream].per == NegativeNeeds::Per::kPosition;
@@ -832,6 +831,7 @@ LossParts Retrieval::loss(const Represented& rows, const std::vector<torch::Tens
     const auto* fixed = &rows.fixed[kFirstOfStreams + stream * kNumOfStream];
     const auto* step = &rows.step[stream * kNumOfStep];
     const bool per_step = step[kStepIds].defined();
+    own.negative_hits = fixed[kNegativeHits];                            // [P, N]
     own.negative_ids = per_step ? step[kStepIds] : fixed[kNegativeIds];  // [N] or [P, N]
     own.negative_log_q = per_step ? step[kStepQ] : fixed[kNegativeQ];    // [N] or [P, N]
     own.target_log_q = fixed[kTargetQ];                                  // [P]

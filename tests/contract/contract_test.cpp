@@ -242,6 +242,7 @@ const std::map<std::string, double>& losses_learnt_by_heart() {
       {"encoder_lstm", 0.03},
       {"encoder_mean_pooling", 0.03},
       {"encoder_set_pooling", 1.65},
+      {"sets_with_one_target", 1.65},
       {"encoder_srgnn", 0.001},
       {"encoder_gcsan", 0.001},
       {"position_learned", 0.01},
@@ -564,7 +565,8 @@ const std::set<std::string>& cases_that_explain() {
                                               "sampled_lightgcn",     "preset_katz",
                                               "preset_adamic_adar",   "preset_common_neighbours",
                                               "preset_ials",          "sets_with_one_target",
-                                              "ease_of_all_weights"};
+                                              "ease_of_all_weights",  "preset_knn_ratings",
+                                              "preset_knn_centred",   "preset_knn_baseline"};
   return cases;
 }
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -120,6 +121,39 @@ TEST(BatchBuilder, OfASetWithOneTargetEveryItemIsThatOfARowOfItsOwn) {
   EXPECT_THAT(learnt, ::testing::UnorderedElementsAre(Learnt{0, 2}, Learnt{0, 3}, Learnt{0, 4},
                                                       Learnt{0, 5}, Learnt{1, 6}, Learnt{3, 7},
                                                       Learnt{3, 8}));
+}
+
+TEST(BatchBuilder, OfADrawForTheStepItIsKnownWhatEachUserHas) {
+  const auto train = some_users();
+  for (const bool excluded : {false, true}) {
+    Needs needs;
+    needs.users = true;
+    needs.negatives = {
+        {.count = 50, .per = NegativeNeeds::Per::kStep, .exclude_positives = excluded}};
+    const BatchBuilder builder(train, needs, {.batch_size = 64, .num_shards = 3});
+    int64_t num_hits = 0;
+    for (int64_t step = 0; step < builder.steps_per_epoch(); ++step)
+      for (const auto& shard : builder.build(0, step).shards) {
+        const auto hits = shard.find(batch_key::kNegativeHits);
+        ASSERT_EQ(hits.defined(), excluded);
+        if (!excluded) continue;
+        const auto negatives = values_of<int64_t>(shard.at(batch_key::kNegatives));
+        EXPECT_EQ(negatives.size(), 50U) << "drawn from all items as before";
+        ASSERT_EQ(hits.sizes(), at::IntArrayRef({shard.size(), 50}));
+        for (int64_t r = 0; r < shard.size(); ++r) {
+          const auto user = shard.at(batch_key::kUsers)[r].item<int64_t>();
+          const auto own =
+              values_of<int32_t>(train.items.slice(0, train.user_offsets[user].item<int64_t>(),
+                                                   train.user_offsets[user + 1].item<int64_t>()));
+          for (int64_t n = 0; n < 50; ++n) {
+            const bool has = std::find(own.begin(), own.end(), negatives[n]) != own.end();
+            EXPECT_EQ(hits[r][n].item<bool>(), has) << "user " << user << ", draw " << n;
+            num_hits += has ? 1 : 0;
+          }
+        }
+      }
+    EXPECT_EQ(num_hits > 0, excluded);
+  }
 }
 
 TEST(BatchBuilder, WindowsOfALongHistoryHoldEveryInteractionButTheFirstAsATargetOnce) {

@@ -38,7 +38,7 @@ constexpr Scorer::Deps kDeps{
 struct Scene {
   torch::Tensor items = torch::randn({kItems, kWidth}, torch::kDouble);
   torch::Tensor users;
-  torch::Tensor target_ids, negative_ids, weights, labels, log_q, log_frequency;
+  torch::Tensor target_ids, negative_ids, negative_hits, weights, labels, log_q, log_frequency;
   std::shared_ptr<Scorer> scorer;
 
   Scene(int64_t positions, int64_t negatives, bool shared, std::shared_ptr<Scorer> with)
@@ -61,6 +61,7 @@ struct Scene {
     in.users = {u, user_ids};
     in.targets = {v.index({target_ids}), target_ids};
     in.negative_ids = negative_ids;
+    in.negative_hits = negative_hits;
     in.negatives = [v, ids = negative_ids] { return ScorerSide{v.index({ids}), ids}; };
     in.weights = weights;
     in.labels = labels;
@@ -154,6 +155,44 @@ TEST(BprObjective, EqualsTheFormula) {
     return loss + 0.05 * norms;
   });
   expect_gradient(objective);
+}
+
+TEST(BprObjective, OfADrawForTheStepWhatAUserHasIsLeftOutAndTheMeanIsOverTheRest) {
+  torch::manual_seed(4);
+  BprObjective objective({.negatives = 6,
+                          .sharing = ObjectiveNeeds::Sharing::kStep,
+                          .exclude_positives = true,
+                          .l2 = 0.1},
+                         {});
+  EXPECT_TRUE(objective.needs().exclude_positives);
+  for (const auto& scorer : scorers())
+    for (const bool weighted : {true, false}) {
+      Scene scene(5, 6, /*shared=*/true, scorer);
+      scene.negative_hits = torch::rand({5, 6}) < 0.4;
+      scene.negative_hits[3].fill_(true);  // nothing is left to learn against
+      scene.negative_hits[4].fill_(false);
+      if (!weighted) scene.weights = torch::Tensor();
+      double sum = 0.0;
+      for (int64_t p = 0; p < 5; ++p) {
+        double loss = 0.0, others = 0.0;
+        int64_t left = 0;
+        for (int64_t n = 0; n < 6; ++n) {
+          others += scene.norm2(scene.items[scene.negative(p, n)]) / 6.0;
+          if (scene.negative_hits[p][n].item<bool>()) continue;
+          loss += softplus(scene.score(p, scene.negative(p, n)) - scene.score(p, scene.target(p)));
+          ++left;
+        }
+        const double norms =
+            scene.norm2(scene.users[p]) + scene.norm2(scene.items[scene.target(p)]) + others;
+        sum += (weighted ? scene.weight(p) : 1.0) *
+               (loss / static_cast<double>(std::max<int64_t>(left, 1)) + 0.05 * norms);
+      }
+      EXPECT_NEAR(objective.forward(scene.input()).sum.item<double>(), sum, 1e-8 * sum);
+      const auto loss = [&](const std::vector<torch::Tensor>& x) {
+        return objective.forward(scene.input(x[0], x[1])).sum;
+      };
+      expect_gradients(loss, {scene.users, scene.items}, 1e-6, 1e-5);
+    }
 }
 
 TEST(BceObjective, EqualsTheFormulaAndLeavesOutTheTargetAmongNegatives) {
@@ -771,7 +810,8 @@ TEST(Objective, NegativesOfAStepCannotAvoidWhatEachUserHas) {
       return error.what();
     }
   };
-  for (const std::string type : {"sampled_softmax", "bpr", "bce"}) {
+  EXPECT_EQ(problem_of("{type: bpr, sharing: step, exclude_positives: true}"), "");
+  for (const std::string type : {"sampled_softmax", "warp", "bce"}) {
     const auto start = "{type: " + type + ", sharing: step, exclude_positives: ";
     EXPECT_EQ(problem_of(start + "false}"), "");
     const auto problem = problem_of(start + "true}");

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <torch/utils.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <tuple>
@@ -14,6 +15,7 @@
 #include "models/ease.h"
 #include "models/gf_cf.h"
 #include "models/item_knn.h"
+#include "models/knn_ratings.h"
 #include "models/pure_svd.h"
 #include "models/slim.h"
 #include "models/user_knn.h"
@@ -116,6 +118,48 @@ TEST(Explanation, OfALinearModelCountsAnItemOnceAndNothingWithoutItems) {
     EXPECT_EQ(once.size(), 2U);
     EXPECT_THAT(shares_of(explain(*model, history_of({kPad, kUnknownId}), 5), 0),
                 ::testing::IsEmpty());
+  }
+}
+
+TEST(Explanation, RatersBringTheirRatingByTheirPartOfTheSimilarities) {
+  const auto data = made_interactions(30, 14, 9);
+  const auto ratings = dense_of(data, /*ratings=*/true);  // [U, I], zero where there is none
+  using Side = KnnRatings::Options::Side;
+  for (const auto side : {Side::kUsers, Side::kItems}) {
+    KnnRatings model({.side = side, .neighbors = 3}, {.num_users = 30, .num_items = 14});
+    model.fit(data, {});
+    ASSERT_EQ(model.explains()->by,
+              side == Side::kUsers ? Explains::By::kUsers : Explains::By::kItems);
+    Batch request(31);
+    request.set(batch_key::kUsers,
+                torch::cat({torch::arange(30), torch::full({1}, kUnknownId, torch::kLong)}));
+    int64_t num_explained = 0;
+    for (int64_t item = 0; item < 14; ++item) {
+      const auto got = explain(model, request, item);
+      const auto scores =
+          model.score(model.encode(request), torch::full({31, 1}, item, torch::kLong));
+      EXPECT_THAT(shares_of(got, 30), ::testing::IsEmpty());
+      for (int64_t u = 0; u < 30; ++u) {
+        const auto similar = model.similarities()[side == Side::kUsers ? u : item];
+        const auto given = side == Side::kUsers ? ratings.select(1, item) : ratings[u];
+        std::vector<std::pair<double, int64_t>> near;
+        for (int64_t other = 0; other < given.size(0); ++other)
+          if (given[other].item<double>() > 0.0 && similar[other].item<double>() > 0.0)
+            near.emplace_back(-similar[other].item<double>(), other);
+        std::sort(near.begin(), near.end());
+        if (near.size() > 3) near.resize(3);
+        double all = 0.0;
+        for (const auto& [similarity, _] : near) all -= similarity;
+        const auto shares = shares_of(got, u);
+        ASSERT_EQ(shares.size(), near.size()) << u << " and " << item;
+        for (const auto& [similarity, other] : near) {
+          EXPECT_NEAR(shares.at(other), -similarity * given[other].item<double>() / all, 1e-4);
+          ++num_explained;
+        }
+        EXPECT_NEAR(sum_of(shares) + got.rest[u].item<double>(), scores[u].item<double>(), 1e-4);
+      }
+    }
+    EXPECT_GT(num_explained, 100);
   }
 }
 
