@@ -210,8 +210,9 @@ torch::Tensor KnnRatings::score(const State& state, const torch::Tensor& candida
   const auto x = is_of_users() ? users : candidates;                       // [B, C]
   const auto y = is_of_users() ? candidates : users;                       // [B, C]
   const auto flat_x = x.reshape({-1}), flat_y = y.reshape({-1});           // [P]
-  const auto sums = is_tracing() ? traced_sums_of(flat_x, flat_y) : sums_of(flat_x, flat_y);  // [P]
-  const auto enough = sums.counts.ge(options_.min_neighbors);                                 // [P]
+  const auto sums = is_tracing() ? sums_of(neighbors_of(flat_x, flat_y), flat_x)
+                                 : sums_of(flat_x, flat_y);    // [P]
+  const auto enough = sums.counts.ge(options_.min_neighbors);  // [P]
   auto average = sums.values / torch::where(enough, sums.similarities,
                                             torch::ones_like(sums.similarities));  // [P]
 
@@ -301,8 +302,7 @@ KnnRatings::Neighbors KnnRatings::neighbors_of(const torch::Tensor& x,
           .places = spread.places.index({order})};
 }
 
-KnnRatings::Sums KnnRatings::traced_sums_of(const torch::Tensor& x, const torch::Tensor& y) const {
-  const auto near = neighbors_of(x, y);
+KnnRatings::Sums KnnRatings::sums_of(const Neighbors& near, const torch::Tensor& x) const {
   const auto none = x.to(torch::kFloat) * 0.0;                             // [P]
   const auto products = near.similarities * values_.index({near.places});  // [L]
   return {none.index_add(0, near.pairs, products), none.index_add(0, near.pairs, near.similarities),
@@ -315,7 +315,7 @@ Explanation KnnRatings::contributions(const Batch& request, const torch::Tensor&
   const auto x = is_of_users() ? users : items;  // [B]
   const auto y = is_of_users() ? items : users;  // [B]
   const auto near = neighbors_of(x, y);          // [L]
-  const auto sums = traced_sums_of(x, y);        // [B]
+  const auto sums = sums_of(near, x);            // [B]
   // Of too few neighbours nothing is said.
   const auto enough = sums.counts.ge(options_.min_neighbors).logical_and(sums.similarities.gt(0));
   auto factor = enough / sums.similarities.masked_fill(enough.logical_not(), 1.0);  // [B]

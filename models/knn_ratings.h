@@ -63,15 +63,16 @@ class KnnRatings : public FittedRatingModel {
 
   /// The raters of y of all pairs, the nearest of each pair first, and which of them are neighbours.
   struct Neighbors {
-    torch::Tensor pairs, ranks, kept,
-        similarities;      // [L] each; similarities are zero where not kept
-    torch::Tensor places;  // [L] int64 of raters_ and values_
+    torch::Tensor pairs, ranks, kept;  // [L]
+    torch::Tensor similarities;        // [L], zero where not kept
+    torch::Tensor places;              // [L] int64, of raters_ and values_
   };
 
   bool is_of_users() const { return options_.side == Options::Side::kUsers; }
   int64_t num_sides() const { return is_of_users() ? user_bias_.size(0) : item_bias_.size(0); }
   Sums sums_of(const torch::Tensor& x, const torch::Tensor& y) const;
-  Sums traced_sums_of(const torch::Tensor& x, const torch::Tensor& y) const;
+  /// The same in operations that a trace keeps.
+  Sums sums_of(const Neighbors& near, const torch::Tensor& x) const;
   Neighbors neighbors_of(const torch::Tensor& x, const torch::Tensor& y) const;
 
   Options options_;

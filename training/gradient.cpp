@@ -106,7 +106,7 @@ double sum_and_scale(const std::vector<torch::Tensor>& parts, double scale,
   return out.to(torch::kDouble).square().sum().item<double>();
 }
 
-bool GradientSums::Sum::is_dense() const {
+bool GradientSums::Sum::is_dense(int64_t height) const {
   if (has_dense || !dense.empty()) return true;
   if (indices.empty() || by_rows == RowSums::kAlways) return false;
   if (by_rows == RowSums::kNever) return true;
@@ -122,13 +122,16 @@ GradientSums::GradientSums(std::vector<torch::Tensor> parameters, std::vector<Ro
   for (size_t i = 0; i < sums_.size(); ++i) sums_[i].by_rows = by_rows[i];
 }
 
+int64_t GradientSums::height_of(size_t i) const {
+  return parameters_[i].dim() == 0 ? 1 : parameters_[i].size(0);
+}
+
 void GradientSums::add(const std::vector<torch::Tensor>& gradients) {
   TORCH_CHECK(gradients.size() == sums_.size(), "GradientSums: expected ", sums_.size(),
               " gradients, got ", gradients.size());
   for (size_t i = 0; i < sums_.size(); ++i) {
     const auto& gradient = gradients[i];
     if (!gradient.defined()) continue;
-    sums_[i].height = parameters_[i].dim() == 0 ? 1 : parameters_[i].size(0);  // it may have grown
     if (!gradient.is_sparse()) {
       sums_[i].dense.push_back(gradient.contiguous());
       continue;
@@ -152,13 +155,13 @@ double GradientSums::reduce_dense(double scale, WorkerPool& workers) {
   std::vector<Task> tasks;
   for (size_t i = 0; i < sums_.size(); ++i) {
     auto& sum = sums_[i];
-    if (!sum.is_dense()) continue;
+    if (!sum.is_dense(height_of(i))) continue;
     if (sum.has_dense) sum.dense.insert(sum.dense.begin(), sum.buffer);
     const auto& parameter = parameters_[i];
     // A table may have grown since the last step.
     if (!sum.buffer.defined() || sum.buffer.sizes() != parameter.sizes())
       sum.buffer = torch::empty(parameter.sizes(), parameter.options().requires_grad(false));
-    const auto height = parameter.dim() == 0 ? 1 : parameter.size(0);
+    const auto height = height_of(i);
     const auto width = std::max<int64_t>(1, parameter.numel() / std::max<int64_t>(1, height));
     const auto size =
         parameter.is_cpu() ? std::max<int64_t>(1, kTaskSize / width) : std::max<int64_t>(1, height);
@@ -187,8 +190,9 @@ double GradientSums::reduce_dense(double scale, WorkerPool& workers) {
     }
     squares[t] = sum_and_scale(parts, scale, out);
   });
-  for (auto& sum : sums_) {
-    if (!sum.is_dense()) continue;
+  for (size_t i = 0; i < sums_.size(); ++i) {
+    auto& sum = sums_[i];
+    if (!sum.is_dense(height_of(i))) continue;
     sum.has_dense = true;
     sum.dense.clear();
     sum.indices.clear();

@@ -57,13 +57,15 @@ class GradientSums {
  private:
   struct Sum {
     RowSums by_rows = RowSums::kNever;
-    int64_t height = 0;                                 // of the parameter
     std::vector<torch::Tensor> dense, indices, values;  // contributions that wait
     torch::Tensor buffer;
     bool has_dense = false;  // the buffer holds a part of this step's sum
 
-    bool is_dense() const;
+    // Of a parameter with `height` rows.
+    bool is_dense(int64_t height) const;
   };
+  // Rows of a parameter, which may grow; a number alone counts as a row.
+  int64_t height_of(size_t i) const;
   double reduce_dense(double scale, WorkerPool& workers);
 
   std::vector<torch::Tensor> parameters_;
