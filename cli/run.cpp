@@ -13,8 +13,8 @@
 #include "cli/error_text.h"
 #include "core/diagnostics.h"
 #include "core/files.h"
+#include "core/memory.h"
 #include "core/version.h"
-#include "training/workers.h"
 
 namespace reckon {
 namespace {

@@ -1,5 +1,7 @@
 #include "core/memory.h"
 
+#include <malloc.h>
+
 #include <fstream>
 #include <string>
 
@@ -14,6 +16,12 @@ std::optional<int64_t> available_memory() {
     std::getline(file, unit);
   }
   return std::nullopt;
+}
+
+void tune_allocator() {
+  mallopt(M_MMAP_MAX, 0);         // large tensors come from the heap, whose pages are kept
+  mallopt(M_TRIM_THRESHOLD, -1);  // and are not given back between two steps
+  mallopt(M_TOP_PAD, 64 << 20);   // and the heap grows in few large pieces
 }
 
 }  // namespace reckon

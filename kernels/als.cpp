@@ -54,9 +54,8 @@ als_detail::Side checked(const AlsSystem& s, const torch::Tensor& rows) {
 void als_solve(const AlsSystem& system, const torch::Tensor& rows) {
   const auto side = checked(system, rows);
   const auto* added = system.added.const_data_ptr<float>();
-  const auto loop = active_simd() == Simd::kAvx512 ? als_detail::cholesky_avx512
-                    : active_simd() == Simd::kAvx2 ? als_detail::cholesky_avx2
-                                                   : als_detail::cholesky_portable;
+  const auto loop = for_active_simd(als_detail::cholesky_portable, als_detail::cholesky_avx2,
+                                    als_detail::cholesky_avx512);
   std::atomic<int64_t> first_failed{rows.size(0)};
   share_parts(rows.size(0), kRowsAtOnce, [&](SharedParts& parts) {
     std::vector<float> scratch(static_cast<size_t>(side.width * (side.width + 1)));
@@ -75,9 +74,8 @@ void als_solve(const AlsSystem& system, const torch::Tensor& rows) {
 void als_descend(const AlsSystem& system, int64_t steps, const torch::Tensor& rows) {
   const auto side = checked(system, rows);
   const auto* added = system.added.const_data_ptr<float>();
-  const auto loop = active_simd() == Simd::kAvx512 ? als_detail::cg_avx512
-                    : active_simd() == Simd::kAvx2 ? als_detail::cg_avx2
-                                                   : als_detail::cg_portable;
+  const auto loop =
+      for_active_simd(als_detail::cg_portable, als_detail::cg_avx2, als_detail::cg_avx512);
   share_parts(rows.size(0), kRowsAtOnce, [&](SharedParts& parts) {
     std::vector<float> scratch(static_cast<size_t>(3 * side.width));
     for (int64_t begin, end; parts.take(begin, end);)

@@ -34,15 +34,8 @@ double bpr_update(const torch::Tensor& users, const torch::Tensor& items,
   const auto* triples = reinterpret_cast<const int32_t*>(samples.data());
   const auto count = static_cast<int64_t>(samples.size());
   const auto rate = static_cast<float>(lr), decay = static_cast<float>(l2);
-  switch (active_simd()) {
-    case Simd::kAvx512:
-      return bpr_detail::update_avx512(tables, triples, count, rate, decay);
-    case Simd::kAvx2:
-      return bpr_detail::update_avx2(tables, triples, count, rate, decay);
-    case Simd::kPortable:
-      break;
-  }
-  return bpr_detail::update_portable(tables, triples, count, rate, decay);
+  return for_active_simd(bpr_detail::update_portable, bpr_detail::update_avx2,
+                         bpr_detail::update_avx512)(tables, triples, count, rate, decay);
 }
 
 }  // namespace reckon

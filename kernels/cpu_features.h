@@ -12,6 +12,20 @@ Simd detected_simd();
 /// variable RECKON_SIMD (portable, avx2, avx512) or by a ForcedSimd.
 Simd active_simd();
 
+/// Of one loop compiled for each set, the one that active_simd() names.
+template <class Function>
+Function* for_active_simd(Function* portable, Function* avx2, Function* avx512) {
+  switch (active_simd()) {
+    case Simd::kAvx512:
+      return avx512;
+    case Simd::kAvx2:
+      return avx2;
+    case Simd::kPortable:
+      break;
+  }
+  return portable;
+}
+
 /// Makes kernels of all threads use a set while it lives, so that tests and benchmarks reach every
 /// path. Not for use from several threads at once.
 ///

@@ -15,28 +15,14 @@ constexpr int32_t kBusy = -1;
 
 void advance(const adam_detail::Row& row, const adam_detail::Rule& rule,
              const adam_detail::Step* steps, int64_t count) {
-  switch (active_simd()) {
-    case Simd::kAvx512:
-      return adam_detail::advance_avx512(row, rule, steps, count);
-    case Simd::kAvx2:
-      return adam_detail::advance_avx2(row, rule, steps, count);
-    case Simd::kPortable:
-      break;
-  }
-  adam_detail::advance_portable(row, rule, steps, count);
+  return for_active_simd(adam_detail::advance_portable, adam_detail::advance_avx2,
+                         adam_detail::advance_avx512)(row, rule, steps, count);
 }
 
 void step(const adam_detail::Row& row, const adam_detail::Rule& rule, const adam_detail::Step& step,
           const float* gradient) {
-  switch (active_simd()) {
-    case Simd::kAvx512:
-      return adam_detail::step_avx512(row, rule, step, gradient);
-    case Simd::kAvx2:
-      return adam_detail::step_avx2(row, rule, step, gradient);
-    case Simd::kPortable:
-      break;
-  }
-  adam_detail::step_portable(row, rule, step, gradient);
+  return for_active_simd(adam_detail::step_portable, adam_detail::step_avx2,
+                         adam_detail::step_avx512)(row, rule, step, gradient);
 }
 
 }  // namespace

@@ -37,14 +37,9 @@ uint64_t mix(uint64_t x) {
 
 template <class Scalar>
 void apply_run(const Scalar* x, Scalar* y, int64_t count, uint32_t first, Mask mask, Scalar scale) {
-  switch (active_simd()) {
-    case Simd::kAvx512:
-      return dropout_detail::apply_avx512(x, y, count, first, mask, scale);
-    case Simd::kAvx2:
-      return dropout_detail::apply_avx2(x, y, count, first, mask, scale);
-    case Simd::kPortable:
-      return dropout_detail::apply_portable(x, y, count, first, mask, scale);
-  }
+  return for_active_simd<void(const Scalar*, Scalar*, int64_t, uint32_t, Mask, Scalar)>(
+      dropout_detail::apply_portable, dropout_detail::apply_avx2,
+      dropout_detail::apply_avx512)(x, y, count, first, mask, scale);
 }
 
 torch::Tensor apply_mask(const torch::Tensor& x, Mask mask, double scale) {

@@ -28,15 +28,7 @@ inline int64_t chunk_of(int64_t num_rows, int64_t width) {
 
 /// exp_row with the instruction set that is active.
 inline RowSum exp_row(float* row, const float* bias, int64_t count) {
-  switch (active_simd()) {
-    case Simd::kAvx512:
-      return exp_row_avx512(row, bias, count);
-    case Simd::kAvx2:
-      return exp_row_avx2(row, bias, count);
-    case Simd::kPortable:
-      break;
-  }
-  return exp_row_portable(row, bias, count);
+  return for_active_simd(exp_row_portable, exp_row_avx2, exp_row_avx512)(row, bias, count);
 }
 
 /// Gradients of queries [P, D], rows [R, D] and bias [R]; a bias that was not given has none.

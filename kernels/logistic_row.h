@@ -24,6 +24,27 @@ RowLoss logistic_row_portable(float* row, const float* bias, float chosen, int64
 RowLoss logistic_row_avx2(float* row, const float* bias, float chosen, int64_t count);
 RowLoss logistic_row_avx512(float* row, const float* bias, float chosen, int64_t count);
 
+/// Of a row whose pairs count by weight + scale * columns[j].
+struct RowWeights {
+  float weight;
+  float scale;
+  const float* columns;
+};
+
+/// The sum of the weighted losses, and that of their derivatives.
+struct WeightedRowLoss {
+  double loss;
+  double derivatives;
+};
+
+/// As logistic_row, with weights in the sums and in row[j].
+WeightedRowLoss weighted_logistic_row_portable(float* row, const float* bias, float chosen,
+                                               const RowWeights& weights, int64_t count);
+WeightedRowLoss weighted_logistic_row_avx2(float* row, const float* bias, float chosen,
+                                           const RowWeights& weights, int64_t count);
+WeightedRowLoss weighted_logistic_row_avx512(float* row, const float* bias, float chosen,
+                                             const RowWeights& weights, int64_t count);
+
 namespace {
 
 // Factors between 1 and 2 that are multiplied before the exponent of the product is taken out of it:
@@ -106,6 +127,85 @@ template <int kWidth>
                                                   int64_t count) {
   return bias == nullptr ? logistic_row_range<kWidth, false>(row, bias, chosen, count)
                          : logistic_row_range<kWidth, true>(row, bias, chosen, count);
+}
+
+// Scores whose sums are kept in float before they are added to those in double.
+constexpr int64_t kWeightedBlock = 1024;
+
+template <int kWidth>
+struct WeightedLossLanes {
+  using L = exp_detail::Lanes<kWidth>;
+  using Floats = typename L::Floats;
+
+  Floats loss = L::all(0.0f), derivatives = L::all(0.0f);
+
+  // Of x, which counts `weight`; returns the weighted derivative.
+  Floats add(Floats x, Floats weight) {
+    const auto zero = L::all(0.0f), one = L::all(1.0f);
+    const auto e = L::exp_below_zero(x > zero ? -x : x);  // in (0, 1]
+    // log(1 + e) = 2 artanh(e / (2 + e)), of an argument of at most a third.
+    const auto z = e / (e + 2.0f);
+    const auto s = z * z;
+    auto series = L::all(1.0f / 13.0f);
+    series = series * s + 1.0f / 11.0f;
+    series = series * s + 1.0f / 9.0f;
+    series = series * s + 1.0f / 7.0f;
+    series = series * s + 1.0f / 5.0f;
+    series = series * s + 1.0f / 3.0f;
+    series = series * s + 1.0f;
+    loss += weight * ((x > zero ? x : zero) + 2.0f * z * series);
+    const auto derivative = weight * ((x > zero ? one : e) / (one + e));
+    derivatives += derivative;
+    return derivative;
+  }
+};
+
+template <int kWidth, bool has_bias>
+inline WeightedRowLoss weighted_logistic_row_range(float* __restrict row,
+                                                   const float* __restrict bias, float chosen,
+                                                   const RowWeights& weights, int64_t count) {
+  using L = exp_detail::Lanes<kWidth>;
+  constexpr int kParts = kLossLanes / kWidth;
+  const auto limit = L::all(chosen), scale = L::all(weights.scale), weight = L::all(weights.weight);
+  const float* __restrict columns = weights.columns;
+  const int64_t whole = count - count % kLossLanes;
+  WeightedRowLoss out{0.0, 0.0};
+  for (int64_t block = 0; block < whole; block += kWeightedBlock) {
+    const int64_t end = block + kWeightedBlock < whole ? block + kWeightedBlock : whole;
+    WeightedLossLanes<kWidth> parts[kParts];
+    for (int64_t j = block; j < end; j += kLossLanes)
+      for (int k = 0; k < kParts; ++k) {
+        const int64_t from = j + k * kWidth;
+        auto x = L::load(row + from);
+        if (has_bias) x += L::load(bias + from);
+        L::store(row + from, parts[k].add(x - limit, weight + scale * L::load(columns + from)));
+      }
+    for (const auto& part : parts)
+      for (int l = 0; l < kWidth; ++l) {
+        out.loss += static_cast<double>(part.loss[l]);
+        out.derivatives += static_cast<double>(part.derivatives[l]);
+      }
+  }
+  // What is left over, one score in all lanes: the others of a lane are not looked at.
+  for (int64_t j = whole; j < count; ++j) {
+    using One = exp_detail::Lanes<4>;
+    WeightedLossLanes<4> one;
+    const float x = row[j] + (has_bias ? bias[j] : 0.0f) - chosen;
+    row[j] = one.add(One::all(x), One::all(weights.weight + weights.scale * columns[j]))[0];
+    out.loss += static_cast<double>(one.loss[0]);
+    out.derivatives += static_cast<double>(one.derivatives[0]);
+  }
+  return out;
+}
+
+template <int kWidth>
+[[maybe_unused]] inline WeightedRowLoss weighted_logistic_row_loop(float* row, const float* bias,
+                                                                   float chosen,
+                                                                   const RowWeights& weights,
+                                                                   int64_t count) {
+  return bias == nullptr
+             ? weighted_logistic_row_range<kWidth, false>(row, bias, chosen, weights, count)
+             : weighted_logistic_row_range<kWidth, true>(row, bias, chosen, weights, count);
 }
 
 }  // namespace

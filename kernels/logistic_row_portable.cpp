@@ -6,4 +6,9 @@ RowLoss logistic_row_portable(float* row, const float* bias, float chosen, int64
   return logistic_row_loop<4>(row, bias, chosen, count);
 }
 
+WeightedRowLoss weighted_logistic_row_portable(float* row, const float* bias, float chosen,
+                                               const RowWeights& weights, int64_t count) {
+  return weighted_logistic_row_loop<4>(row, bias, chosen, weights, count);
+}
+
 }  // namespace reckon::logistic_detail

@@ -31,15 +31,8 @@ const Loops<Scalar>& active_loops() {
   if constexpr (std::is_same_v<Scalar, double>) {
     return neighbours_detail::loops_double();
   } else {
-    switch (active_simd()) {
-      case Simd::kAvx512:
-        return neighbours_detail::loops_avx512();
-      case Simd::kAvx2:
-        return neighbours_detail::loops_avx2();
-      case Simd::kPortable:
-        break;
-    }
-    return neighbours_detail::loops_portable();
+    return for_active_simd(neighbours_detail::loops_portable, neighbours_detail::loops_avx2,
+                           neighbours_detail::loops_avx512)();
   }
 }
 

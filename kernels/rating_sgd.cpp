@@ -16,9 +16,7 @@ double mean_of(double sum, const RatingRows& ratings) {
 double factor_sgd_epoch(const RatingRows& ratings, const FactorTables& tables,
                         const FactorRates& rates) {
   using namespace rating_detail;
-  const auto loop = active_simd() == Simd::kAvx512 ? factor_sgd_avx512
-                    : active_simd() == Simd::kAvx2 ? factor_sgd_avx2
-                                                   : factor_sgd_portable;
+  const auto loop = for_active_simd(factor_sgd_portable, factor_sgd_avx2, factor_sgd_avx512);
   return mean_of(loop(ratings, tables, rates), ratings);
 }
 
@@ -26,9 +24,8 @@ double factor_pp_sgd_epoch(const RatingRows& ratings, const FactorTables& tables
                            const FactorRates& rates) {
   using namespace rating_detail;
   std::vector<float> scratch(static_cast<size_t>(2 * tables.width));
-  const auto loop = active_simd() == Simd::kAvx512 ? factor_pp_sgd_avx512
-                    : active_simd() == Simd::kAvx2 ? factor_pp_sgd_avx2
-                                                   : factor_pp_sgd_portable;
+  const auto loop =
+      for_active_simd(factor_pp_sgd_portable, factor_pp_sgd_avx2, factor_pp_sgd_avx512);
   return mean_of(loop(ratings, tables, implicit, rates, scratch.data()), ratings);
 }
 

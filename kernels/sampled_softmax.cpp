@@ -52,12 +52,14 @@ const float* data_or_null(const torch::Tensor& t) {
 LossAndGradients shared_pass(const torch::Tensor& queries, const torch::Tensor& negatives,
                              const torch::Tensor& offsets, const torch::Tensor& chosen,
                              const torch::Tensor& target_ids, const torch::Tensor& negative_ids,
-                             const torch::Tensor& weights, bool with_gradients) {
+                             const torch::Tensor& weights, const torch::Tensor& hits,
+                             bool with_gradients) {
   const int64_t num_queries = queries.size(0), count = negatives.size(0);
   const auto* target = target_ids.const_data_ptr<int64_t>();
   const auto* score_of_target = chosen.const_data_ptr<float>();
   const auto* weight = data_or_null(weights);
   const auto* offset = data_or_null(offsets);
+  const auto* is_hit = hits.defined() ? hits.const_data_ptr<bool>() : nullptr;
   // Places of the negatives in order of their ids: those that equal a target are found by bisection.
   const auto* id = negative_ids.const_data_ptr<int64_t>();
   std::vector<int64_t> order(count), sorted(count);
@@ -73,6 +75,9 @@ LossAndGradients shared_pass(const torch::Tensor& queries, const torch::Tensor& 
       queries, negatives, offsets.defined(), with_gradients, [&](int64_t p, float* row) {
         const auto [from, to] = std::equal_range(sorted.begin(), sorted.end(), target[p]);
         for (auto hit = from; hit != to; ++hit) row[order[hit - sorted.begin()]] = kExcluded;
+        if (is_hit != nullptr)
+          for (int64_t n = 0; n < count; ++n)
+            if (is_hit[p * count + n]) row[n] = kExcluded;
         const auto sum = exp_detail::exp_row(row, offset, count);
         return terms.take(p, score_of_target[p], weight == nullptr ? 1.0f : weight[p], sum,
                           to_chosen + p);
@@ -86,33 +91,23 @@ LossAndGradients shared_pass(const torch::Tensor& queries, const torch::Tensor& 
 
 void dot_rows(const float* query, const float* table, const int64_t* ids, int64_t count,
               int64_t width, float* out) {
-  switch (active_simd()) {
-    case Simd::kAvx512:
-      return row_detail::dot_rows_avx512(query, table, ids, count, width, out);
-    case Simd::kAvx2:
-      return row_detail::dot_rows_avx2(query, table, ids, count, width, out);
-    case Simd::kPortable:
-      return row_detail::dot_rows_portable(query, table, ids, count, width, out);
-  }
+  return for_active_simd(row_detail::dot_rows_portable, row_detail::dot_rows_avx2,
+                         row_detail::dot_rows_avx512)(query, table, ids, count, width, out);
 }
 
 void add_rows(const float* query, const float* table, const int64_t* ids, const float* values,
               int64_t count, int64_t width, float* sum, float* gradient) {
-  switch (active_simd()) {
-    case Simd::kAvx512:
-      return row_detail::add_rows_avx512(query, table, ids, values, count, width, sum, gradient);
-    case Simd::kAvx2:
-      return row_detail::add_rows_avx2(query, table, ids, values, count, width, sum, gradient);
-    case Simd::kPortable:
-      return row_detail::add_rows_portable(query, table, ids, values, count, width, sum, gradient);
-  }
+  return for_active_simd(row_detail::add_rows_portable, row_detail::add_rows_avx2,
+                         row_detail::add_rows_avx512)(query, table, ids, values, count, width, sum,
+                                                      gradient);
 }
 
 // One position after another: they add to common rows, and a training step runs a shard on each core.
 LossAndGradients position_pass(const torch::Tensor& queries, const torch::Tensor& items,
                                const torch::Tensor& offsets, const torch::Tensor& chosen,
                                const torch::Tensor& target_ids, const torch::Tensor& negative_ids,
-                               const torch::Tensor& weights, bool with_gradients) {
+                               const torch::Tensor& weights, const torch::Tensor& /*hits*/,
+                               bool with_gradients) {
   const int64_t num_queries = queries.size(0), width = queries.size(1);
   const int64_t count = negative_ids.size(1);
   const auto* query = queries.const_data_ptr<float>();
@@ -154,7 +149,7 @@ LossAndGradients position_pass(const torch::Tensor& queries, const torch::Tensor
 
 using Pass = LossAndGradients (*)(const torch::Tensor&, const torch::Tensor&, const torch::Tensor&,
                                   const torch::Tensor&, const torch::Tensor&, const torch::Tensor&,
-                                  const torch::Tensor&, bool);
+                                  const torch::Tensor&, const torch::Tensor&, bool);
 
 // The gradients are made with the loss, and only scaled on the way back.
 class FusedSampledSoftmax : public torch::autograd::Function<FusedSampledSoftmax> {
@@ -164,7 +159,8 @@ class FusedSampledSoftmax : public torch::autograd::Function<FusedSampledSoftmax
                                const std::optional<torch::Tensor>& offsets,
                                const torch::Tensor& chosen, const torch::Tensor& target_ids,
                                const torch::Tensor& negative_ids,
-                               const std::optional<torch::Tensor>& weights, bool is_shared,
+                               const std::optional<torch::Tensor>& weights,
+                               const std::optional<torch::Tensor>& hits, bool is_shared,
                                bool with_gradients) {
     const auto contiguous = [](const std::optional<torch::Tensor>& t) {
       return t ? t->contiguous() : torch::Tensor();
@@ -172,7 +168,7 @@ class FusedSampledSoftmax : public torch::autograd::Function<FusedSampledSoftmax
     const Pass pass = is_shared ? shared_pass : position_pass;
     const auto made = pass(queries.contiguous(), rows.contiguous(), contiguous(offsets),
                            chosen.contiguous(), target_ids.contiguous(), negative_ids.contiguous(),
-                           contiguous(weights), with_gradients);
+                           contiguous(weights), contiguous(hits), with_gradients);
     if (with_gradients)
       context->save_for_backward({made.queries, made.rows, made.offsets, made.chosen});
     return torch::full({}, made.loss, queries.options());  // []
@@ -181,7 +177,7 @@ class FusedSampledSoftmax : public torch::autograd::Function<FusedSampledSoftmax
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list grads) {
     TORCH_CHECK(!at::GradMode::is_enabled(), "sampled_softmax: second derivatives are not offered");
-    torch::autograd::variable_list out(9);
+    torch::autograd::variable_list out(10);
     const auto saved = context->get_saved_variables();
     for (size_t i = 0; i < saved.size(); ++i)
       if (saved[i].defined()) out[i] = saved[i] * grads[0];
@@ -226,7 +222,7 @@ bool takes_own_loops(const torch::Tensor& queries, const torch::Tensor& rows,
 torch::Tensor fused(const torch::Tensor& queries, const torch::Tensor& rows,
                     const torch::Tensor& offsets, const torch::Tensor& chosen,
                     const torch::Tensor& target_ids, const torch::Tensor& negative_ids,
-                    const torch::Tensor& weights, bool is_shared) {
+                    const torch::Tensor& weights, const torch::Tensor& hits, bool is_shared) {
   const auto optional = [](const torch::Tensor& t) {
     return t.defined() ? std::optional<torch::Tensor>(t) : std::nullopt;
   };
@@ -235,7 +231,8 @@ torch::Tensor fused(const torch::Tensor& queries, const torch::Tensor& rows,
       (queries.requires_grad() || rows.requires_grad() || chosen.requires_grad() ||
        (offsets.defined() && offsets.requires_grad()));
   return FusedSampledSoftmax::apply(queries, rows, optional(offsets), chosen, target_ids,
-                                    negative_ids, optional(weights), is_shared, with_gradients);
+                                    negative_ids, optional(weights), optional(hits), is_shared,
+                                    with_gradients);
 }
 
 }  // namespace
@@ -244,7 +241,7 @@ torch::Tensor shared_sampled_softmax(const torch::Tensor& queries, const torch::
                                      const torch::Tensor& offsets, const torch::Tensor& chosen,
                                      const torch::Tensor& target_ids,
                                      const torch::Tensor& negative_ids,
-                                     const torch::Tensor& weights) {
+                                     const torch::Tensor& weights, const torch::Tensor& hits) {
   constexpr const char* kName = "shared_sampled_softmax";
   check_queries(kName, queries, negatives, chosen, target_ids, weights);
   const int64_t count = negatives.size(0);
@@ -254,10 +251,16 @@ torch::Tensor shared_sampled_softmax(const torch::Tensor& queries, const torch::
               negative_ids.sizes(), " ", negative_ids.scalar_type());
   TORCH_CHECK(!offsets.defined() || (offsets.dim() == 1 && offsets.size(0) == count), kName,
               ": expected offsets [", count, "], got ", offsets.sizes());
+  TORCH_CHECK(!hits.defined() || (hits.scalar_type() == torch::kBool && hits.dim() == 2 &&
+                                  hits.size(0) == queries.size(0) && hits.size(1) == count),
+              kName, ": expected hits [", queries.size(0), ", ", count, "] bool, got ",
+              hits.defined() ? hits.sizes() : at::IntArrayRef());
   if (takes_own_loops(queries, negatives, offsets, chosen, weights))
-    return fused(queries, negatives, offsets, chosen, target_ids, negative_ids, weights, true);
-  const auto hits = negative_ids.eq(target_ids.unsqueeze(1));                        // [P, N]
-  return plain(at::matmul(queries, negatives.t()), offsets, hits, chosen, weights);  // []
+    return fused(queries, negatives, offsets, chosen, target_ids, negative_ids, weights, hits,
+                 true);
+  auto left_out = negative_ids.eq(target_ids.unsqueeze(1));                              // [P, N]
+  if (hits.defined()) left_out = left_out.logical_or(hits);                              // [P, N]
+  return plain(at::matmul(queries, negatives.t()), offsets, left_out, chosen, weights);  // []
 }
 
 torch::Tensor position_sampled_softmax(const torch::Tensor& queries, const torch::Tensor& items,
@@ -280,7 +283,7 @@ torch::Tensor position_sampled_softmax(const torch::Tensor& queries, const torch
                 lowest.item<int64_t>(), ", ", highest.item<int64_t>(), "]");
   }
   if (takes_own_loops(queries, items, offsets, chosen, weights))
-    return fused(queries, items, offsets, chosen, target_ids, negative_ids, weights, false);
+    return fused(queries, items, offsets, chosen, target_ids, negative_ids, weights, {}, false);
   const auto rows =
       items.index_select(0, negative_ids.flatten()).unflatten(0, negative_ids.sizes());
   const auto scores = at::matmul(rows, queries.unsqueeze(-1)).squeeze(-1);  // [P, N]

@@ -13,16 +13,17 @@ namespace reckon {
 /// float32 loss and gradients are made in one pass that holds only a chunk of the scores; on others,
 /// and in a trace, by plain ATen.
 
-/// Negatives shared by all queries.
+/// Negatives shared by all queries; pairs that `hits` names do not count either.
 ///
 /// Shapes   queries [P, D], negatives [N, D], offsets [N] or undefined, chosen [P],
-///          target_ids [P] int64, negative_ids [N] int64, weights [P] or undefined -> []
+///          target_ids [P] int64, negative_ids [N] int64, weights [P] or undefined,
+///          hits [P, N] bool or undefined -> []
 /// Throws   c10::Error on shapes that do not fit
 torch::Tensor shared_sampled_softmax(const torch::Tensor& queries, const torch::Tensor& negatives,
                                      const torch::Tensor& offsets, const torch::Tensor& chosen,
                                      const torch::Tensor& target_ids,
                                      const torch::Tensor& negative_ids,
-                                     const torch::Tensor& weights);
+                                     const torch::Tensor& weights, const torch::Tensor& hits = {});
 
 /// Negatives of each query alone, rows of the table `items` named by id: no [P, N, D] is ever made on
 /// the CPU. The gradient of `items` is dense.

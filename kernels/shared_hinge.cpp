@@ -31,7 +31,8 @@ struct SumAndGradients {
 template <class T>
 SumAndGradients one_pass(const torch::Tensor& queries, const torch::Tensor& negatives,
                          const torch::Tensor& limits, const torch::Tensor& target_ids,
-                         const torch::Tensor& negative_ids, const torch::Tensor& weights) {
+                         const torch::Tensor& negative_ids, const torch::Tensor& weights,
+                         const torch::Tensor& hits) {
   const int64_t num_queries = queries.size(0), width = queries.size(1), count = negatives.size(0);
   const auto* query = queries.const_data_ptr<T>();
   const auto* negative = negatives.const_data_ptr<T>();
@@ -39,6 +40,7 @@ SumAndGradients one_pass(const torch::Tensor& queries, const torch::Tensor& nega
   const auto* target = target_ids.const_data_ptr<int64_t>();
   const auto* id = negative_ids.const_data_ptr<int64_t>();
   const auto* weight = weights.defined() ? weights.const_data_ptr<T>() : nullptr;
+  const auto* is_hit = hits.defined() ? hits.const_data_ptr<bool>() : nullptr;
 
   SumAndGradients out;
   out.queries = torch::zeros_like(queries);      // [P, D]
@@ -70,7 +72,9 @@ SumAndGradients one_pass(const torch::Tensor& queries, const torch::Tensor& nega
         for (int64_t n = block; n < end; ++n) any |= line[n] > limit[n];
         if (!any) continue;
         for (int64_t n = block; n < end; ++n)
-          if (line[n] > limit[n] && id[n] != own_target) above.push_back({row, n});
+          if (line[n] > limit[n] && id[n] != own_target &&
+              (is_hit == nullptr || !is_hit[(begin + row) * count + n]))
+            above.push_back({row, n});
       }
     }
     const auto weight_of = [&](int64_t row) {
@@ -108,12 +112,16 @@ class SharedHinge : public torch::autograd::Function<SharedHinge> {
                                const torch::Tensor& queries, const torch::Tensor& negatives,
                                const torch::Tensor& limits, const torch::Tensor& target_ids,
                                const torch::Tensor& negative_ids,
-                               const std::optional<torch::Tensor>& given) {
-    const auto weights = given ? given->contiguous() : torch::Tensor();
+                               const std::optional<torch::Tensor>& weights,
+                               const std::optional<torch::Tensor>& hits) {
+    const auto contiguous = [](const std::optional<torch::Tensor>& t) {
+      return t ? t->contiguous() : torch::Tensor();
+    };
     SumAndGradients made;
     AT_DISPATCH_FLOATING_TYPES(queries.scalar_type(), "shared_hinge", [&] {
       made = one_pass<scalar_t>(queries.contiguous(), negatives.contiguous(), limits.contiguous(),
-                                target_ids.contiguous(), negative_ids.contiguous(), weights);
+                                target_ids.contiguous(), negative_ids.contiguous(),
+                                contiguous(weights), contiguous(hits));
     });
     context->save_for_backward({made.queries, made.negatives, made.limits});
     return torch::full({}, made.sum, queries.options());  // []
@@ -122,7 +130,7 @@ class SharedHinge : public torch::autograd::Function<SharedHinge> {
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list gradient) {
     const auto saved = context->get_saved_variables();
-    return {saved[0] * gradient[0], saved[1] * gradient[0], saved[2] * gradient[0], {}, {}, {}};
+    return {saved[0] * gradient[0], saved[1] * gradient[0], saved[2] * gradient[0], {}, {}, {}, {}};
   }
 };
 
@@ -130,7 +138,8 @@ class SharedHinge : public torch::autograd::Function<SharedHinge> {
 
 torch::Tensor shared_hinge(const torch::Tensor& queries, const torch::Tensor& negatives,
                            const torch::Tensor& limits, const torch::Tensor& target_ids,
-                           const torch::Tensor& negative_ids, const torch::Tensor& weights) {
+                           const torch::Tensor& negative_ids, const torch::Tensor& weights,
+                           const torch::Tensor& hits) {
   TORCH_CHECK(queries.dim() == 2 && negatives.dim() == 2 && queries.size(1) == negatives.size(1),
               "shared_hinge: expected queries [P, D] and negatives [N, D], got ", queries.sizes(),
               " and ", negatives.sizes());
@@ -141,16 +150,22 @@ torch::Tensor shared_hinge(const torch::Tensor& queries, const torch::Tensor& ne
   TORCH_CHECK(target_ids.sizes() == rows && (!weights.defined() || weights.sizes() == rows),
               "shared_hinge: expected target_ids and weights ", rows, ", got ", target_ids.sizes(),
               " and ", weights.defined() ? weights.sizes() : at::IntArrayRef());
+  TORCH_CHECK(!hits.defined() || (hits.scalar_type() == torch::kBool && hits.dim() == 2 &&
+                                  hits.size(0) == rows[0] && hits.size(1) == count[0]),
+              "shared_hinge: expected hits [", rows[0], ", ", count[0], "] bool, got ",
+              hits.defined() ? hits.sizes() : at::IntArrayRef());
   const auto type = queries.scalar_type();
   const bool alike = negatives.scalar_type() == type && limits.scalar_type() == type &&
                      (!weights.defined() || weights.scalar_type() == type);
   if (queries.is_cpu() && alike && (type == torch::kFloat || type == torch::kDouble) &&
       !is_tracing())
     return SharedHinge::apply(queries, negatives, limits, target_ids, negative_ids,
-                              weights.defined() ? std::optional(weights.detach()) : std::nullopt);
+                              weights.defined() ? std::optional(weights.detach()) : std::nullopt,
+                              hits.defined() ? std::optional(hits) : std::nullopt);
   const auto excess = at::relu(at::matmul(queries, negatives.transpose(0, 1)) - limits);  // [P, N]
-  const auto hits = negative_ids.eq(target_ids.unsqueeze(1));                             // [P, N]
-  const auto sums = excess.masked_fill(hits, 0.0).sum(1);                                 // [P]
+  auto left_out = negative_ids.eq(target_ids.unsqueeze(1));                               // [P, N]
+  if (hits.defined()) left_out = left_out.logical_or(hits);                               // [P, N]
+  const auto sums = excess.masked_fill(left_out, 0.0).sum(1);                             // [P]
   return (weights.defined() ? sums * weights : sums).sum();                               // []
 }
 

@@ -18,15 +18,17 @@ namespace {
 constexpr float kOfNoPair = -1e30F;
 
 logistic_detail::RowLoss logistic_row(float* row, const float* bias, float chosen, int64_t count) {
-  switch (active_simd()) {
-    case Simd::kAvx512:
-      return logistic_detail::logistic_row_avx512(row, bias, chosen, count);
-    case Simd::kAvx2:
-      return logistic_detail::logistic_row_avx2(row, bias, chosen, count);
-    case Simd::kPortable:
-      break;
-  }
-  return logistic_detail::logistic_row_portable(row, bias, chosen, count);
+  return for_active_simd(logistic_detail::logistic_row_portable, logistic_detail::logistic_row_avx2,
+                         logistic_detail::logistic_row_avx512)(row, bias, chosen, count);
+}
+
+logistic_detail::WeightedRowLoss weighted_logistic_row(float* row, const float* bias, float chosen,
+                                                       const logistic_detail::RowWeights& weights,
+                                                       int64_t count) {
+  return for_active_simd(logistic_detail::weighted_logistic_row_portable,
+                         logistic_detail::weighted_logistic_row_avx2,
+                         logistic_detail::weighted_logistic_row_avx512)(row, bias, chosen, weights,
+                                                                        count);
 }
 
 // The loss, and where `with_gradients` says so its derivatives, in one pass over chunks of queries.
@@ -37,13 +39,14 @@ struct LossAndGradients {
 
 LossAndGradients compute(const torch::Tensor& queries, const torch::Tensor& negatives,
                          const torch::Tensor& bias, const torch::Tensor& chosen,
-                         const torch::Tensor& weights, const torch::Tensor& hits,
-                         bool with_gradients) {
+                         const PairWeights& pairs, bool with_gradients) {
   const int64_t num_queries = queries.size(0), count = negatives.size(0);
-  const auto* own = chosen.const_data_ptr<float>();
-  const auto* weight = weights.defined() ? weights.const_data_ptr<float>() : nullptr;
-  const auto* is_hit = hits.defined() ? hits.const_data_ptr<bool>() : nullptr;
-  const auto* offset = bias.defined() ? bias.const_data_ptr<float>() : nullptr;
+  const auto floats = [](const torch::Tensor& t) {
+    return t.defined() ? t.const_data_ptr<float>() : nullptr;
+  };
+  const auto *own = floats(chosen), *weight = floats(pairs.weights), *offset = floats(bias);
+  const auto *scale = floats(pairs.scales), *column = floats(pairs.columns);
+  const auto* is_hit = pairs.hits.defined() ? pairs.hits.const_data_ptr<bool>() : nullptr;
   std::vector<double> losses(num_queries);
   LossAndGradients out;
   out.chosen = torch::empty({num_queries}, queries.options());  // [P]
@@ -53,8 +56,16 @@ LossAndGradients compute(const torch::Tensor& queries, const torch::Tensor& nega
         if (is_hit != nullptr)
           for (int64_t n = 0; n < count; ++n)
             if (is_hit[p * count + n]) row[n] = kOfNoPair;
-        const auto made = logistic_row(row, offset, own[p], count);
         const float w = weight == nullptr ? 1.0f : weight[p];
+        if (column != nullptr) {
+          // The weights of the pairs are in the derivatives already.
+          const auto made =
+              weighted_logistic_row(row, offset, own[p], {w, scale[p], column}, count);
+          losses[p] = made.loss;
+          of_chosen[p] = static_cast<float>(-made.derivatives);
+          return 1.0f;
+        }
+        const auto made = logistic_row(row, offset, own[p], count);
         losses[p] = w * (made.positive + std::log(made.product) +
                          static_cast<double>(made.exponent) * std::log(2.0));
         of_chosen[p] = static_cast<float>(-w * made.derivatives);
@@ -67,18 +78,28 @@ LossAndGradients compute(const torch::Tensor& queries, const torch::Tensor& nega
   return out;
 }
 
+std::optional<torch::Tensor> optional(const torch::Tensor& t) {
+  return t.defined() ? std::optional<torch::Tensor>(t) : std::nullopt;
+}
+
+torch::Tensor contiguous(const std::optional<torch::Tensor>& t) {
+  return t ? t->contiguous() : torch::Tensor();
+}
+
 class SharedLogistic : public torch::autograd::Function<SharedLogistic> {
  public:
   static torch::Tensor forward(torch::autograd::AutogradContext* context,
                                const torch::Tensor& queries, const torch::Tensor& negatives,
                                const std::optional<torch::Tensor>& bias,
-                               const torch::Tensor& chosen,
-                               const std::optional<torch::Tensor>& weights,
-                               const std::optional<torch::Tensor>& hits, bool with_gradients) {
-    const auto made = compute(queries.contiguous(), negatives.contiguous(),
-                              bias ? bias->contiguous() : torch::Tensor(), chosen.contiguous(),
-                              weights ? weights->contiguous() : torch::Tensor(),
-                              hits ? hits->contiguous() : torch::Tensor(), with_gradients);
+                               const torch::Tensor& chosen, const PairWeights& pairs,
+                               bool with_gradients) {
+    const auto made =
+        compute(queries.contiguous(), negatives.contiguous(), contiguous(bias), chosen.contiguous(),
+                {.weights = contiguous(optional(pairs.weights)),
+                 .scales = contiguous(optional(pairs.scales)),
+                 .columns = contiguous(optional(pairs.columns)),
+                 .hits = contiguous(optional(pairs.hits))},
+                with_gradients);
     if (with_gradients)
       context->save_for_backward({made.queries, made.negatives, made.bias, made.chosen});
     return torch::full({}, made.loss, queries.options());  // []
@@ -94,49 +115,66 @@ class SharedLogistic : public torch::autograd::Function<SharedLogistic> {
             saved[2].defined() ? saved[2] * upstream : torch::Tensor(),
             saved[3] * upstream,
             {},
-            {},
             {}};
   }
 };
+
+// How much each pair counts; undefined where all count one.   Shapes   -> [P, 1], [P, N]
+torch::Tensor weights_of(const PairWeights& pairs) {
+  const auto rows =
+      pairs.weights.defined() ? pairs.weights.unsqueeze(1) : torch::Tensor();  // [P, 1]
+  if (!pairs.scales.defined()) return rows;
+  const auto added = at::outer(pairs.scales, pairs.columns);  // [P, N]
+  return rows.defined() ? rows + added : 1.0 + added;         // [P, N]
+}
 
 }  // namespace
 
 torch::Tensor shared_logistic(const torch::Tensor& queries, const torch::Tensor& negatives,
                               const torch::Tensor& bias, const torch::Tensor& chosen,
-                              const torch::Tensor& weights, const torch::Tensor& hits) {
+                              const PairWeights& pairs) {
   TORCH_CHECK(queries.dim() == 2 && negatives.dim() == 2 && queries.size(1) == negatives.size(1),
               "shared_logistic: expected queries [P, D] and negatives [N, D], got ",
               queries.sizes(), " and ", negatives.sizes());
   const auto rows = queries.sizes().slice(0, 1), count = negatives.sizes().slice(0, 1);
-  TORCH_CHECK(chosen.sizes() == rows && (!weights.defined() || weights.sizes() == rows),
-              "shared_logistic: expected chosen scores and weights ", rows, ", got ",
-              chosen.sizes(), " and ", weights.defined() ? weights.sizes() : at::IntArrayRef());
-  TORCH_CHECK(!bias.defined() || bias.sizes() == count, "shared_logistic: expected bias ", count,
-              ", got ", bias.sizes());
+  const auto expect = [](const char* name, const torch::Tensor& t, at::IntArrayRef shape) {
+    TORCH_CHECK(t.sizes() == shape, "shared_logistic: expected ", name, " ", shape, ", got ",
+                t.sizes());
+  };
+  expect("chosen scores", chosen, rows);
+  if (bias.defined()) expect("bias", bias, count);
+  if (pairs.weights.defined()) expect("weights", pairs.weights, rows);
+  TORCH_CHECK(pairs.scales.defined() == pairs.columns.defined(),
+              "shared_logistic: expected both of scales and columns, or neither");
+  if (pairs.scales.defined()) {
+    expect("scales", pairs.scales, rows);
+    expect("columns", pairs.columns, count);
+  }
+  const auto& hits = pairs.hits;
   TORCH_CHECK(!hits.defined() || (hits.scalar_type() == torch::kBool && hits.dim() == 2 &&
                                   hits.size(0) == rows[0] && hits.size(1) == count[0]),
               "shared_logistic: expected hits [", rows[0], ", ", count[0], "] bool, got ",
               hits.defined() ? hits.sizes() : at::IntArrayRef());
+  const auto learns = [](const torch::Tensor& t) { return t.defined() && t.requires_grad(); };
+  TORCH_CHECK(!learns(pairs.weights) && !learns(pairs.scales) && !learns(pairs.columns),
+              "shared_logistic: weights have no gradient");
   using exp_detail::is_plain_float;
   const bool own = !is_tracing() && is_plain_float(queries) && is_plain_float(negatives) &&
-                   is_plain_float(bias) && is_plain_float(chosen) && is_plain_float(weights) &&
-                   !(weights.defined() && weights.requires_grad());
+                   is_plain_float(bias) && is_plain_float(chosen) &&
+                   is_plain_float(pairs.weights) && is_plain_float(pairs.scales) &&
+                   is_plain_float(pairs.columns);
   if (!own) {
-    auto scores = at::matmul(queries, negatives.t());              // [P, N]
-    if (bias.defined()) scores = scores + bias;                    // [P, N]
-    auto pairs = at::softplus(scores - chosen.unsqueeze(1));       // [P, N]
-    if (hits.defined()) pairs = pairs.masked_fill(hits, 0.0);      // [P, N]
-    const auto losses = pairs.sum(1);                              // [P]
-    return (weights.defined() ? losses * weights : losses).sum();  // []
+    auto scores = at::matmul(queries, negatives.t());          // [P, N]
+    if (bias.defined()) scores = scores + bias;                // [P, N]
+    auto losses = at::softplus(scores - chosen.unsqueeze(1));  // [P, N]
+    if (const auto weights = weights_of(pairs); weights.defined()) losses = losses * weights;
+    if (hits.defined()) losses = losses.masked_fill(hits, 0.0);  // [P, N]
+    return losses.sum();                                         // []
   }
-  const auto learns = [](const torch::Tensor& t) { return t.defined() && t.requires_grad(); };
   const bool with_gradients = at::GradMode::is_enabled() && (learns(queries) || learns(negatives) ||
                                                              learns(bias) || learns(chosen));
-  const auto optional = [](const torch::Tensor& t) {
-    return t.defined() ? std::optional<torch::Tensor>(t) : std::nullopt;
-  };
-  return SharedLogistic::apply(queries, negatives, optional(bias), chosen, optional(weights),
-                               optional(hits), with_gradients);  // []
+  return SharedLogistic::apply(queries, negatives, optional(bias), chosen, pairs,
+                               with_gradients);  // []
 }
 
 }  // namespace reckon

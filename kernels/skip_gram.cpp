@@ -37,9 +37,7 @@ double skip_gram_update(const torch::Tensor& vectors, const torch::Tensor& conte
                           static_cast<int64_t>(pairs.size()),
                           static_cast<int64_t>(negatives.size() / pairs.size())};
   std::vector<float> scratch(static_cast<size_t>(tables.width));
-  const auto learn = active_simd() == Simd::kAvx512 ? learn_avx512
-                     : active_simd() == Simd::kAvx2 ? learn_avx2
-                                                    : learn_portable;
+  const auto learn = for_active_simd(learn_portable, learn_avx2, learn_avx512);
   return learn(tables, examples, static_cast<float>(lr), scratch.data());
 }
 

@@ -29,14 +29,8 @@ const Scalar* pointer(const torch::Tensor& tensor) {
 }
 
 void run(const Product<float>& product, int64_t begin, int64_t end) {
-  switch (active_simd()) {
-    case Simd::kAvx512:
-      return spmm_detail::multiply_avx512(product, begin, end);
-    case Simd::kAvx2:
-      return spmm_detail::multiply_avx2(product, begin, end);
-    case Simd::kPortable:
-      return spmm_detail::multiply_portable(product, begin, end);
-  }
+  return for_active_simd(spmm_detail::multiply_portable, spmm_detail::multiply_avx2,
+                         spmm_detail::multiply_avx512)(product, begin, end);
 }
 
 void run(const Product<double>& product, int64_t begin, int64_t end) {

@@ -27,26 +27,13 @@ constexpr int64_t kPlainScores = 1 << 24;
 
 int64_t scan(const float* scores, const float* bias, int64_t count, float threshold,
              int32_t* found) {
-  switch (active_simd()) {
-    case Simd::kAvx512:
-      return topk_detail::scan_avx512(scores, bias, count, threshold, found);
-    case Simd::kAvx2:
-      return topk_detail::scan_avx2(scores, bias, count, threshold, found);
-    case Simd::kPortable:
-      break;
-  }
-  return topk_detail::scan_portable(scores, bias, count, threshold, found);
+  return for_active_simd(topk_detail::scan_portable, topk_detail::scan_avx2,
+                         topk_detail::scan_avx512)(scores, bias, count, threshold, found);
 }
 
 void maximum(float* into, const float* from, int64_t count) {
-  switch (active_simd()) {
-    case Simd::kAvx512:
-      return topk_detail::maximum_avx512(into, from, count);
-    case Simd::kAvx2:
-      return topk_detail::maximum_avx2(into, from, count);
-    case Simd::kPortable:
-      return topk_detail::maximum_portable(into, from, count);
-  }
+  return for_active_simd(topk_detail::maximum_portable, topk_detail::maximum_avx2,
+                         topk_detail::maximum_avx512)(into, from, count);
 }
 
 // Score and item as one number that is greater for what ranks higher: the high half orders floats

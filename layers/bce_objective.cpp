@@ -10,10 +10,18 @@ ObjectiveNeeds BceObjective::needs() const { return negative_needs(options_); }
 
 LossParts BceObjective::forward(const ObjectiveInput& input) {
   // A negative that is the target itself would pull the same score both ways.
-  const auto counts = accidental_hits(input).logical_not();          // [P, N]
-  const auto others = negative_scores(input, negative_side(input));  // [P, N]
+  const auto hits = hits_of_negatives(input);  // [P, N]
+  const auto negatives = negative_side(input);
+  if (shares_inner_products(input)) {
+    const auto products = inner_products(input);
+    auto parts = weighted_sum(at::softplus(-chosen_scores(input, products)), input.weights);
+    parts.sum = parts.sum + shared_negatives_loss(input, products, negatives,
+                                                  {.weights = input.weights, .hits = hits});  // []
+    return parts;
+  }
+  const auto others = at::softplus(negative_scores(input, negatives));  // [P, N]
   const auto losses =
-      at::softplus(-target_scores(input)) + (at::softplus(others) * counts).sum(1);  // [P]
+      at::softplus(-target_scores(input)) + others.masked_fill(hits, 0.0).sum(1);  // [P]
   return weighted_sum(losses, input.weights);
 }
 

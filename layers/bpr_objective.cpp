@@ -1,12 +1,11 @@
 #include "layers/bpr_objective.h"
 
-#include "kernels/shared_logistic.h"
 #include "layers/objective_terms.h"
 
 namespace reckon {
 
 void BprObjective::Options::describe(Schema<Options>& schema) {
-  describe_negatives(schema, /*leaves_out=*/true);
+  describe_negatives(schema);
   schema.field("l2", &Options::l2)
       .at_least(0.0)
       .doc(
@@ -28,14 +27,14 @@ LossParts BprObjective::forward(const ObjectiveInput& input) {
   const auto count = static_cast<double>(input.negative_ids.size(-1));
   torch::Tensor left;  // [P]
   if (hits.defined()) left = (count - hits.sum(1)).clamp_min(1.0);
-  if (input.negative_ids.dim() == 1 && input.scorer->is_inner_product()) {
+  if (shares_inner_products(input)) {
     const auto products = inner_products(input);
     const auto form = input.scorer->item_form(others);  // [N, D'], [N]
     auto weights = input.weights;                       // [P]
     if (left.defined())
       weights = (weights.defined() ? weights : torch::ones_like(left)) * count / left;
     const auto sum = shared_logistic(products.queries, form.vectors, form.bias, products.chosen,
-                                     weights, hits);  // []
+                                     {.weights = weights, .hits = hits});  // []
     auto parts = lengths.defined()
                      ? weighted_sum(lengths, input.weights)
                      : LossParts{.sum = sum.new_zeros({}), .weight = total_weight(input)};

@@ -28,8 +28,8 @@ torch::Tensor fused_sum(const ObjectiveInput& input, const SoftmaxCandidates& ca
   }
   const auto form = input.scorer->item_form(candidates.items);  // [C, D'], [C]
   return shared_sampled_softmax(queries, form.vectors, sum_of(scaled(form.bias), correction),
-                                chosen, input.targets.ids, candidates.items.ids,
-                                input.weights);  // []
+                                chosen, input.targets.ids, candidates.items.ids, input.weights,
+                                candidates.hits);  // []
 }
 
 torch::Tensor chunked_sum(const ObjectiveInput& input, const SoftmaxCandidates& candidates) {
@@ -54,8 +54,9 @@ torch::Tensor chunked_sum(const ObjectiveInput& input, const SoftmaxCandidates& 
         input.scorer->forward(users, {is_shared ? whole[0] : rows[2], ids}) * inverse;  // [P, C]
     if (candidates.log_q.defined())
       others = others - (is_shared ? candidates.log_q : cut(candidates.log_q));  // [P, C]
-    const auto hits = ids.eq(cut(input.targets.ids).unsqueeze(1));               // [P, C]
-    others = others.masked_fill(hits, kExcludedScore);                           // [P, C]
+    auto hits = ids.eq(cut(input.targets.ids).unsqueeze(1));                     // [P, C]
+    if (candidates.hits.defined()) hits = hits.logical_or(cut(candidates.hits));
+    others = others.masked_fill(hits, kExcludedScore);  // [P, C]
     // log(e^a + sum e^b) - a = softplus(log sum e^b - a): stable, and without joining the two.
     return weighted_sum(at::softplus(others.logsumexp(1) - rows[1]), cut(input.weights)).sum;
   };

@@ -13,6 +13,7 @@ struct SoftmaxCandidates {
   torch::Tensor log_q;
   torch::Tensor target_log_q;  ///< [P], the same of the targets.
   double temperature = 1.0;    ///< Divides the scores.
+  torch::Tensor hits;          ///< [P, C] bool: candidates [C] that do not count; or undefined.
 };
 
 /// Cross-entropy of each target among candidates.

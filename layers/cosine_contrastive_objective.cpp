@@ -29,9 +29,7 @@ ObjectiveNeeds CosineContrastiveObjective::needs() const {
 LossParts CosineContrastiveObjective::forward(const ObjectiveInput& input) {
   const auto others = negative_side(input);
   const auto lengths = length_penalty(input, others, options_.l2);  // [P]
-  const bool is_shared = input.negative_ids.dim() == 1;
-  if (is_shared && input.scorer->is_inner_product() &&
-      !input.scorer->query_bias(input.users).defined()) {
+  if (shares_inner_products(input) && !input.scorer->query_bias(input.users).defined()) {
     const auto products = inner_products(input);
     const auto form = input.scorer->item_form(others);  // [N, D'], [N]
     const auto limits = form.bias.defined()
@@ -39,13 +37,13 @@ LossParts CosineContrastiveObjective::forward(const ObjectiveInput& input) {
                             : form.vectors.new_full(input.negative_ids.sizes(), options_.margin);
     auto parts = weighted_sum(sum_of(at::relu(1.0 - products.chosen), lengths), input.weights);
     const auto excess = shared_hinge(products.queries, form.vectors, limits, input.targets.ids,
-                                     input.negative_ids, input.weights);  // []
+                                     input.negative_ids, input.weights, input.negative_hits);  // []
     const auto count = static_cast<double>(input.negative_ids.numel());
     parts.sum = parts.sum + (options_.negative_weight / count) * excess;  // []
     return parts;
   }
   const auto excess = at::relu(negative_scores(input, others) - options_.margin)
-                          .masked_fill(accidental_hits(input), 0.0);  // [P, N]
+                          .masked_fill(hits_of_negatives(input), 0.0);  // [P, N]
   const auto losses =
       at::relu(1.0 - target_scores(input)) + options_.negative_weight * excess.mean(1);  // [P]
   return weighted_sum(sum_of(losses, lengths), input.weights);

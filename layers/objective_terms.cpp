@@ -26,6 +26,25 @@ InnerProducts inner_products(const ObjectiveInput& input) {
   return {queries, sum_of((queries * target.vectors).sum(-1), target.bias)};
 }
 
+bool shares_inner_products(const ObjectiveInput& input) {
+  return input.negative_ids.defined() && input.negative_ids.dim() == 1 &&
+         input.scorer->is_inner_product();
+}
+
+torch::Tensor chosen_scores(const ObjectiveInput& input, const InnerProducts& products) {
+  return sum_of(products.chosen, input.scorer->query_bias(input.users));  // [P]
+}
+
+torch::Tensor shared_negatives_loss(const ObjectiveInput& input, const InnerProducts& products,
+                                    const ScorerSide& negatives, const PairWeights& pairs) {
+  const auto form = input.scorer->item_form(negatives);     // [N, D'], [N]
+  const auto bias = input.scorer->query_bias(input.users);  // [P]
+  const auto below = bias.defined() ? -bias
+                                    : torch::zeros({products.queries.size(0)},
+                                                   products.queries.options());     // [P]
+  return shared_logistic(products.queries, form.vectors, form.bias, below, pairs);  // []
+}
+
 ScorerSide negative_side(const ObjectiveInput& input) {
   TORCH_CHECK(input.negative_ids.defined() && input.negatives,
               "objective: the batch has no negatives");
@@ -36,8 +55,9 @@ torch::Tensor negative_scores(const ObjectiveInput& input, const ScorerSide& neg
   return input.scorer->forward(input.users, negatives);  // [P, N]
 }
 
-torch::Tensor accidental_hits(const ObjectiveInput& input) {
-  return input.negative_ids.eq(input.targets.ids.unsqueeze(1));  // [P, N]
+torch::Tensor hits_of_negatives(const ObjectiveInput& input) {
+  const auto hits = input.negative_ids.eq(input.targets.ids.unsqueeze(1));  // [P, N]
+  return input.negative_hits.defined() ? hits.logical_or(input.negative_hits) : hits;
 }
 
 torch::Tensor sum_of(const torch::Tensor& a, const torch::Tensor& b) {

@@ -2,6 +2,7 @@
 
 #include <torch/types.h>
 
+#include "kernels/shared_logistic.h"
 #include "layers/objective.h"
 
 namespace reckon {
@@ -33,6 +34,19 @@ struct InnerProducts {
 /// Throws   c10::Error when the scorer has no inner-product form
 InnerProducts inner_products(const ObjectiveInput& input);
 
+/// Whether the negatives are those of the whole step and their scores inner products, so that a kernel
+/// can sum over them without holding all scores.
+bool shares_inner_products(const ObjectiveInput& input);
+
+/// Scores of what was chosen, query_bias() among them.   Shapes   -> [P]
+torch::Tensor chosen_scores(const ObjectiveInput& input, const InnerProducts& products);
+
+/// sum_pn weight_pn * log(1 + exp(score_pn)) over the negatives of the step, which shares_inner_products().
+///
+/// Shapes   -> []
+torch::Tensor shared_negatives_loss(const ObjectiveInput& input, const InnerProducts& products,
+                                    const ScorerSide& negatives, const PairWeights& pairs);
+
 /// Vectors and ids of the negatives.   Shapes   vectors [N, D] or [P, N, D], ids [N] or [P, N]
 /// Throws   c10::Error when the batch has none
 ScorerSide negative_side(const ObjectiveInput& input);
@@ -40,8 +54,9 @@ ScorerSide negative_side(const ObjectiveInput& input);
 /// Scores of the negatives.   Shapes   -> [P, N]
 torch::Tensor negative_scores(const ObjectiveInput& input, const ScorerSide& negatives);
 
-/// Which negatives happen to be the target itself.   Shapes   -> [P, N] bool
-torch::Tensor accidental_hits(const ObjectiveInput& input);
+/// Which negatives may not count: those that happen to be the target itself, and where the input has
+/// negative_hits, what else the user has.   Shapes   -> [P, N] bool
+torch::Tensor hits_of_negatives(const ObjectiveInput& input);
 
 /// a + b, where an undefined one counts nothing.
 torch::Tensor sum_of(const torch::Tensor& a, const torch::Tensor& b);
@@ -62,9 +77,9 @@ inline constexpr int64_t kMaxNegatives = 1'000'000;
 
 /// Declares the keys of an objective that draws negatives: its Options have the members of
 /// ObjectiveNeeds of the same names; `exclude_positives` is optional, since one draw for a whole step
-/// cannot avoid what each of its users has. An objective that `leaves_out` looks at negative_hits instead.
+/// cannot avoid what each of its users has: the objective leaves out negative_hits instead.
 template <class Options>
-void describe_negatives(Schema<Options>& schema, bool leaves_out = false) {
+void describe_negatives(Schema<Options>& schema) {
   schema.field("negatives", &Options::negatives)
       .must_be_in(1, kMaxNegatives)
       .doc("Items that were not chosen, drawn for each target, with replacement.");
@@ -74,19 +89,9 @@ void describe_negatives(Schema<Options>& schema, bool leaves_out = false) {
       .must_be_in(0.0, 2.0)
       .doc("Draw in proportion to popularity to this power; 0 draws uniformly.");
   schema.field("exclude_positives", &Options::exclude_positives)
-      .doc(leaves_out
-               ? "Never learn against what the user has in training; left out, true but with "
-                 "`sharing: step`, where it takes a comparison of each user with each draw."
-               : "Never draw what the user has in training; left out, true but with "
-                 "`sharing: step`.");
-  if (leaves_out) return;
-  schema.invariant("exclude_positives",
-                   "cannot be true with `sharing: step`: one draw serves users who have different "
-                   "items",
-                   [](const Options& options) {
-                     return options.sharing != ObjectiveNeeds::Sharing::kStep ||
-                            !options.exclude_positives.value_or(false);
-                   });
+      .doc(
+          "Never learn against what the user has in training; left out, true but with "
+          "`sharing: step`, where it takes a comparison of each user with each draw.");
 }
 
 template <class Options>

@@ -26,7 +26,9 @@ LossParts SampledSoftmaxObjective::forward(const ObjectiveInput& input) {
   // Rows of a sparse table have to be gathered, for the kernel's gradient of a table is dense.
   if (!is_shared && input.scorer->is_inner_product() && !input.items_are_sparse)
     return loss_from_table(input);
-  SoftmaxCandidates negatives{.items = negative_side(input), .temperature = options_.temperature};
+  SoftmaxCandidates negatives{.items = negative_side(input),
+                              .temperature = options_.temperature,
+                              .hits = input.negative_hits};
   if (options_.log_q) {
     negatives.log_q = input.negative_log_q;
     negatives.target_log_q = input.target_log_q;

@@ -61,20 +61,39 @@ torch::Tensor UltraGcnObjective::weights_of(const torch::Tensor& of_users,
 
 LossParts UltraGcnObjective::forward(const ObjectiveInput& input) {
   const auto of_users = of_users_.index({input.users.ids});  // [P]
-  auto losses = weights_of(of_users, input.targets.ids, options_.own, options_.graph) *
-                at::softplus(-target_scores(input));  // [P]
+  const auto of_targets =
+      weights_of(of_users, input.targets.ids, options_.own, options_.graph);  // [P]
+  torch::Tensor near_losses;                                                  // [P]
+  if (options_.item_weight > 0.0) {
+    const auto near = neighbours_.index({input.targets.ids});                             // [P, K]
+    const auto how_near = neighbour_weights_.index({input.targets.ids});                  // [P, K]
+    const auto near_scores = input.scorer->forward(input.users, input.items(near));       // [P, K]
+    near_losses = options_.item_weight * (how_near * at::softplus(-near_scores)).sum(1);  // [P]
+  }
   const auto others = negative_side(input);
+  if (shares_inner_products(input)) {
+    const auto products = inner_products(input);
+    const auto losses = of_targets * at::softplus(-chosen_scores(input, products));  // [P]
+    auto parts = weighted_sum(sum_of(losses, near_losses), input.weights);
+    const double share = options_.negative_weight / static_cast<double>(input.negative_ids.size(0));
+    const auto all =
+        share * (input.weights.defined() ? input.weights : torch::ones_like(of_users));  // [P]
+    parts.sum =
+        parts.sum + shared_negatives_loss(input, products, others,
+                                          {.weights = options_.negative_own * all,
+                                           .scales = options_.negative_graph * all * of_users,
+                                           .columns = of_items_.index({others.ids}),
+                                           .hits = input.negative_hits});  // []
+    return parts;
+  }
   const auto scores = negative_scores(input, others);  // [P, N]
   const auto weights = weights_of(of_users.unsqueeze(1), others.ids, options_.negative_own,
-                                  options_.negative_graph);                               // [P, N]
-  losses = losses + options_.negative_weight * (weights * at::softplus(scores)).mean(1);  // [P]
-  if (options_.item_weight > 0.0) {
-    const auto near = neighbours_.index({input.targets.ids});                        // [P, K]
-    const auto how_near = neighbour_weights_.index({input.targets.ids});             // [P, K]
-    const auto near_scores = input.scorer->forward(input.users, input.items(near));  // [P, K]
-    losses = losses + options_.item_weight * (how_near * at::softplus(-near_scores)).sum(1);  // [P]
-  }
-  return weighted_sum(losses, input.weights);
+                                  options_.negative_graph);  // [P, N]
+  auto against = weights * at::softplus(scores);             // [P, N]
+  if (input.negative_hits.defined()) against = against.masked_fill(input.negative_hits, 0.0);
+  const auto losses = of_targets * at::softplus(-target_scores(input)) +
+                      options_.negative_weight * against.mean(1);  // [P]
+  return weighted_sum(sum_of(losses, near_losses), input.weights);
 }
 
 }  // namespace reckon

@@ -21,7 +21,7 @@ LossParts WarpObjective::forward(const ObjectiveInput& input) {
   const auto others = negative_side(input);
   const auto excess =
       (options_.margin - target_scores(input).unsqueeze(1) + negative_scores(input, others))
-          .masked_fill(accidental_hits(input), 0.0);  // [P, N]
+          .masked_fill(hits_of_negatives(input), 0.0);  // [P, N]
   torch::Tensor first, weights;
   {
     const torch::NoGradGuard no_grad;

@@ -32,6 +32,9 @@ constexpr size_t kNumOfStep = kStepQ + 1;
 // kills without a word.
 constexpr int64_t kMaxGathered = int64_t{1} << 32;
 
+// Of the norm in front of an encoder, as BERT has it: first vectors are short, and stay what they are.
+constexpr double kInputNormEps = 1e-12;
+
 constexpr const char* kFoldedEdges = "folded_edges";
 
 template <class Base, class Deps>
@@ -133,6 +136,10 @@ void HistoryOptions::describe(Schema<HistoryOptions>& schema) {
           "Of encoders of sets: learn each interaction in an example of its own, beside the whole "
           "set, in place of all items of a user in one; training.batch_size then counts "
           "interactions.");
+  schema.field("norm", &HistoryOptions::norm)
+      .doc(
+          "Layer norm of items and positions together, before the dropout, as BERT has it; not of "
+          "sets.");
   schema.field("dropout", &HistoryOptions::dropout)
       .at_least(0.0)
       .less_than(1.0)
@@ -250,6 +257,15 @@ Retrieval::Retrieval(const Options& options, const Deps& deps)
                           "model.user.history.one_target: is for encoders that read a history as "
                           "a set, and this one learns every step",
                           "leave it out, or take `encoder: {type: set_pooling}`"}});
+    if (history.norm) {
+      // What carried a score is the items' parts in a sum, which a norm in front of it is not.
+      if (encoder_->reads_sets())
+        throw ConfigError({{history.encoder.location(),
+                            "model.user.history.norm: is for encoders that read a sequence, and "
+                            "this one sums up a set",
+                            "leave it out"}});
+      input_norm_ = register_module("input_norm", Norm(NormKind::kLayer, dim, kInputNormEps));
+    }
     const auto spec = encoder_->output_spec();
     if (spec.steps != OutputSpec::Steps::kPerStep)
       throw ConfigError({{history.encoder.location(),
@@ -497,6 +513,7 @@ torch::Tensor Retrieval::history_states(const torch::Tensor& history,
   auto x = item_rows(history, shared);        // [B, T, D]
   if (options_.user.history->scale) x = x * std::sqrt(static_cast<double>(options_.dim));
   x = position_->forward(x);                                              // [B, T, D]
+  if (!input_norm_.is_empty()) x = input_norm_->forward(x);               // [B, T, D]
   x = reckon::dropout(x, options_.user.history->dropout, is_training());  // [B, T, D]
   x = x * valid.unsqueeze(-1);                                            // [B, T, D]
   if (!for_targets) return encoder_->last_state(x, valid, history);       // [B, D]

@@ -8,6 +8,7 @@
 
 #include "core/catalog.h"
 #include "layers/embedding_table.h"
+#include "layers/norm.h"
 #include "layers/objective.h"
 #include "layers/position.h"
 #include "layers/scorer.h"
@@ -35,6 +36,7 @@ struct HistoryOptions {
   bool windows = false;
   bool scale = false;
   bool one_target = false;
+  bool norm = false;
   double dropout = 0.2;
   Component<Position> position;
   Component<SequenceEncoder> encoder;
@@ -179,6 +181,7 @@ class Retrieval : public Model, public Learnable, public PairwiseLearnable {
   FeatureTable item_features_{nullptr};
   FeatureTable user_features_{nullptr};
   std::shared_ptr<Position> position_;
+  Norm input_norm_{nullptr};
   std::shared_ptr<SequenceEncoder> encoder_;
   std::shared_ptr<Propagation> propagation_;
   std::shared_ptr<Scorer> scorer_;

@@ -1,7 +1,6 @@
 #include "training/workers.h"
 
 #include <ATen/Parallel.h>
-#include <malloc.h>
 #include <sched.h>
 
 namespace reckon {
@@ -76,12 +75,6 @@ void WorkerPool::work() {
       errors_[i] = std::current_exception();
     }
   }
-}
-
-void tune_allocator() {
-  mallopt(M_MMAP_MAX, 0);         // large tensors come from the heap, whose pages are kept
-  mallopt(M_TRIM_THRESHOLD, -1);  // and are not given back between two steps
-  mallopt(M_TOP_PAD, 64 << 20);   // and the heap grows in few large pieces
 }
 
 }  // namespace reckon

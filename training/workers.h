@@ -55,8 +55,4 @@ class WorkerPool {
   std::vector<std::thread> threads_;
 };
 
-/// Settings of the C library's allocator for programs that train: without them every tensor above
-/// 32 MB is mapped and unmapped by the kernel at each step, page by page. Called once by main().
-void tune_allocator();
-
 }  // namespace reckon

@@ -2,7 +2,14 @@
 #include <torch/autograd.h>
 #include <torch/types.h>
 
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
 #include <map>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <vector>
 
 #include "benchmarks/micro/limits.h"
 #include "kernels/light_propagation.h"
@@ -39,8 +46,35 @@ const Shape& shape_of(const benchmark::State& state) {
   return state.range(0) == 0 ? kGowalla : kLarge;
 }
 
-void BM_Spmm(benchmark::State& state) {
-  const auto& graph = graph_of(shape_of(state));
+// A data set where one is given: neighbours lie closer to each other than in graphs that are drawn.
+const char* file_of_sequences() { return std::getenv("RECKON_MICRO_SEQUENCES"); }
+
+// Each line a user and its items, numbers from 0.
+const UndirectedGraph& graph_of_file() {
+  static const UndirectedGraph graph = [] {
+    std::ifstream file(file_of_sequences());
+    if (!file) throw std::runtime_error(std::string("cannot read ") + file_of_sequences());
+    std::vector<int64_t> users, items;
+    int64_t user = 0, item = 0;
+    for (std::string line; std::getline(file, line);) {
+      std::istringstream numbers(line);
+      numbers >> user;
+      while (numbers >> item) {
+        users.push_back(user);
+        items.push_back(item);
+      }
+    }
+    if (users.empty())
+      throw std::runtime_error(std::string("no interactions in ") + file_of_sequences());
+    const int64_t num_users = *std::max_element(users.begin(), users.end()) + 1;
+    const int64_t num_items = *std::max_element(items.begin(), items.end()) + 1;
+    return undirected_graph(num_users + num_items, torch::tensor(users),
+                            torch::tensor(items) + num_users);
+  }();
+  return graph;
+}
+
+void sum_over_neighbours(benchmark::State& state, const UndirectedGraph& graph) {
   const auto x = torch::randn({graph.num_nodes(), kWidth});
   for (auto _ : state)
     benchmark::DoNotOptimize(spmm(graph, x, {.row_scale = graph.inverse_degree}));
@@ -48,10 +82,8 @@ void BM_Spmm(benchmark::State& state) {
   report(state, {.bytes = static_cast<double>(x.nbytes() + graph.ends.nbytes()),
                  .gathered_bytes = static_cast<double>(graph.ends.size(0)) * row});
 }
-BENCHMARK(BM_Spmm)->Arg(0)->Arg(1)->Unit(benchmark::kMillisecond)->UseRealTime();
 
-void BM_SpmmOfAten(benchmark::State& state) {
-  const auto& graph = graph_of(shape_of(state));
+void sum_over_neighbours_by_aten(benchmark::State& state, const UndirectedGraph& graph) {
   const auto x = torch::randn({graph.num_nodes(), kWidth});
   const auto matrix = torch::sparse_csr_tensor(
       graph.offsets.to(torch::kInt), graph.ends, torch::ones({graph.ends.size(0)}),
@@ -61,7 +93,29 @@ void BM_SpmmOfAten(benchmark::State& state) {
   const auto row = static_cast<double>(kWidth * sizeof(float));
   report(state, {.gathered_bytes = static_cast<double>(graph.ends.size(0)) * row});
 }
+
+void BM_Spmm(benchmark::State& state) { sum_over_neighbours(state, graph_of(shape_of(state))); }
+BENCHMARK(BM_Spmm)->Arg(0)->Arg(1)->Unit(benchmark::kMillisecond)->UseRealTime();
+
+void BM_SpmmOfAten(benchmark::State& state) {
+  sum_over_neighbours_by_aten(state, graph_of(shape_of(state)));
+}
 BENCHMARK(BM_SpmmOfAten)->Arg(0)->Arg(1)->Unit(benchmark::kMillisecond)->UseRealTime();
+
+[[maybe_unused]] const bool has_file = [] {
+  if (file_of_sequences() == nullptr) return false;
+  benchmark::RegisterBenchmark(
+      "BM_Spmm/file", [](benchmark::State& state) { sum_over_neighbours(state, graph_of_file()); })
+      ->Unit(benchmark::kMillisecond)
+      ->UseRealTime();
+  benchmark::RegisterBenchmark("BM_SpmmOfAten/file",
+                               [](benchmark::State& state) {
+                                 sum_over_neighbours_by_aten(state, graph_of_file());
+                               })
+      ->Unit(benchmark::kMillisecond)
+      ->UseRealTime();
+  return true;
+}();
 
 // Forward and back through three layers, for the 6,144 nodes of a batch of 2,048 pairs.
 void BM_LightPropagation(benchmark::State& state) {

@@ -9,6 +9,7 @@
 #include <functional>
 #include <numeric>
 
+#include "core/memory.h"
 #include "kernels/cpu_features.h"
 
 namespace reckon::bench {
@@ -82,6 +83,7 @@ void report(benchmark::State& state, const Work& work) {
 }  // namespace reckon::bench
 
 int main(int argc, char** argv) {
+  reckon::tune_allocator();  // as the program does
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
   const auto& limit = reckon::bench::limits();

@@ -76,7 +76,7 @@ void shared_logistic_losses(benchmark::State& state, bool is_fused) {
   const auto negatives = leaf(torch::randn({count, kWidth}) * 0.1);
   for (auto _ : state) {
     const auto loss =
-        is_fused ? shared_logistic(queries, negatives, {}, chosen, {})
+        is_fused ? shared_logistic(queries, negatives, {}, chosen)
                  : at::softplus(at::matmul(queries, negatives.t()) - chosen.unsqueeze(1)).sum();
     benchmark::DoNotOptimize(torch::autograd::grad({loss}, {queries, negatives, chosen}));
   }

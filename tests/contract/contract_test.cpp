@@ -105,6 +105,10 @@ std::vector<Case> every_model() {
                    around("{history: {max_length: 8, dropout: 0.0, one_target: true, encoder: "
                           "{type: set_pooling, leave_out_target: false}}}",
                           "{type: dot}", "{type: softmax}")});
+  cases.push_back({"histories_behind_a_norm",
+                   around("{history: {max_length: 8, dropout: 0.1, norm: true, encoder: {type: "
+                          "transformer, num_blocks: 1, norm: post, final_norm: false}}}",
+                          "{type: dot}", "{type: bce}")});
   cases.push_back({"ease_of_all_weights", "{preset: ease, keep: 0}", kClosedForm});
   for (const auto& name : names<Objective>()) {
     if (name == "mutual_information") {

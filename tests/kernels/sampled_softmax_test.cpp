@@ -16,7 +16,7 @@ namespace {
 constexpr int64_t kItems = 40;
 
 struct Case {
-  torch::Tensor queries, items, offsets, chosen, target_ids, negative_ids, weights;
+  torch::Tensor queries, items, offsets, chosen, target_ids, negative_ids, weights, hits = {};
 
   bool is_shared() const { return negative_ids.dim() == 1; }
   std::vector<torch::Tensor> inputs() const {
@@ -30,13 +30,13 @@ struct Case {
     const auto offset = x.size() > 3 ? x[3] : torch::Tensor();
     if (is_shared())
       return shared_sampled_softmax(x[0], x[1].index_select(0, negative_ids), offset, x[2],
-                                    target_ids, negative_ids, weights);
+                                    target_ids, negative_ids, weights, hits);
     return position_sampled_softmax(x[0], x[1], offset, x[2], target_ids, negative_ids, weights);
   }
   Case in_double() const {
     const auto wide = [](const torch::Tensor& t) { return t.defined() ? t.to(torch::kDouble) : t; };
     return {wide(queries), wide(items),  wide(offsets), wide(chosen),
-            target_ids,    negative_ids, wide(weights)};
+            target_ids,    negative_ids, wide(weights), hits};
   }
 };
 
@@ -62,6 +62,7 @@ double oracle(const Case& c) {
     for (int64_t n = 0; n < c.negative_ids.size(-1); ++n) {
       const auto id = (c.is_shared() ? c.negative_ids[n] : c.negative_ids[p][n]).item<int64_t>();
       if (id == c.target_ids[p].item<int64_t>()) continue;
+      if (c.hits.defined() && c.hits[p][n].item<bool>()) continue;
       double score = (d.queries[p] * d.items[id]).sum().item<double>();
       if (d.offsets.defined())
         score += (c.is_shared() ? d.offsets[n] : d.offsets[p][n]).item<double>();
@@ -83,10 +84,16 @@ void for_each_case(const std::function<void(const Case&, const std::string&)>& c
        {std::tuple{1, 1, 1}, {3, 5, 2}, {33, 64, 8}, {70, 200, 17}, {5, 300, 64}})
     for (const bool shared : {true, false})
       for (const bool has_offsets : {false, true})
-        for (const bool has_weights : {false, true})
-          check(make_case(shared, positions, negatives, width, has_offsets, has_weights),
-                (shared ? "shared, " : "own, ") + std::to_string(negatives) + " negatives" +
-                    (has_offsets ? ", offsets" : "") + (has_weights ? ", weights" : ""));
+        for (const bool has_weights : {false, true}) {
+          auto c = make_case(shared, positions, negatives, width, has_offsets, has_weights);
+          // All of the first query's too: nothing is left to it.
+          if (shared && has_weights) {
+            c.hits = torch::rand({positions, negatives}) < 0.3;
+            c.hits[0].fill_(true);
+          }
+          check(c, (shared ? "shared, " : "own, ") + std::to_string(negatives) + " negatives" +
+                       (has_offsets ? ", offsets" : "") + (has_weights ? ", weights" : ""));
+        }
 }
 
 TEST(SampledSoftmax, EqualsTheFormulaOnEveryPath) {
@@ -168,6 +175,9 @@ TEST(SampledSoftmax, BothFormsAgreeWhereEverybodyHasTheSameNegatives) {
 }
 
 TEST(SampledSoftmax, RefusesWhatDoesNotFit) {
+  auto hit = make_case(true, 2, 3, 4, false, false);
+  hit.hits = torch::zeros({2, 4}, torch::kBool);
+  EXPECT_THROW(hit.loss(), c10::Error);
   auto c = make_case(false, 2, 3, 4, false, false);
   c.negative_ids[1][2] = kItems;
   EXPECT_THROW(c.loss(), c10::Error);

@@ -12,10 +12,10 @@ namespace reckon::shared_hinge_test {
 namespace {
 
 struct Case {
-  torch::Tensor queries, negatives, limits, target_ids, negative_ids, weights;
+  torch::Tensor queries, negatives, limits, target_ids, negative_ids, weights, hits = {};
 
   torch::Tensor sum(const std::vector<torch::Tensor>& x) const {
-    return shared_hinge(x[0], x[1], x[2], target_ids, negative_ids, weights);
+    return shared_hinge(x[0], x[1], x[2], target_ids, negative_ids, weights, hits);
   }
 };
 
@@ -44,6 +44,7 @@ struct Oracle {
         const double excess =
             (c.queries[p] * c.negatives[n]).sum().item<double>() - c.limits[n].item<double>();
         if (excess <= 0.0 || c.target_ids[p].equal(c.negative_ids[n])) continue;
+        if (c.hits.defined() && c.hits[p][n].item<bool>()) continue;
         const double weight = c.weights.defined() ? c.weights[p].item<double>() : 1.0;
         sum += weight * excess;
         queries[p] += weight * c.negatives[n];
@@ -60,7 +61,8 @@ TEST(SharedHinge, SumAndGradientsEqualThoseOfOnePairAfterAnother) {
     for (const auto& [positions, count, width] :
          {std::array<int64_t, 3>{1, 1, 1}, {3, 1, 2}, {1, 70, 3}, {9, 33, 5}})
       for (const bool weighted : {false, true}) {
-        const auto c = make_case(positions, count, width, limit, weighted);
+        auto c = make_case(positions, count, width, limit, weighted);
+        if (count > 1 && weighted) c.hits = torch::rand({positions, count}) < 0.3;
         const Oracle expected(c);
         std::vector<torch::Tensor> x = {c.queries, c.negatives, c.limits};
         for (auto& t : x) t.requires_grad_();
@@ -113,6 +115,9 @@ TEST(SharedHinge, RefusesShapesThatDoNotFit) {
     EXPECT_THROW(sum(bad), c10::Error);
   }
   EXPECT_NO_THROW(sum(c));
+  auto hit = c;
+  hit.hits = torch::zeros({4, 5}, torch::kBool);
+  EXPECT_THROW(sum(hit), c10::Error);
 }
 
 }  // namespace

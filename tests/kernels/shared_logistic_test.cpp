@@ -14,7 +14,8 @@ namespace reckon::shared_logistic_test {
 namespace {
 
 struct Case {
-  torch::Tensor queries, negatives, bias, chosen, weights, hits = {};
+  torch::Tensor queries, negatives, bias, chosen;
+  PairWeights pairs = {};
 
   std::vector<torch::Tensor> inputs() const {
     std::vector<torch::Tensor> inputs = {queries, negatives, chosen};
@@ -22,7 +23,7 @@ struct Case {
     return inputs;
   }
   torch::Tensor sum(const std::vector<torch::Tensor>& x) const {
-    return shared_logistic(x[0], x[1], x.size() > 3 ? x[3] : torch::Tensor(), x[2], weights, hits);
+    return shared_logistic(x[0], x[1], x.size() > 3 ? x[3] : torch::Tensor(), x[2], pairs);
   }
 };
 
@@ -34,7 +35,13 @@ Case make_case(int64_t positions, int64_t count, int64_t width, bool has_bias, b
           torch::randn({count, width}, options) * 3.0,
           has_bias ? torch::randn({count}, options) : torch::Tensor(),
           torch::randn({positions}, options) * 2.0,
-          weighted ? torch::rand({positions}, options) + 0.5 : torch::Tensor()};
+          {.weights = weighted ? torch::rand({positions}, options) + 0.5 : torch::Tensor()}};
+}
+
+// Of weights for each pair.
+void weigh_pairs(Case& c) {
+  c.pairs.scales = torch::rand_like(c.chosen);
+  c.pairs.columns = torch::rand_like(c.negatives.select(1, 0));
 }
 
 // One pair after another in double, with its gradients.
@@ -51,10 +58,13 @@ struct Oracle {
     bias = torch::zeros({v.size(0)}, torch::kDouble);
     for (int64_t p = 0; p < q.size(0); ++p)
       for (int64_t n = 0; n < v.size(0); ++n) {
-        if (c.hits.defined() && c.hits[p][n].item<bool>()) continue;
+        const auto& pairs = c.pairs;
+        if (pairs.hits.defined() && pairs.hits[p][n].item<bool>()) continue;
         double x = (q[p] * v[n]).sum().item<double>() - c.chosen[p].item<double>();
         if (c.bias.defined()) x += c.bias[n].item<double>();
-        const double weight = c.weights.defined() ? c.weights[p].item<double>() : 1.0;
+        double weight = pairs.weights.defined() ? pairs.weights[p].item<double>() : 1.0;
+        if (pairs.scales.defined())
+          weight += pairs.scales[p].item<double>() * pairs.columns[n].item<double>();
         const double derivative = weight / (1.0 + std::exp(-x));
         sum += weight * (std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x))));
         queries[p] += derivative * v[n];
@@ -71,9 +81,11 @@ TEST(SharedLogistic, SumAndGradientsEqualThoseOfOnePairAfterAnotherOnEveryPath) 
     const ForcedSimd forced(simd);
     for (const auto& [positions, count, width] :
          {std::array<int64_t, 3>{1, 1, 1}, {3, 31, 2}, {2, 70, 3}, {9, 33, 5}})
-      for (const bool has_bias : {false, true}) {
+      for (const int which : {0, 1, 2, 3}) {
+        const bool has_bias = which % 2 == 1;
         auto c = make_case(positions, count, width, has_bias, !has_bias);
-        if (count > 31) c.hits = torch::rand({positions, count}) < 0.3;
+        if (which >= 2) weigh_pairs(c);
+        if (count > 31) c.pairs.hits = torch::rand({positions, count}) < 0.3;
         const Oracle expected(c);
         auto x = c.inputs();
         for (auto& t : x) t.requires_grad_();
@@ -84,7 +96,7 @@ TEST(SharedLogistic, SumAndGradientsEqualThoseOfOnePairAfterAnotherOnEveryPath) 
                                                       expected.chosen, expected.bias};
         for (size_t i = 0; i < made.size(); ++i)
           EXPECT_TRUE(torch::allclose(made[i].to(torch::kDouble), 3.0 * oracles[i], 1e-5, 1e-4))
-              << i << " of " << count;
+              << i << " of " << count << ", case " << which;
       }
   }
 }
@@ -93,11 +105,16 @@ TEST(SharedLogistic, SumAndGradientsEqualThoseOfOnePairAfterAnotherOnEveryPath) 
 TEST(SharedLogistic, OfSeveralChunksEqualsPlainTensors) {
   torch::manual_seed(2);
   for (const auto& [positions, count] : {std::array<int64_t, 2>{700, 1200}, {3, 70000}}) {
-    const auto c = make_case(positions, count, 4, true, true);
+    auto c = make_case(positions, count, 4, true, true);
     auto x = c.inputs();
     for (auto& t : x) t.requires_grad_();
     const auto scores = torch::matmul(x[0], x[1].t()) + x[3] - x[2].unsqueeze(1);
-    const auto plain = (torch::softplus(scores).sum(1).to(torch::kDouble) * c.weights).sum();
+    auto weights = c.pairs.weights.unsqueeze(1).expand_as(scores);
+    if (positions == 700) {
+      weigh_pairs(c);
+      weights = weights + torch::outer(c.pairs.scales, c.pairs.columns);
+    }
+    const auto plain = (torch::softplus(scores) * weights).sum(1).to(torch::kDouble).sum();
     const auto sum = c.sum(x);
     EXPECT_NEAR(sum.item<double>() / plain.item<double>(), 1.0, 1e-5);
     const auto made = torch::autograd::grad({sum}, x), expected = torch::autograd::grad({plain}, x);
@@ -113,28 +130,48 @@ TEST(SharedLogistic, ScoresFarApartAreExactAndFinite) {
     const ForcedSimd forced(simd);
     const auto negatives = torch::tensor({{500.0f}, {-500.0f}, {-20.0f}, {0.0f}});
     auto queries = torch::ones({1, 1}).requires_grad_();
-    const auto sum = shared_logistic(queries, negatives, {}, torch::zeros({1}), {});
-    EXPECT_NEAR(sum.item<double>(), 500.0 + std::log(2.0), 1e-4);
-    EXPECT_NEAR(torch::autograd::grad({sum}, {queries})[0].item<double>(), 500.0, 1e-3);
+    const PairWeights twice = {.scales = torch::ones({1}), .columns = torch::ones({4})};
+    for (const double weight : {1.0, 2.0}) {
+      const auto sum = shared_logistic(queries, negatives, {}, torch::zeros({1}),
+                                       weight > 1.0 ? twice : PairWeights{});
+      EXPECT_NEAR(sum.item<double>(), weight * (500.0 + std::log(2.0)), 1e-4);
+      EXPECT_NEAR(torch::autograd::grad({sum}, {queries})[0].item<double>(), weight * 500.0, 1e-3);
+    }
     const auto none = torch::full({40, 1}, std::numeric_limits<float>::quiet_NaN());
-    EXPECT_TRUE(shared_logistic(queries, none, {}, torch::zeros({1}), {}).isnan().item<bool>());
+    for (const auto& pairs :
+         {PairWeights{}, {.scales = torch::ones({1}), .columns = torch::ones({40})}})
+      EXPECT_TRUE(
+          shared_logistic(queries, none, {}, torch::zeros({1}), pairs).isnan().item<bool>());
   }
 }
 
 TEST(SharedLogistic, GradientsAreThoseOfTheFunction) {
   torch::manual_seed(3);
-  const auto c = make_case(4, 6, 3, true, true, torch::kDouble);
+  auto c = make_case(4, 6, 3, true, true, torch::kDouble);
+  weigh_pairs(c);
+  c.pairs.hits = torch::rand({4, 6}) < 0.3;
   expect_gradients([&](const std::vector<torch::Tensor>& x) { return c.sum(x); }, c.inputs());
 }
 
 TEST(SharedLogistic, RefusesShapesThatDoNotFit) {
-  const auto c = make_case(4, 6, 3, true, true);
+  auto c = make_case(4, 6, 3, true, true);
+  weigh_pairs(c);
   EXPECT_NO_THROW(c.sum(c.inputs()));
-  for (auto part : {&Case::queries, &Case::negatives, &Case::bias, &Case::chosen, &Case::weights}) {
+  for (auto part : {&Case::queries, &Case::negatives, &Case::bias, &Case::chosen}) {
     auto bad = c;
     bad.*part = (bad.*part).slice(-1, 1);
     EXPECT_THROW(bad.sum(bad.inputs()), c10::Error);
   }
+  for (auto part : {&PairWeights::weights, &PairWeights::scales, &PairWeights::columns}) {
+    auto bad = c;
+    bad.pairs.*part = (bad.pairs.*part).slice(-1, 1);
+    EXPECT_THROW(bad.sum(bad.inputs()), c10::Error);
+    bad.pairs.*part = (c.pairs.*part).clone().requires_grad_();
+    EXPECT_THROW(bad.sum(bad.inputs()), c10::Error);
+  }
+  auto half = c;
+  half.pairs.columns = torch::Tensor();
+  EXPECT_THROW(half.sum(half.inputs()), c10::Error);
 }
 
 }  // namespace

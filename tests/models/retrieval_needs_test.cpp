@@ -84,13 +84,20 @@ TEST(RetrievalNeeds, OneTargetToARowTeachesTogetherWhatAllTargetsOfASetTeach) {
     EXPECT_TRUE(torch::allclose(gradients[i], wanted[i], 1e-4, 1e-5)) << i;
 }
 
-TEST(RetrievalNeeds, OneTargetToARowIsForSets) {
+void expect_refusal(const std::string& user, const std::string& message) {
   try {
-    make("{history: {one_target: true, encoder: {type: gru}}}", "{type: softmax}");
-    FAIL() << "accepted";
+    make(user, "{type: softmax}");
+    FAIL() << "accepted: " << user;
   } catch (const ConfigError& error) {
-    EXPECT_THAT(error.what(), ::testing::HasSubstr("is for encoders that read a history as a set"));
+    EXPECT_THAT(error.what(), ::testing::HasSubstr(message));
   }
+}
+
+TEST(RetrievalNeeds, OneTargetToARowIsForSetsAndANormForSequences) {
+  expect_refusal("{history: {one_target: true, encoder: {type: gru}}}",
+                 "is for encoders that read a history as a set");
+  expect_refusal("{history: {norm: true, encoder: {type: set_pooling}}}",
+                 "model.user.history.norm: is for encoders that read a sequence");
 }
 
 TEST(RetrievalNeeds, AnObjectiveThatCountsNothingChangesNothingForTheOneBesideIt) {

@@ -141,6 +141,22 @@ TEST(Retrieval, PaddingInFrontChangesNoScore) {
                               1e-5, 1e-6));
 }
 
+TEST(Retrieval, BehindANormAStateDoesNotSayHowLongItsItemsAre) {
+  torch::NoGradGuard no_grad;
+  for (const bool norm : {false, true}) {
+    const auto model = make(std::string("{family: retrieval, dim: 8, user: {history: {max_length: "
+                                        "6, dropout: 0.0, position: {type: none}, norm: ") +
+                            (norm ? "true" : "false") +
+                            ", encoder: {type: gru}}}, objectives: [{type: softmax}]}");
+    const auto before = model->encode(request(*model)).tensors[0];  // [B, D]
+    for (auto& parameter : model->named_parameters())
+      if (parameter.key().starts_with("items")) parameter.value().mul_(3.0);
+    const auto after = model->encode(request(*model)).tensors[0];  // [B, D]
+    EXPECT_EQ(torch::allclose(after, before, 1e-4, 1e-5), norm);
+    EXPECT_TRUE(after.isfinite().all().item<bool>());
+  }
+}
+
 TEST(Retrieval, AnEmptyHistoryScoresEveryItemAlikeAndIsFinite) {
   const auto model = make(kSequenceModel);
   torch::NoGradGuard no_grad;
