@@ -28,6 +28,8 @@ constexpr int64_t kMaxDraws = int64_t{1} << 28;
 // Sub-streams of RandomStream::kShuffle.
 constexpr uint64_t kExampleOrder = 0;
 constexpr uint64_t kBatchOrder = 1;
+constexpr uint64_t kDrawnUser = 2;
+constexpr uint64_t kDrawnRow = 3;
 
 /// A random permutation of 0 .. size - 1 that is computed entry by entry and stored nowhere: a
 /// Feistel network on as many bits as the range has, walked until it falls into the range (Black and
@@ -65,10 +67,12 @@ class ImplicitPermutation {
   uint64_t keys_[kRounds];
 };
 
-/// One example of a step, and how many history items it has.
+/// One example of a step, and how many history items it has. `place` names its draws: no other row of an
+/// epoch has it, while an example may come again where they are drawn by user.
 struct Row {
   int32_t example = 0;
   int32_t length = 0;
+  int32_t place = 0;
 };
 
 // Sorts by length, equal ones in their order: lengths are small numbers, so they are counted.
@@ -141,6 +145,7 @@ struct BatchBuilder::Impl {
   bool is_sets = false;
   std::vector<Window> windows;            // sequences: the examples
   std::vector<int32_t> user_of_row;       // interactions: the user of each row
+  std::vector<int32_t> users_with_rows;   // Sampling::kUsers: who is drawn
   std::vector<NegativeSampler> samplers;  // one for each stream of negatives
   std::vector<float> log_frequency;       // [I], when it is needed
 
@@ -159,6 +164,7 @@ struct BatchBuilder::Impl {
   // How far a target lies ahead of the history item at its step.
   int64_t step_ahead() const { return is_sets ? 0 : 1; }
   int32_t length_of(int64_t example) const;
+  int64_t drawn_example(const RandomKey& key, int64_t place) const;
   std::vector<Row> rows_of(int64_t epoch, int64_t step) const;
   Batch build_shard(std::span<const Row> rows, int64_t epoch, int64_t step, int64_t& targets) const;
   void add_sequences(std::span<const Row> rows, Batch& batch, int64_t& num_targets) const;
@@ -192,6 +198,8 @@ BatchBuilder::BatchBuilder(const Interactions& train, const Needs& needs, const 
   TORCH_CHECK(!impl.is_sequences || needs.max_length > 0,
               "batch builder: sequences need a max_length, got ", needs.max_length);
   TORCH_CHECK(!needs.one_target || impl.is_sets, "batch builder: one_target is for sets");
+  TORCH_CHECK(!impl.is_sequences || options.sampling == Sampling::kExamples,
+              "batch builder: users are drawn where an example is an interaction");
   if (train.size() == 0) throw DataError("data", 0, "the training split is empty");
   impl.offsets = train.user_offsets.data_ptr<int64_t>();
   impl.items = train.items.data_ptr<int32_t>();
@@ -221,6 +229,10 @@ BatchBuilder::BatchBuilder(const Interactions& train, const Needs& needs, const 
     for (int64_t user = 0; user < train.num_users; ++user)
       std::fill(impl.user_of_row.begin() + impl.offsets[user],
                 impl.user_of_row.begin() + impl.offsets[user + 1], static_cast<int32_t>(user));
+    if (options.sampling == Sampling::kUsers)
+      for (int64_t user = 0; user < train.num_users; ++user)
+        if (impl.offsets[user + 1] > impl.offsets[user])
+          impl.users_with_rows.push_back(static_cast<int32_t>(user));
   }
   for (const auto& negatives : needs.negatives) {
     TORCH_CHECK(negatives.count > 0, "batch builder: negatives must be positive, got ",
@@ -275,6 +287,14 @@ int32_t BatchBuilder::Impl::length_of(int64_t example) const {
   return static_cast<int32_t>(std::min(example - offsets[user], needs.max_length));
 }
 
+int64_t BatchBuilder::Impl::drawn_example(const RandomKey& key, int64_t place) const {
+  const auto counter = static_cast<uint64_t>(place);
+  const auto user =
+      users_with_rows[random_below(key.child(kDrawnUser), counter, users_with_rows.size())];
+  const auto count = static_cast<uint64_t>(offsets[user + 1] - offsets[user]);
+  return offsets[user] + static_cast<int64_t>(random_below(key.child(kDrawnRow), counter, count));
+}
+
 std::vector<Row> BatchBuilder::Impl::rows_of(int64_t epoch, int64_t step) const {
   const auto size = num_examples();
   const RandomKey key(options.seed, RandomStream::kShuffle, static_cast<uint64_t>(epoch));
@@ -288,8 +308,11 @@ std::vector<Row> BatchBuilder::Impl::rows_of(int64_t epoch, int64_t step) const 
   const auto end = std::min(size, begin + num_batches * options.batch_size);
   std::vector<Row> rows(static_cast<size_t>(end - begin));
   for (size_t i = 0; i < rows.size(); ++i) {
-    const auto example = examples(begin + static_cast<int64_t>(i));
-    rows[i] = {static_cast<int32_t>(example), length_of(example)};
+    const auto place = begin + static_cast<int64_t>(i);
+    const bool is_drawn = options.sampling == Sampling::kUsers;
+    const auto example = is_drawn ? drawn_example(key, place) : examples(place);
+    rows[i] = {static_cast<int32_t>(example), length_of(example),
+               static_cast<int32_t>(is_drawn ? place : example)};
   }
   sort_by_length(rows, std::max<int64_t>(needs.max_length, 0));
   if (!buckets) return rows;
@@ -464,7 +487,7 @@ void BatchBuilder::Impl::add_negatives(size_t stream, std::span<const Row> rows,
     auto* begin = out + static_cast<int64_t>(row) * length * count;
     auto* end = begin + length * count;
     std::fill(begin, end - drawn, kPaddingId);
-    sampler.draw(key.child(static_cast<uint64_t>(rows[row].example)), exclusion,
+    sampler.draw(key.child(static_cast<uint64_t>(rows[row].place)), exclusion,
                  {end - drawn, static_cast<size_t>(drawn)});
   };
   for (size_t row = 0; row < rows.size(); ++row) {

@@ -2,12 +2,29 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
+#include "core/schema.h"
 #include "datasets/batch.h"
 #include "datasets/interactions.h"
 #include "datasets/needs.h"
 
 namespace reckon {
+
+/// What an epoch is made of.
+enum class Sampling {
+  kExamples,  ///< Each example once, in random order.
+  kUsers,     ///< As many draws: a user, all alike, and one of its interactions.
+};
+
+template <>
+struct EnumNames<Sampling> {
+  static std::vector<std::pair<std::string, Sampling>> all() {
+    return {{"examples", Sampling::kExamples}, {"users", Sampling::kUsers}};
+  }
+};
 
 /// Makes the batches of a training run: batch (epoch, step) is a pure function of the data, the
 /// options and the seed, so any thread may build any step and a resumed run needs no position but
@@ -18,6 +35,7 @@ class BatchBuilder {
     int64_t batch_size = 128;  ///< Rows of a step, over all its shards.
     int64_t num_shards = 2;    ///< Parts of a step; results depend on it, threads do not matter.
     bool bucket_by_length = true;  ///< Put histories of like length into one step, to pad less.
+    Sampling sampling = Sampling::kExamples;  ///< kUsers: where an example is an interaction.
     uint64_t seed = 0;
   };
 

@@ -55,6 +55,13 @@ const SupervisedOptions& checked(const SupervisedOptions& options, const Procedu
     misfits.push_back({"type",
                        "model `" + model_type_name(*deps.model) + "` has no loss to minimise",
                        "use training.type: fit"});
+  if (options.sampling == Sampling::kUsers && deps.model->learnable() != nullptr &&
+      deps.model->learnable()->needs().examples != Needs::Examples::kInteractions)
+    misfits.push_back(
+        {"sampling",
+         "`users` draws a user and one of its interactions, and the model learns from "
+         "whole histories",
+         "leave it out"});
   check_device(options.device, deps.dataset != nullptr, misfits);
   if ((options.early_stopping || options.validate_every > 0) && !deps.validate)
     misfits.push_back(options.early_stopping
@@ -82,6 +89,7 @@ std::optional<BatchBuilder> make_builder(const SupervisedOptions& options,
                       {.batch_size = options.batch_size,
                        .num_shards = options.shards,
                        .bucket_by_length = options.bucket_by_length,
+                       .sampling = options.sampling,
                        .seed = deps.seed});
 }
 
@@ -118,6 +126,12 @@ void SupervisedOptions::describe(Schema<SupervisedOptions>& schema) {
       .doc("Threads that make batches ahead; 0: none. Never changes results.");
   schema.field("bucket_by_length", &O::bucket_by_length)
       .doc("Put histories of like length into one batch, to compute less padding.");
+  schema.field("sampling", &O::sampling)
+      .doc(
+          "What an epoch is made of: each example once, or as many draws of a user, all alike, and "
+          "one "
+          "of its interactions (as NGCF and LightGCN learn: who has many counts no more than "
+          "others).");
   schema.field("optimizer", &O::optimizer).default_type("adam").doc("How gradients become steps.");
   schema.field("schedule", &O::schedule)
       .default_type("constant")

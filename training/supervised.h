@@ -29,6 +29,7 @@ struct SupervisedOptions {
   int64_t threads = 0;
   int64_t prefetch_threads = 1;
   bool bucket_by_length = true;
+  Sampling sampling = Sampling::kExamples;
   Component<Optimizer> optimizer;
   Component<Schedule> schedule;
   double clip_norm = 0.0;

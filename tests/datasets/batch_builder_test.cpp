@@ -123,6 +123,37 @@ TEST(BatchBuilder, OfASetWithOneTargetEveryItemIsThatOfARowOfItsOwn) {
                                                       Learnt{3, 8}));
 }
 
+TEST(BatchBuilder, DrawnByUserEachCountsAlikeHoweverManyInteractionsItHas) {
+  const auto train = interactions_of({{1, 2, 3, 4, 5, 6, 7, 8}, {}, {0}, {2, 3}}, 60);
+  Needs needs;
+  needs.users = true;
+  needs.negatives = {{.count = 3, .exclude_positives = true}};
+  const BatchBuilder builder(
+      train, needs, {.batch_size = 4, .num_shards = 2, .sampling = Sampling::kUsers, .seed = 5});
+  EXPECT_EQ(builder.num_examples(), 11);
+  constexpr int64_t kEpochs = 300;
+  std::map<int64_t, int64_t> users;
+  std::map<std::pair<int64_t, int64_t>, int64_t> pairs;
+  std::set<std::vector<int64_t>> negatives;
+  int64_t num_draws = 0;
+  for (int64_t epoch = 0; epoch < kEpochs; ++epoch)
+    for (int64_t step = 0; step < builder.steps_per_epoch(); ++step)
+      for (const auto& shard : builder.build(epoch, step).shards)
+        for (int64_t r = 0; r < shard.size(); ++r, ++num_draws) {
+          const auto user = shard.at(batch_key::kUsers)[r].item<int64_t>();
+          ++users[user];
+          ++pairs[{user, shard.at(batch_key::kTargets)[r].item<int64_t>()}];
+          negatives.insert(row(shard.at(batch_key::kNegatives), r));
+        }
+  EXPECT_EQ(num_draws, kEpochs * 11);
+  ASSERT_EQ(users.size(), 3U) << "nobody is drawn who has nothing";
+  // Five standard deviations of a third of 3,300 draws, and of an eighth of those.
+  for (const auto& [user, count] : users) EXPECT_NEAR(count, 1100, 136) << user;
+  EXPECT_EQ(pairs.size(), 8U + 1U + 2U);
+  for (int64_t item = 1; item <= 8; ++item) EXPECT_NEAR((pairs[{0, item}]), 137.5, 55) << item;
+  EXPECT_GT(negatives.size(), 3200U) << "an example that comes again has other negatives";
+}
+
 TEST(BatchBuilder, OfADrawForTheStepItIsKnownWhatEachUserHas) {
   const auto train = some_users();
   for (const bool excluded : {false, true}) {
