@@ -61,9 +61,12 @@ SeedRun run_seed(const TrainFlags& options, const Experiment& experiment, const 
   context.command = options.command;
   SeedRun out;
   out.outcome = train(of_seed.training, *model, dataset, of_seed.evaluation, folder, context);
+  // One that came too late for the training to see.
+  if (InterruptScope::flag()) out.outcome.end = TrainOutcome::End::kInterrupted;
   const bool measured = out.outcome.end != TrainOutcome::End::kInterrupted &&
                         dataset.evaluation(of_seed.evaluation.split).users.numel() > 0;
   if (measured) {
+    const InterruptPause interrupts;  // the weights are saved, and the run goes on with --resume
     out.result = evaluate(*model, dataset, of_seed.evaluation);
     write_evaluation(path, *out.result, dataset);
   }

@@ -2,6 +2,8 @@
 
 #include <ATen/core/grad_mode.h>
 
+#include <algorithm>
+
 #include "core/format.h"
 #include "core/ids.h"
 #include "kernels/dropout.h"
@@ -31,6 +33,9 @@ constexpr size_t kNumOfStep = kStepQ + 1;
 // Vectors that are gathered for one loss: 16 GB. More would end in the hands of the system, which
 // kills without a word.
 constexpr int64_t kMaxGathered = int64_t{1} << 32;
+
+// Pairs of a user and an item that a network scores together: what it holds of them stays in a cache.
+constexpr int64_t kPairsAtOnce = int64_t{1} << 13;
 
 // Of the norm in front of an encoder, as BERT has it: first vectors are short, and stay what they are.
 constexpr double kInputNormEps = 1e-12;
@@ -588,6 +593,24 @@ ScorerSide user_side(const State& state) {
 torch::Tensor Retrieval::score(const State& state, const torch::Tensor& candidates) {
   const auto vectors = item_rows(candidates, for_scoring().shared);  // [B, C, D]
   return scorer_->forward(user_side(state), {vectors, candidates});  // [B, C]
+}
+
+bool Retrieval::can_score_all() const { return !scorer_->is_inner_product(); }
+
+torch::Tensor Retrieval::score_all(const State& state) {
+  const auto users = user_side(state);
+  const auto items = all_items(for_scoring().shared);       // [I, D]
+  if (is_tracing()) return scorer_->forward(users, items);  // [B, I]
+  const int64_t rows = users.vectors.size(0), num_items = items.vectors.size(0);
+  const int64_t step = std::max<int64_t>(1, kPairsAtOnce / std::max<int64_t>(1, rows));
+  auto scores = torch::empty({rows, num_items}, users.vectors.options());  // [B, I]
+  for (int64_t item = 0; item < num_items; item += step) {
+    const auto count = std::min(step, num_items - item);
+    const auto cut = [&](const torch::Tensor& t) { return t.narrow(0, item, count); };
+    scores.narrow(1, item, count)
+        .copy_(scorer_->forward(users, {cut(items.vectors), cut(items.ids)}));
+  }
+  return scores;
 }
 
 std::optional<Factors> Retrieval::factors() {

@@ -87,6 +87,8 @@ class Retrieval : public Model, public Learnable, public PairwiseLearnable {
   int64_t num_items() const override { return item_ids_.size(0); }
   State encode(const Batch& request) override;
   torch::Tensor score(const State& state, const torch::Tensor& candidates) override;
+  bool can_score_all() const override;
+  torch::Tensor score_all(const State& state) override;
   std::optional<Factors> factors() override;
   torch::Tensor queries(const State& state) override;
   torch::Tensor query_bias(const State& state) override;

@@ -3,6 +3,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <csignal>
@@ -356,9 +357,17 @@ class Run {
 
 std::atomic<bool> interrupt_flag{false};
 
+using SignalHandler = void (*)(int);
+constexpr std::array<int, 2> kInterrupts = {SIGINT, SIGTERM};
+std::array<SignalHandler, 2> handlers_before = {SIG_DFL, SIG_DFL};
+
 void on_interrupt(int signal) {
   interrupt_flag = true;
   std::signal(signal, SIG_DFL);
+}
+
+void handle_interrupts_as_before() {
+  for (size_t i = 0; i < kInterrupts.size(); ++i) std::signal(kInterrupts[i], handlers_before[i]);
 }
 
 }  // namespace
@@ -428,15 +437,18 @@ std::string to_string(TrainOutcome::End end) {
 
 InterruptScope::InterruptScope() {
   interrupt_flag = false;
-  std::signal(SIGINT, on_interrupt);
-  std::signal(SIGTERM, on_interrupt);
+  for (size_t i = 0; i < kInterrupts.size(); ++i)
+    handlers_before[i] = std::signal(kInterrupts[i], on_interrupt);
 }
 
-InterruptScope::~InterruptScope() {
-  std::signal(SIGINT, SIG_DFL);
-  std::signal(SIGTERM, SIG_DFL);
-}
+InterruptScope::~InterruptScope() { handle_interrupts_as_before(); }
 
 const std::atomic<bool>& InterruptScope::flag() { return interrupt_flag; }
+
+InterruptPause::InterruptPause() { handle_interrupts_as_before(); }
+
+InterruptPause::~InterruptPause() {
+  for (const int signal : kInterrupts) std::signal(signal, on_interrupt);
+}
 
 }  // namespace reckon

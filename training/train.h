@@ -73,8 +73,8 @@ void update_result(const RunFolder& folder, const EvaluationResult& evaluation);
 /// "completed", "stopped early", ...
 std::string to_string(TrainOutcome::End end);
 
-/// While it lives, the first interrupt (SIGINT or SIGTERM) sets a flag; the second ends the program
-/// the usual way.
+/// While it lives, the first interrupt (SIGINT or SIGTERM) sets a flag; the second ends the program.
+/// What was there for interrupts before is there again afterwards.
 class InterruptScope {
  public:
   InterruptScope();
@@ -83,6 +83,16 @@ class InterruptScope {
   InterruptScope& operator=(const InterruptScope&) = delete;
 
   static const std::atomic<bool>& flag();
+};
+
+/// Inside an InterruptScope, for work that looks at no flag and of which nothing is lost: while it lives,
+/// interrupts do what they did before the scope.
+class InterruptPause {
+ public:
+  InterruptPause();
+  ~InterruptPause();
+  InterruptPause(const InterruptPause&) = delete;
+  InterruptPause& operator=(const InterruptPause&) = delete;
 };
 
 }  // namespace reckon

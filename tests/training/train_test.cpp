@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -234,6 +235,27 @@ TEST_F(Train, UsersWhoTeachASequenceModelNothingAreCounted) {
         folder, context);
   EXPECT_THAT(read_file(folder.log_path()),
               HasSubstr("2 users have one interaction in training and nothing to learn from"));
+}
+
+int interrupts_of_program = 0;
+
+TEST(InterruptScope, SetsAFlagAndInAPauseLeavesInterruptsToTheProgram) {
+  const auto before = std::signal(SIGTERM, [](int) { ++interrupts_of_program; });
+  {
+    const InterruptScope scope;
+    {
+      const InterruptPause pause;
+      std::raise(SIGTERM);
+      EXPECT_EQ(interrupts_of_program, 1);
+      EXPECT_FALSE(InterruptScope::flag());
+    }
+    std::raise(SIGTERM);
+    EXPECT_TRUE(InterruptScope::flag());
+    EXPECT_EQ(interrupts_of_program, 1);
+  }
+  std::raise(SIGTERM);
+  EXPECT_EQ(interrupts_of_program, 2);
+  std::signal(SIGTERM, before);
 }
 
 }  // namespace
