@@ -75,9 +75,7 @@ LossAndGradients shared_pass(const torch::Tensor& queries, const torch::Tensor& 
       queries, negatives, offsets.defined(), with_gradients, [&](int64_t p, float* row) {
         const auto [from, to] = std::equal_range(sorted.begin(), sorted.end(), target[p]);
         for (auto hit = from; hit != to; ++hit) row[order[hit - sorted.begin()]] = kExcluded;
-        if (is_hit != nullptr)
-          for (int64_t n = 0; n < count; ++n)
-            if (is_hit[p * count + n]) row[n] = kExcluded;
+        if (is_hit != nullptr) exp_detail::put_at_hits(is_hit + p * count, count, kExcluded, row);
         const auto sum = exp_detail::exp_row(row, offset, count);
         return terms.take(p, score_of_target[p], weight == nullptr ? 1.0f : weight[p], sum,
                           to_chosen + p);

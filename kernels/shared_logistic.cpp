@@ -53,9 +53,7 @@ LossAndGradients compute(const torch::Tensor& queries, const torch::Tensor& nega
   auto* of_chosen = out.chosen.data_ptr<float>();
   auto gradients = exp_detail::for_each_score_row(
       queries, negatives, bias.defined(), with_gradients, [&](int64_t p, float* row) {
-        if (is_hit != nullptr)
-          for (int64_t n = 0; n < count; ++n)
-            if (is_hit[p * count + n]) row[n] = kOfNoPair;
+        if (is_hit != nullptr) exp_detail::put_at_hits(is_hit + p * count, count, kOfNoPair, row);
         const float w = weight == nullptr ? 1.0f : weight[p];
         if (column != nullptr) {
           // The weights of the pairs are in the derivatives already.
