@@ -167,8 +167,8 @@ class Model : public torch::nn::Module {
   /// Shapes   candidates [B, C] int64 dense item ids -> [B, C]
   virtual torch::Tensor score(const State& state, const torch::Tensor& candidates) = 0;
 
-  /// A capability for models that score all items of a request together for little more than one of
-  /// them: rankings then ask score_all() in place of many score().
+  /// A capability for models that score all items of a request together for less than one after another:
+  /// rankings then ask score_all() in place of many score().
   virtual bool can_score_all() const { return false; }
 
   /// Shapes   state of B rows -> [B, I]
