@@ -137,7 +137,7 @@ class Model : public torch::nn::Module {
     /// What the data declares beside them (data.graph); null when it declares none.
     const Graph* graph = nullptr;
     bool has_ratings = true;  ///< Whether interactions carry ratings; what learns them asks.
-    bool mutual = true;       ///< Whether they are pairs of users; what compares who knows whom asks.
+    bool mutual = true;  ///< Whether they are pairs of users; what compares who knows whom asks.
     /// Columns of the tables of items and users, for models with features; null while only sizes are
     /// known.
     ColumnSource columns = nullptr;
