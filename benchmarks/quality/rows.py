@@ -49,10 +49,10 @@ ROWS = [
         _ranking(20, ".1627", ".1378"), "SimpleX, CIKM 2021",
         seeds=(1, 2, 3), labels={"recall@20": "R@20", "ndcg@20": "N@20"}),
     *(Row(f"{name}/gowalla", f"configs/{name}/gowalla.yaml", "gowalla", "train.txt",
-          _ranking(20, recall, ndcg), "SimpleX, CIKM 2021", labels={"recall@20": "R@20", "ndcg@20": "N@20"})
-      for name, recall, ndcg in [("mf_ccl", ".1837", ".1493"), ("simplex", ".1872", ".1557"),
-                                 ("neumf", ".1399", ".1212"), ("two_tower", ".1754", ".1473"),
-                                 ("mult_vae", ".1641", ".1335")]),
+          _ranking(20, recall, ndcg), "SimpleX, CIKM 2021", seeds=seeds, labels=_AT_20)
+      for name, recall, ndcg, seeds in [("mf_ccl", ".1837", ".1493", (1, 2, 3)), ("simplex", ".1872", ".1557", (1,)),
+                                        ("neumf", ".1399", ".1212", (1, 2, 3)), ("two_tower", ".1754", ".1473", (1,)),
+                                        ("mult_vae", ".1641", ".1335", (1,))]),
     *(Row(f"{name}/gowalla", f"configs/{config}/gowalla.yaml", "gowalla", "train.txt", _ranking(20, recall, ndcg), source,
           seeds=seeds, overrides=_ALL_OF_TRAIN + overrides, labels=_AT_20)
       for name, config, recall, ndcg, source, seeds, overrides in [
