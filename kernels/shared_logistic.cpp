@@ -80,9 +80,7 @@ std::optional<torch::Tensor> optional(const torch::Tensor& t) {
   return t.defined() ? std::optional<torch::Tensor>(t) : std::nullopt;
 }
 
-torch::Tensor contiguous(const std::optional<torch::Tensor>& t) {
-  return t ? t->contiguous() : torch::Tensor();
-}
+torch::Tensor contiguous(const torch::Tensor& t) { return t.defined() ? t.contiguous() : t; }
 
 class SharedLogistic : public torch::autograd::Function<SharedLogistic> {
  public:
@@ -91,13 +89,13 @@ class SharedLogistic : public torch::autograd::Function<SharedLogistic> {
                                const std::optional<torch::Tensor>& bias,
                                const torch::Tensor& chosen, const PairWeights& pairs,
                                bool with_gradients) {
-    const auto made =
-        compute(queries.contiguous(), negatives.contiguous(), contiguous(bias), chosen.contiguous(),
-                {.weights = contiguous(optional(pairs.weights)),
-                 .scales = contiguous(optional(pairs.scales)),
-                 .columns = contiguous(optional(pairs.columns)),
-                 .hits = contiguous(optional(pairs.hits))},
-                with_gradients);
+    const auto made = compute(queries.contiguous(), negatives.contiguous(),
+                              contiguous(bias.value_or(torch::Tensor())), chosen.contiguous(),
+                              {.weights = contiguous(pairs.weights),
+                               .scales = contiguous(pairs.scales),
+                               .columns = contiguous(pairs.columns),
+                               .hits = contiguous(pairs.hits)},
+                              with_gradients);
     if (with_gradients)
       context->save_for_backward({made.queries, made.negatives, made.bias, made.chosen});
     return torch::full({}, made.loss, queries.options());  // []
