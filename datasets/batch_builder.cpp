@@ -306,10 +306,10 @@ std::vector<Row> BatchBuilder::Impl::rows_of(int64_t epoch, int64_t step) const 
   const auto num_batches = buckets ? kBatchesPerChunk : 1;
   const auto begin = first_batch * options.batch_size;
   const auto end = std::min(size, begin + num_batches * options.batch_size);
+  const bool is_drawn = options.sampling == Sampling::kUsers;
   std::vector<Row> rows(static_cast<size_t>(end - begin));
   for (size_t i = 0; i < rows.size(); ++i) {
     const auto place = begin + static_cast<int64_t>(i);
-    const bool is_drawn = options.sampling == Sampling::kUsers;
     const auto example = is_drawn ? drawn_example(key, place) : examples(place);
     rows[i] = {static_cast<int32_t>(example), length_of(example),
                static_cast<int32_t>(is_drawn ? place : example)};

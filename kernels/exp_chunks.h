@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
 
 #include "kernels/cpu_features.h"
 #include "kernels/exp_row.h"
@@ -85,17 +84,6 @@ RowGradients for_each_score_row(const torch::Tensor& queries, const torch::Tenso
     if (has_bias) out.bias.addmv_(block.t(), scale, /*beta=*/is_first ? 0 : 1);
   }
   return out;
-}
-
-/// row[n] = value for each n that `hits` names, which are few.
-inline void put_at_hits(const bool* hits, int64_t count, float value, float* row) {
-  static_assert(sizeof(bool) == 1);
-  const bool* const end = hits + count;
-  for (const bool* at = hits;; ++at) {
-    at = static_cast<const bool*>(std::memchr(at, 1, static_cast<size_t>(end - at)));
-    if (at == nullptr) return;
-    row[at - hits] = value;
-  }
 }
 
 /// Whether the kernels' own loops take a tensor.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/exp_chunks.h"
+#include "kernels/pair_hits.h"
 #include "kernels/row_products.h"
 #include "kernels/tracing.h"
 
@@ -75,7 +76,7 @@ LossAndGradients shared_pass(const torch::Tensor& queries, const torch::Tensor& 
       queries, negatives, offsets.defined(), with_gradients, [&](int64_t p, float* row) {
         const auto [from, to] = std::equal_range(sorted.begin(), sorted.end(), target[p]);
         for (auto hit = from; hit != to; ++hit) row[order[hit - sorted.begin()]] = kExcluded;
-        if (is_hit != nullptr) exp_detail::put_at_hits(is_hit + p * count, count, kExcluded, row);
+        if (is_hit != nullptr) put_at_hits(is_hit + p * count, count, kExcluded, row);
         const auto sum = exp_detail::exp_row(row, offset, count);
         return terms.take(p, score_of_target[p], weight == nullptr ? 1.0f : weight[p], sum,
                           to_chosen + p);
@@ -249,10 +250,7 @@ torch::Tensor shared_sampled_softmax(const torch::Tensor& queries, const torch::
               negative_ids.sizes(), " ", negative_ids.scalar_type());
   TORCH_CHECK(!offsets.defined() || (offsets.dim() == 1 && offsets.size(0) == count), kName,
               ": expected offsets [", count, "], got ", offsets.sizes());
-  TORCH_CHECK(!hits.defined() || (hits.scalar_type() == torch::kBool && hits.dim() == 2 &&
-                                  hits.size(0) == queries.size(0) && hits.size(1) == count),
-              kName, ": expected hits [", queries.size(0), ", ", count, "] bool, got ",
-              hits.defined() ? hits.sizes() : at::IntArrayRef());
+  check_hits(kName, hits, queries.size(0), count);
   if (takes_own_loops(queries, negatives, offsets, chosen, weights))
     return fused(queries, negatives, offsets, chosen, target_ids, negative_ids, weights, hits,
                  true);

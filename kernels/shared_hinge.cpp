@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "kernels/pair_hits.h"
 #include "kernels/tracing.h"
 
 namespace reckon {
@@ -150,10 +151,7 @@ torch::Tensor shared_hinge(const torch::Tensor& queries, const torch::Tensor& ne
   TORCH_CHECK(target_ids.sizes() == rows && (!weights.defined() || weights.sizes() == rows),
               "shared_hinge: expected target_ids and weights ", rows, ", got ", target_ids.sizes(),
               " and ", weights.defined() ? weights.sizes() : at::IntArrayRef());
-  TORCH_CHECK(!hits.defined() || (hits.scalar_type() == torch::kBool && hits.dim() == 2 &&
-                                  hits.size(0) == rows[0] && hits.size(1) == count[0]),
-              "shared_hinge: expected hits [", rows[0], ", ", count[0], "] bool, got ",
-              hits.defined() ? hits.sizes() : at::IntArrayRef());
+  check_hits("shared_hinge", hits, rows[0], count[0]);
   const auto type = queries.scalar_type();
   const bool alike = negatives.scalar_type() == type && limits.scalar_type() == type &&
                      (!weights.defined() || weights.scalar_type() == type);

@@ -8,6 +8,7 @@
 
 #include "kernels/exp_chunks.h"
 #include "kernels/logistic_row.h"
+#include "kernels/pair_hits.h"
 #include "kernels/tracing.h"
 
 namespace reckon {
@@ -53,7 +54,7 @@ LossAndGradients compute(const torch::Tensor& queries, const torch::Tensor& nega
   auto* of_chosen = out.chosen.data_ptr<float>();
   auto gradients = exp_detail::for_each_score_row(
       queries, negatives, bias.defined(), with_gradients, [&](int64_t p, float* row) {
-        if (is_hit != nullptr) exp_detail::put_at_hits(is_hit + p * count, count, kOfNoPair, row);
+        if (is_hit != nullptr) put_at_hits(is_hit + p * count, count, kOfNoPair, row);
         const float w = weight == nullptr ? 1.0f : weight[p];
         if (column != nullptr) {
           // The weights of the pairs are in the derivatives already.
@@ -147,10 +148,7 @@ torch::Tensor shared_logistic(const torch::Tensor& queries, const torch::Tensor&
     expect("columns", pairs.columns, count);
   }
   const auto& hits = pairs.hits;
-  TORCH_CHECK(!hits.defined() || (hits.scalar_type() == torch::kBool && hits.dim() == 2 &&
-                                  hits.size(0) == rows[0] && hits.size(1) == count[0]),
-              "shared_logistic: expected hits [", rows[0], ", ", count[0], "] bool, got ",
-              hits.defined() ? hits.sizes() : at::IntArrayRef());
+  check_hits("shared_logistic", hits, rows[0], count[0]);
   const auto learns = [](const torch::Tensor& t) { return t.defined() && t.requires_grad(); };
   TORCH_CHECK(!learns(pairs.weights) && !learns(pairs.scales) && !learns(pairs.columns),
               "shared_logistic: weights have no gradient");

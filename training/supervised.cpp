@@ -129,8 +129,7 @@ void SupervisedOptions::describe(Schema<SupervisedOptions>& schema) {
   schema.field("sampling", &O::sampling)
       .doc(
           "What an epoch is made of: each example once, or as many draws of a user, all alike, and "
-          "one "
-          "of its interactions (as NGCF and LightGCN learn: who has many counts no more than "
+          "one of its interactions (as NGCF and LightGCN learn: who has many counts no more than "
           "others).");
   schema.field("optimizer", &O::optimizer).default_type("adam").doc("How gradients become steps.");
   schema.field("schedule", &O::schedule)
