@@ -114,6 +114,13 @@ class Retrieval : public Model, public Learnable, public PairwiseLearnable {
   Form pairwise_form() override;
 
  private:
+  // What the constructor is made of, in this order. Each throws ConfigError when slots do not fit.
+  void build_inputs(const Deps& deps);
+  void build_history();
+  void build_propagation(const Deps& deps);
+  // `width` is that of the vectors that are scored.
+  void build_objectives(const Deps& deps, int64_t width);
+
   bool has_user_ids() const { return !users_.is_empty(); }
   // Whether a user's dense id says something.
   bool reads_users() const { return has_user_ids() || !user_features_.is_empty(); }
