@@ -57,7 +57,9 @@ ROWS = [
           seeds=seeds, overrides=_ALL_OF_TRAIN + overrides, labels=_AT_20)
       for name, config, recall, ndcg, source, seeds, overrides in [
           ("lightgcn", "lightgcn", ".1824", ".1547", "LightGCN, SIGIR 2020", (1, 2, 3), ()),
-          ("lightgcn_1", "lightgcn", ".1687", ".1417", "LightGCN, SIGIR 2020", (1,), ("model.propagation.layers=1",)),
+          ("lightgcn_1", "lightgcn", ".1687", ".1417", "LightGCN, SIGIR 2020", (1,),
+           # Where less is smoothed the loss falls three times as fast: more epochs learn by heart.
+           ("model.propagation.layers=1", "training.epochs=16")),
           ("lightgcn_2", "lightgcn", ".1786", ".1524", "LightGCN, SIGIR 2020", (1,), ("model.propagation.layers=2",)),
           ("lightgcn_4", "lightgcn", ".1825", ".1537", "LightGCN, SIGIR 2020", (1,), ("model.propagation.layers=4",)),
           ("ngcf", "ngcf", ".1570", ".1327", "NGCF, SIGIR 2019", (1,), ()),
