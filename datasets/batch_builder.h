@@ -34,7 +34,7 @@ class BatchBuilder {
   struct Options {
     int64_t batch_size = 128;  ///< Rows of a step, over all its shards.
     int64_t num_shards = 2;    ///< Parts of a step; results depend on it, threads do not matter.
-    bool bucket_by_length = true;  ///< Put histories of like length into one step, to pad less.
+    bool bucket_by_length = false;  ///< Put histories of like length into one step, to pad less.
     Sampling sampling = Sampling::kExamples;  ///< kUsers: where an example is an interaction.
     uint64_t seed = 0;
   };

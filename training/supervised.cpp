@@ -125,7 +125,10 @@ void SupervisedOptions::describe(Schema<SupervisedOptions>& schema) {
       .must_be_in(0, 64)
       .doc("Threads that make batches ahead; 0: none. Never changes results.");
   schema.field("bucket_by_length", &O::bucket_by_length)
-      .doc("Put histories of like length into one batch, to compute less padding.");
+      .doc(
+          "Put histories of like length into one batch, to compute less padding. A batch is a mean, "
+          "so that items of short histories then count more than others; shards are cut by length "
+          "either way.");
   schema.field("sampling", &O::sampling)
       .doc(
           "What an epoch is made of: each example once, or as many draws of a user, all alike, and "

@@ -28,7 +28,7 @@ struct SupervisedOptions {
   int64_t shards = 2;
   int64_t threads = 0;
   int64_t prefetch_threads = 1;
-  bool bucket_by_length = true;
+  bool bucket_by_length = false;
   Sampling sampling = Sampling::kExamples;
   Component<Optimizer> optimizer;
   Component<Schedule> schedule;
