@@ -220,59 +220,50 @@ void Retrieval::build_objectives(const Deps& deps, int64_t width) {
     const auto path = "model.objectives[" + std::to_string(i) + "]";
     auto objective = build_slot(options_.objectives[i], objective_deps, path);
     const auto needs = objective->needs();
+    const auto refuse = [&](const std::string& what, const std::string& remedy) {
+      throw ConfigError({{options_.objectives[i].location(), path + ": " + what, remedy}});
+    };
     if (needs.user_ids && !options_.user.id)
-      throw ConfigError({{options_.objectives[i].location(),
-                          path + ": asks how often each user stands in training, and the model has "
-                                 "no user ids",
-                          "add `id: {}` under model.user"}});
+      refuse("asks how often each user stands in training, and the model has no user ids",
+             "add `id: {}` under model.user");
     if (needs.any_items && propagation_)
-      throw ConfigError({{options_.objectives[i].location(),
-                          path + ": looks at items that no step names, and model.propagation at " +
-                              options_.propagation->location().to_string() +
-                              " makes vectors of those of the step alone",
-                          "leave one of the two out"}});
+      refuse("looks at items that no step names, and model.propagation at " +
+                 options_.propagation->location().to_string() +
+                 " makes vectors of those of the step alone",
+             "leave one of the two out");
     // Without data and graph nobody knows yet what will be there.
     if (needs.triples && !objective_deps.triples &&
         (deps.graph != nullptr || deps.train != nullptr))
-      throw ConfigError({{options_.objectives[i].location(),
-                          path + ": learns triples, and the data declares none",
-                          "name what says something of items in data.graph: edges of type triples, "
-                          "or of an attribute of items"}});
+      refuse("learns triples, and the data declares none",
+             "name what says something of items in data.graph: edges of type triples, "
+             "or of an attribute of items");
     if (needs.graph_facts && !objective_deps.graph_facts.scorer)
-      throw ConfigError({{options_.objectives[i].location(),
-                          path + ": learns edges by the relations of a propagation, and " +
-                              propagation_that(" has no vectors of any", "the model has none"),
-                          "give the model `propagation: {type: kgat}`"}});
+      refuse("learns edges by the relations of a propagation, and " +
+                 propagation_that(" has no vectors of any", "the model has none"),
+             "give the model `propagation: {type: kgat}`");
     if (needs.intents && !(propagation_ && propagation_->intents().defined()))
-      throw ConfigError({{options_.objectives[i].location(),
-                          path + ": tells intents of a propagation apart, and " +
-                              propagation_that(" has none", "the model has none"),
-                          "give the model `propagation: {type: kgin}`"}});
+      refuse("tells intents of a propagation apart, and " +
+                 propagation_that(" has none", "the model has none"),
+             "give the model `propagation: {type: kgin}`");
     if (needs.labels && !deps.has_ratings)
-      throw ConfigError(
-          {{options_.objectives[i].location(), path + ": learns ratings, and the data has none",
-            "name their column in data.files.interactions.roles.rating, or take an "
-            "objective that ranks, such as bpr"}});
+      refuse("learns ratings, and the data has none",
+             "name their column in data.files.interactions.roles.rating, or take an "
+             "objective that ranks, such as bpr");
     if (needs.views.kind != ViewNeeds::Kind::kNone) {
       if (!propagation_ || !propagation_->makes_views(needs.views.kind))
-        throw ConfigError(
-            {{options_.objectives[i].location(),
-              path + ": compares views of a graph, which " +
-                  propagation_that(" does not make", "a model without propagation has none of"),
-              "give the model `propagation: {type: lightgcn}`"}});
+        refuse("compares views of a graph, which " +
+                   propagation_that(" does not make", "a model without propagation has none of"),
+               "give the model `propagation: {type: lightgcn}`");
       if (view_needs_.kind != ViewNeeds::Kind::kNone && !(view_needs_ == needs.views))
-        throw ConfigError({{options_.objectives[i].location(),
-                            path + ": asks for other views than an objective before it",
-                            "one step makes views of one kind: give both the same options"}});
+        refuse("asks for other views than an objective before it",
+               "one step makes views of one kind: give both the same options");
       if (view_needs_.kind == ViewNeeds::Kind::kNone) propagation_->prepare_views(needs.views);
       view_needs_ = needs.views;
     }
     if (needs.channels && num_channels == 0)
-      throw ConfigError(
-          {{options_.objectives[i].location(),
-            path + ": compares channels in which users hear each other, which " +
-                propagation_that(" does not have", "a model without propagation has none of"),
-            "give the model `propagation: {type: mhcn}`"}});
+      refuse("compares channels in which users hear each other, which " +
+                 propagation_that(" does not have", "a model without propagation has none of"),
+             "give the model `propagation: {type: mhcn}`");
     wants_all_items_ = wants_all_items_ || needs.all_items;
     wants_channels_ = wants_channels_ || needs.channels;
     wants_origins_ = wants_origins_ || needs.origins;
