@@ -80,7 +80,6 @@ def trained(config, data, folder, *overrides):
 def tuned(config, data, folder, search, *overrides):
     """Searches as the part `tune` says, or goes on with the search that lies there: its best config, and all trials."""
     what = folder.with_name(folder.name + ".yaml")
-    what.parent.mkdir(parents=True, exist_ok=True)
     write_json(what, search)  # JSON is YAML too
     print(f"{folder.name}: {search['trials']} trials", file=sys.stderr)
     reckon("tune", config, "--data", data, "--search", what, "--run", folder, *setting(*overrides),

@@ -178,6 +178,18 @@ def difference(comparison, metric, place):
     return f"{one['mean']:+.4f} [{low:+.4f}, {high:+.4f}], p {one['adjusted_p']:.3f}"
 
 
+INTERVALS = "Brackets are 95 % intervals of paired differences, p values are corrected by Holm."
+
+
+def seeds_of(record):
+    count = len(record["training_seeds"])
+    return f"{count} seed{'s' if count > 1 else ''}"
+
+
+def mean_metrics(run):
+    return " / ".join(f"{name} {facts['mean']:.4f}" for name, facts in run["metrics"].items())
+
+
 def best_values(model):
     best = best_trial(model["trials"])
     return ", ".join(f"{path.rsplit('.', 1)[-1]} {value}" for path, value in best["values"].items()) if best else ""
@@ -187,20 +199,19 @@ def knowledge():
     record = common.read_json(common.PUBLISHED_RESULTS / "knowledge.json", {})
     if not record:
         return []
-    metric, seeds = record["metric"], record["training_seeds"]
+    metric = record["metric"]
     lines = ["## What a knowledge graph is worth", "",
              f"{record['data']}. Each model had {record['trials']} trials over learning rate, l2 and dropout on the "
-             f"validation part, at most {record['epochs']} epochs each; the best was trained with {len(seeds)} "
-             f"seed{'s' if len(seeds) > 1 else ''}, whose mean for each user is compared. In a shuffled graph the facts "
+             f"validation part, at most {record['epochs']} epochs each; the best was trained with {seeds_of(record)}, "
+             "whose mean for each user is compared. In a shuffled graph the facts "
              "of each relation have changed their tails: every node has as many edges as before, and they say nothing. "
-             "Brackets are 95 % intervals of paired differences, p values are corrected by Holm. "
-             f"`benchmarks/knowledge/run --data DIR`, {measured_at(record)}", ""]
+             f"{INTERVALS} `benchmarks/knowledge/run --data DIR`, {measured_at(record)}", ""]
     all_runs = record["beside_baseline"]
     rows = []
     for place, (model, run) in enumerate(zip(record["models"], all_runs["runs"])):
         own = record["beside_shuffled"].get(model["name"])
         rows.append([f"`{model['model']}`" + (", shuffled" if model["shuffled"] else ""),
-                     " / ".join(f"{name} {facts['mean']:.4f}" for name, facts in run["metrics"].items()),
+                     mean_metrics(run),
                      difference(all_runs, metric, place - 1) if place else "",
                      difference(own, metric, 0) if own else "", best_values(model)])
     head = ["model", "test part", f"{metric} minus {record['models'][0]['model']}",
@@ -212,14 +223,13 @@ def contrastive():
     record = common.read_json(common.PUBLISHED_RESULTS / "contrastive.json", {})
     if not record:
         return []
-    metric, seeds = record["metric"], record["training_seeds"]
+    metric = record["metric"]
     lines = ["## What agreement between views is worth", "",
              f"{record['data']}. Each model had {record['trials']} trials of {record['epochs']} epochs over learning rate, l2 and "
              "what is its own (edges left out, the weight of agreement), judged on a tenth of train that was held out; the "
-             f"best was trained on all of train with {len(seeds)} seed{'s' if len(seeds) > 1 else ''}, whose mean for each "
-             "user is compared. Brackets are 95 % intervals of paired differences, p values are corrected by Holm. "
-             f"`benchmarks/contrastive/run --data DIR`, {measured_at(record)}", ""]
-    rows = [[f"`{model['name']}`", " / ".join(f"{name} {facts['mean']:.4f}" for name, facts in run["metrics"].items()),
+             f"best was trained on all of train with {seeds_of(record)}, whose mean for each "
+             f"user is compared. {INTERVALS} `benchmarks/contrastive/run --data DIR`, {measured_at(record)}", ""]
+    rows = [[f"`{model['name']}`", mean_metrics(run),
              difference(record["beside_baseline"], metric, place - 1) if place else "", best_values(model)]
             for place, (model, run) in enumerate(zip(record["models"], record["beside_baseline"]["runs"]))]
     head = ["model", "test part", f"{metric} minus {record['models'][0]['name']}", "best of the trials"]
@@ -230,9 +240,8 @@ def friends():
     record = common.read_json(common.PUBLISHED_RESULTS / "friends.json", {})
     if not record:
         return []
-    seeds = record["training_seeds"]
     lines = ["## Friends", "",
-             f"{record['data']}. Means of {len(seeds)} seed{'s' if len(seeds) > 1 else ''}; brackets are 95 % intervals of "
+             f"{record['data']}. Means of {seeds_of(record)}; brackets are 95 % intervals of "
              "paired differences, p values are corrected by Holm. `benchmarks/friends/run --data DIR --models "
              f"{' '.join(record['models'])}`, {measured_at(record)}", ""]
     rows = []
