@@ -1,8 +1,13 @@
 #include "datasets/cleaning.h"
 
+#include <ATen/Parallel.h>
+
 #include <algorithm>
+#include <memory>
 #include <tuple>
 #include <unordered_set>
+
+#include "core/grouping.h"
 
 namespace reckon {
 namespace {
@@ -92,34 +97,42 @@ std::vector<CleaningStep> pair_up(Rows& rows) {
 }
 
 RowOrder order_rows(const Rows& rows, const std::vector<uint8_t>& is_kept) {
-  RowOrder order;
-  const auto num_users = static_cast<size_t>(rows.users.size());
-  order.user_offsets.assign(num_users + 1, 0);
-  for (size_t row = 0; row < rows.size(); ++row)
-    if (is_kept[row] != 0) ++order.user_offsets[static_cast<size_t>(rows.user[row]) + 1];
-  for (size_t user = 0; user < num_users; ++user)
-    order.user_offsets[user + 1] += order.user_offsets[user];
-  order.rows.resize(static_cast<size_t>(order.user_offsets.back()));
-  auto next = order.user_offsets;
-  const auto place_of = [&](size_t row) {
-    return static_cast<size_t>(next[static_cast<size_t>(rows.user[row])]++);
+  // A time travels with its row, so that sorting a user does not jump about in the table.
+  struct Entry {
+    int64_t time;
+    int32_t row, key;
+    bool operator<(const Entry& other) const {  // ties in file order
+      return time != other.time ? time < other.time : row < other.row;
+    }
   };
-  if (!rows.has_times()) {
-    for (size_t row = 0; row < rows.size(); ++row)
-      if (is_kept[row] != 0) order.rows[place_of(row)] = static_cast<int32_t>(row);
-    return order;
-  }
-  // A time travels with its row, so that sorting a user does not jump about in the table; the row
-  // number behind it keeps ties in file order.
-  std::vector<std::pair<int64_t, int32_t>> timed(order.rows.size());
-  for (size_t row = 0; row < rows.size(); ++row)
-    if (is_kept[row] != 0) timed[place_of(row)] = {rows.time[row], static_cast<int32_t>(row)};
-  for (size_t user = 0; user < num_users; ++user) {
-    const auto begin = timed.begin() + order.user_offsets[user];
-    const auto end = timed.begin() + order.user_offsets[user + 1];
-    if (!std::is_sorted(begin, end)) std::sort(begin, end);
-  }
-  for (size_t i = 0; i < timed.size(); ++i) order.rows[i] = timed[i].second;
+  const int num_threads = at::get_num_threads();
+  const auto num_users = rows.users.size();
+  const auto num_rows = static_cast<int64_t>(rows.size());
+  const auto num_kept = std::count(is_kept.begin(), is_kept.end(), uint8_t{1});
+  RowOrder order;
+  order.user_offsets.resize(static_cast<size_t>(num_users) + 1);
+  order.rows.resize(static_cast<size_t>(num_kept));
+  const auto entries = std::make_unique_for_overwrite<Entry[]>(static_cast<size_t>(num_kept));
+  group_by_key<Entry>(
+      num_users, order.user_offsets.data(), num_threads,
+      [&](int part, int num_parts, const auto& emit) {
+        const auto end = static_cast<size_t>(part_begin(num_rows, part + 1, num_parts));
+        for (auto i = static_cast<size_t>(part_begin(num_rows, part, num_parts)); i < end; ++i)
+          if (is_kept[i] != 0)
+            emit(Entry{rows.has_times() ? rows.time[i] : 0, static_cast<int32_t>(i), rows.user[i]});
+      },
+      [&](int64_t place, const Entry& entry) { entries[static_cast<size_t>(place)] = entry; });
+  run_parts(num_threads, [&](int part) {
+    const auto first = part_begin(num_users, part, num_threads);
+    const auto last = part_begin(num_users, part + 1, num_threads);
+    for (auto user = static_cast<size_t>(first); user < static_cast<size_t>(last); ++user) {
+      auto* begin = entries.get() + order.user_offsets[user];
+      auto* end = entries.get() + order.user_offsets[user + 1];
+      if (!std::is_sorted(begin, end)) std::sort(begin, end);
+      auto* row = order.rows.data() + order.user_offsets[user];
+      for (const auto* entry = begin; entry < end; ++entry) *row++ = entry->row;
+    }
+  });
   return order;
 }
 

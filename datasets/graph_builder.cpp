@@ -1,11 +1,14 @@
 #include "datasets/graph_builder.h"
 
+#include <ATen/Parallel.h>
+
 #include <algorithm>
 #include <limits>
 #include <stdexcept>
 
 #include "core/diagnostics.h"
 #include "core/format.h"
+#include "core/grouping.h"
 
 namespace reckon {
 namespace {
@@ -23,13 +26,22 @@ void require_room(int64_t num_nodes) {
 // Lists of edges by their source: offsets and the order of the edges, which keeps that of each source.
 std::vector<size_t> order_by_source(const std::vector<GraphBuilder::Edge>& edges,
                                     int64_t num_sources, int64_t* offsets) {
-  std::fill(offsets, offsets + num_sources + 1, 0);
-  for (const auto& edge : edges) ++offsets[edge.source + 1];
-  for (int64_t source = 0; source < num_sources; ++source) offsets[source + 1] += offsets[source];
-  std::vector<int64_t> next(offsets, offsets + num_sources);
+  struct Entry {
+    size_t edge;
+    int32_t key;
+  };
   std::vector<size_t> order(edges.size());
-  for (size_t i = 0; i < edges.size(); ++i)
-    order[static_cast<size_t>(next[static_cast<size_t>(edges[i].source)]++)] = i;
+  group_by_key<Entry>(
+      num_sources, offsets, at::get_num_threads(),
+      [&edges](int part, int num_parts, const auto& emit) {
+        const auto count = static_cast<int64_t>(edges.size());
+        const auto end = static_cast<size_t>(part_begin(count, part + 1, num_parts));
+        for (auto i = static_cast<size_t>(part_begin(count, part, num_parts)); i < end; ++i)
+          emit(Entry{i, static_cast<int32_t>(edges[i].source)});
+      },
+      [&order](int64_t place, const Entry& entry) {
+        order[static_cast<size_t>(place)] = entry.edge;
+      });
   return order;
 }
 
@@ -53,22 +65,16 @@ Relation reversed(const Relation& relation, int64_t index) {
   const auto num_edges = relation.num_edges();
   out.ends = torch::empty({num_edges}, torch::kInt);                                       // [E]
   if (relation.weights.defined()) out.weights = torch::empty({num_edges}, torch::kFloat);  // [E]
-  auto* begin = out.offsets.data_ptr<int64_t>();
-  const auto* offsets = relation.offsets.data_ptr<int64_t>();
-  const auto* ends = relation.ends.data_ptr<int32_t>();
-  for (int64_t edge = 0; edge < num_edges; ++edge) ++begin[ends[edge] + 1];
-  for (int64_t node = 0; node < out.sources.count; ++node) begin[node + 1] += begin[node];
-  std::vector<int64_t> next(begin, begin + out.sources.count);
   const auto* weights = relation.weights.defined() ? relation.weights.data_ptr<float>() : nullptr;
   auto* back = out.ends.data_ptr<int32_t>();
   auto* weight_of = weights != nullptr ? out.weights.data_ptr<float>() : nullptr;
   // Sources ascend, and so do the ends of every list that is filled in their order.
-  for (int64_t source = 0; source < relation.sources.count; ++source)
-    for (auto edge = offsets[source]; edge < offsets[source + 1]; ++edge) {
-      const auto place = next[static_cast<size_t>(ends[edge])]++;
-      back[place] = static_cast<int32_t>(source);
-      if (weights != nullptr) weight_of[place] = weights[edge];
-    }
+  turn_lists(relation.sources.count, relation.offsets.data_ptr<int64_t>(),
+             relation.ends.data_ptr<int32_t>(), out.sources.count, out.offsets.data_ptr<int64_t>(),
+             at::get_num_threads(), [&](int64_t place, int32_t source, int64_t edge) {
+               back[place] = source;
+               if (weights != nullptr) weight_of[place] = weights[edge];
+             });
   return out;
 }
 

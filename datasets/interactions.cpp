@@ -1,5 +1,9 @@
 #include "datasets/interactions.h"
 
+#include <ATen/Parallel.h>
+
+#include "core/grouping.h"
+
 namespace reckon {
 
 InteractionsByItem by_item(const Interactions& interactions) {
@@ -9,23 +13,16 @@ InteractionsByItem by_item(const Interactions& interactions) {
   auto rows = torch::empty({num_rows}, torch::kLong);                       // [E]
   if (num_rows == 0) return {offsets, users, rows};
 
-  const auto* items = interactions.items.data_ptr<int32_t>();
-  const auto* user_offsets = interactions.user_offsets.data_ptr<int64_t>();
-  auto* begin = offsets.data_ptr<int64_t>();
-  for (int64_t row = 0; row < num_rows; ++row) ++begin[items[row] + 1];
-  for (int64_t item = 0; item < interactions.num_items; ++item) begin[item + 1] += begin[item];
-
-  // `next` walks through each item's range; rows come in user order, so ranges end up ordered too.
-  auto next_of = offsets.slice(0, 0, interactions.num_items).clone();  // [I]
-  auto* next = next_of.data_ptr<int64_t>();
   auto* user_of = users.data_ptr<int32_t>();
   auto* row_of = rows.data_ptr<int64_t>();
-  for (int64_t user = 0; user < interactions.num_users; ++user)
-    for (int64_t row = user_offsets[user]; row < user_offsets[user + 1]; ++row) {
-      const auto place = next[items[row]]++;
-      user_of[place] = static_cast<int32_t>(user);
-      row_of[place] = row;
-    }
+  // Rows come in user order, and so do those of each item.
+  turn_lists(interactions.num_users, interactions.user_offsets.data_ptr<int64_t>(),
+             interactions.items.data_ptr<int32_t>(), interactions.num_items,
+             offsets.data_ptr<int64_t>(), at::get_num_threads(),
+             [&](int64_t place, int32_t user, int64_t row) {
+               user_of[place] = user;
+               row_of[place] = row;
+             });
   return {offsets, users, rows};
 }
 

@@ -1,5 +1,6 @@
 #include "datasets/prepare.h"
 
+#include <ATen/Parallel.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include "core/diagnostics.h"
 #include "core/files.h"
 #include "core/format.h"
+#include "core/grouping.h"
 #include "datasets/catalog.h"
 #include "datasets/cleaning.h"
 #include "datasets/dataset_cache.h"
@@ -82,12 +84,24 @@ std::vector<std::string> order_notes(const DataOptions& options, const Splitter&
   return {};
 }
 
+// out[i] = value_of(rows[i]): waits for memory at each, on all cores.
+template <class T, class ValueOf>
+void gather(const std::vector<int32_t>& rows, T* out, const ValueOf& value_of) {
+  const int num_threads = at::get_num_threads();
+  const auto count = static_cast<int64_t>(rows.size());
+  run_parts(num_threads, [&](int part) {
+    const auto end = static_cast<size_t>(part_begin(count, part + 1, num_threads));
+    for (auto i = static_cast<size_t>(part_begin(count, part, num_threads)); i < end; ++i)
+      out[i] = value_of(static_cast<size_t>(rows[i]));
+  });
+}
+
 template <class T>
 std::vector<T> gathered(const std::vector<T>& values, const std::vector<int32_t>& rows) {
   std::vector<T> out;
   if (values.empty()) return out;
   out.resize(rows.size());
-  for (size_t i = 0; i < rows.size(); ++i) out[i] = values[static_cast<size_t>(rows[i])];
+  gather(rows, out.data(), [&values](size_t row) { return values[row]; });
   return out;
 }
 
@@ -96,15 +110,15 @@ torch::Tensor gathered_tensor(const std::vector<T>& values, const std::vector<in
                               torch::ScalarType type) {
   if (values.empty()) return {};
   auto tensor = torch::empty({static_cast<int64_t>(rows.size())}, type);  // [E]
-  auto* out = tensor.data_ptr<T>();
-  for (size_t i = 0; i < rows.size(); ++i) out[i] = values[static_cast<size_t>(rows[i])];
+  gather(rows, tensor.data_ptr<T>(), [&values](size_t row) { return values[row]; });
   return tensor;
 }
 
 std::vector<uint8_t> splits_of_rows(const DataOptions& options, const Splitter& splitter,
                                     const Rows& rows, const RowOrder& order) {
   const bool has_held_out_files = !options.files.validation.empty() || !options.files.test.empty();
-  const auto times = gathered(rows.time, order.rows);
+  const auto times =
+      splitter.needs_times() ? gathered(rows.time, order.rows) : std::vector<int64_t>();
   const auto origins = has_held_out_files ? gathered(rows.origin, order.rows)
                                           : std::vector<uint8_t>(order.rows.size(), 0);
   return splitter.assign({.user_offsets = order.user_offsets,
@@ -201,7 +215,9 @@ Dataset build_dataset(const DataOptions& options, const std::string& fingerprint
     facts.steps.push_back(
         {"k-core", of_files(removed), "after " + std::to_string(rounds) + " rounds"});
   }
-  drop_rows(order, is_kept);
+  if (order.rows.size() !=
+      static_cast<size_t>(std::count(is_kept.begin(), is_kept.end(), uint8_t{1})))
+    drop_rows(order, is_kept);
 
   const auto splitter =
       options.split ? options.split.build()
@@ -262,9 +278,8 @@ Dataset build_dataset(const DataOptions& options, const std::string& fingerprint
   const auto num_rows = static_cast<int64_t>(final_rows.size());
   offsets[data.num_users] = num_rows;
   data.items = torch::empty({num_rows}, torch::kInt);  // [E]
-  auto* item_of = data.items.data_ptr<int32_t>();
-  for (size_t i = 0; i < final_rows.size(); ++i)
-    item_of[i] = items.dense_of[static_cast<size_t>(rows.item[static_cast<size_t>(final_rows[i])])];
+  gather(final_rows, data.items.data_ptr<int32_t>(),
+         [&](size_t row) { return items.dense_of[static_cast<size_t>(rows.item[row])]; });
   data.times = gathered_tensor(rows.time, final_rows, torch::kLong);
   data.labels = gathered_tensor(rows.label, final_rows, torch::kFloat);
   data.weights = gathered_tensor(rows.weight, final_rows, torch::kFloat);

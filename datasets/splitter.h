@@ -24,9 +24,9 @@ class Splitter {
   /// user_offsets[u] <= r < user_offsets[u + 1].
   struct Input {
     std::span<const int64_t> user_offsets;  ///< [U + 1]
-    std::span<const int64_t> times;         ///< [E], empty when the data has none.
-    std::span<const uint8_t> origins;       ///< [E], the role of the file: 0, 1 or 2 like Split.
-    int64_t time_scale = 1;                 ///< How many of `times` make a unit of the limits.
+    std::span<const int64_t> times;    ///< [E]; empty when the data has none, or none are needed.
+    std::span<const uint8_t> origins;  ///< [E], the role of the file: 0, 1 or 2 like Split.
+    int64_t time_scale = 1;            ///< How many of `times` make a unit of the limits.
 
     int64_t num_users() const { return static_cast<int64_t>(user_offsets.size()) - 1; }
     int64_t num_rows() const { return user_offsets.empty() ? 0 : user_offsets.back(); }

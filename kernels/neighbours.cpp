@@ -6,7 +6,9 @@
 #include <optional>
 #include <vector>
 
+#include "core/grouping.h"
 #include "kernels/cpu_features.h"
+#include "kernels/kernel_threads.h"
 #include "kernels/neighbours_loop.h"
 #include "kernels/shared_parts.h"
 #include "kernels/tracing.h"
@@ -314,24 +316,19 @@ void check_ends(const char* name, const NeighbourLists& lists, const torch::Tens
 
 // The same edges by sender. Receivers of a sender ascend, as those that are gone over do.
 void fill_way_back(NeighbourLists& lists, int64_t num_senders) {
-  const int64_t num_receivers = lists.num_receivers(), num_edges = lists.num_edges();
-  lists.back_offsets = torch::zeros({num_senders + 1}, torch::kLong);  // [S + 1]
+  const int64_t num_edges = lists.num_edges();
+  lists.back_offsets = torch::empty({num_senders + 1}, torch::kLong);  // [S + 1]
   lists.back_receivers = torch::empty({num_edges}, torch::kInt);       // [E]
   lists.back_edges = torch::empty({num_edges}, torch::kLong);          // [E]
-  const auto* offset = lists.offsets.const_data_ptr<int64_t>();
-  const auto* sender = lists.senders.const_data_ptr<int32_t>();
-  auto* back_offset = lists.back_offsets.data_ptr<int64_t>();
   auto* receiver = lists.back_receivers.data_ptr<int32_t>();
   auto* edge = lists.back_edges.data_ptr<int64_t>();
-  for (int64_t e = 0; e < num_edges; ++e) ++back_offset[sender[e] + 1];
-  for (int64_t s = 0; s < num_senders; ++s) back_offset[s + 1] += back_offset[s];
-  std::vector<int64_t> next(back_offset, back_offset + num_senders);
-  for (int64_t r = 0; r < num_receivers; ++r)
-    for (int64_t e = offset[r]; e < offset[r + 1]; ++e) {
-      const int64_t place = next[static_cast<size_t>(sender[e])]++;
-      receiver[place] = static_cast<int32_t>(r);
-      edge[place] = e;
-    }
+  turn_lists(lists.num_receivers(), lists.offsets.const_data_ptr<int64_t>(),
+             lists.senders.const_data_ptr<int32_t>(), num_senders,
+             lists.back_offsets.data_ptr<int64_t>(), KernelThreads::current(),
+             [&](int64_t place, int32_t r, int64_t e) {
+               receiver[place] = r;
+               edge[place] = e;
+             });
 }
 
 }  // namespace

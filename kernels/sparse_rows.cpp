@@ -7,6 +7,8 @@
 #include <stdexcept>
 #include <vector>
 
+#include "core/grouping.h"
+#include "kernels/kernel_threads.h"
 #include "kernels/tracing.h"
 
 namespace reckon {
@@ -130,25 +132,19 @@ SparseRows join_blocks(std::vector<RowBlock>& blocks) {
 }
 
 SparseRows transpose(const SparseRows& matrix, int64_t num_columns) {
-  const int64_t num_rows = matrix.num_rows(), size = matrix.columns.size(0);
-  SparseRows out{torch::zeros({num_columns + 1}, torch::kLong),  // [C + 1]
+  const int64_t size = matrix.columns.size(0);
+  SparseRows out{torch::empty({num_columns + 1}, torch::kLong),  // [C + 1]
                  torch::empty({size}, torch::kInt),              // [E]
                  torch::empty({size})};                          // [E]
-  const auto* offset = matrix.offsets.const_data_ptr<int64_t>();
-  const auto* column = matrix.columns.const_data_ptr<int32_t>();
   const auto* value = matrix.values.const_data_ptr<float>();
-  auto* to_offset = out.offsets.data_ptr<int64_t>();
   auto* to_row = out.columns.data_ptr<int32_t>();
   auto* to_value = out.values.data_ptr<float>();
-  for (int64_t e = 0; e < size; ++e) ++to_offset[column[e] + 1];
-  for (int64_t c = 0; c < num_columns; ++c) to_offset[c + 1] += to_offset[c];
-  std::vector<int64_t> next(to_offset, to_offset + num_columns);
-  for (int64_t r = 0; r < num_rows; ++r)
-    for (int64_t e = offset[r]; e < offset[r + 1]; ++e) {
-      const int64_t place = next[column[e]]++;
-      to_row[place] = static_cast<int32_t>(r);
-      to_value[place] = value[e];
-    }
+  turn_lists(matrix.num_rows(), matrix.offsets.const_data_ptr<int64_t>(),
+             matrix.columns.const_data_ptr<int32_t>(), num_columns, out.offsets.data_ptr<int64_t>(),
+             KernelThreads::current(), [&](int64_t place, int32_t row, int64_t e) {
+               to_row[place] = row;
+               to_value[place] = value[e];
+             });
   return out;
 }
 

@@ -5,12 +5,15 @@
 
 #include <algorithm>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
 
+#include "core/grouping.h"
 #include "core/random.h"
 #include "kernels/cpu_features.h"
+#include "kernels/kernel_threads.h"
 #include "kernels/shared_parts.h"
 #include "kernels/spmm_loop.h"
 
@@ -122,13 +125,13 @@ struct Edge {
 };
 
 // The graph of edges by source, which may hold an edge more than once.
-UndirectedGraph merged(int64_t num_nodes, std::vector<int64_t>& offsets, std::vector<Edge>& edges,
+UndirectedGraph merged(int64_t num_nodes, std::vector<int64_t>& offsets, Edge* edges,
                        bool is_weighted) {
   std::vector<int64_t> kept(num_nodes);
   at::parallel_for(0, num_nodes, 256, [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) {
-      auto* first = edges.data() + offsets[n];
-      auto* last = edges.data() + offsets[n + 1];
+      auto* first = edges + offsets[n];
+      auto* last = edges + offsets[n + 1];
       // Stable, so that weights add up in the order in which they came.
       std::stable_sort(first, last, [](const Edge& a, const Edge& b) { return a.end < b.end; });
       auto* to = first;
@@ -215,18 +218,27 @@ UndirectedGraph undirected_graph(int64_t num_nodes, const torch::Tensor& first,
       throw std::invalid_argument("the edge from node " + std::to_string(a[e]) + " to node " +
                                   std::to_string(b[e]) + " weighs " + std::to_string(w[e]) +
                                   "; expected a finite number that is not negative");
-    ++offsets[a[e] + 1];
-    if (a[e] != b[e]) ++offsets[b[e] + 1];
   }
-  for (int64_t n = 0; n < num_nodes; ++n) offsets[n + 1] += offsets[n];
-  std::vector<Edge> edges(offsets[num_nodes]);
-  std::vector<int64_t> next(offsets.begin(), offsets.end() - 1);
-  for (int64_t e = 0; e < num_edges; ++e) {
-    const float weight = w == nullptr ? 1.0F : w[e];
-    edges[next[a[e]]++] = {static_cast<int32_t>(b[e]), weight};
-    if (a[e] != b[e]) edges[next[b[e]]++] = {static_cast<int32_t>(a[e]), weight};
-  }
-  auto graph = merged(num_nodes, offsets, edges, w != nullptr);
+  struct Entry {
+    int32_t key, other;
+    float weight;
+  };
+  const auto ends = std::make_unique_for_overwrite<Edge[]>(static_cast<size_t>(2 * num_edges));
+  group_by_key<Entry>(
+      num_nodes, offsets.data(), KernelThreads::current(),
+      [&](int part, int num_parts, const auto& emit) {
+        const auto last = part_begin(num_edges, part + 1, num_parts);
+        for (auto e = part_begin(num_edges, part, num_parts); e < last; ++e) {
+          const auto from = static_cast<int32_t>(a[e]), to = static_cast<int32_t>(b[e]);
+          const float weight = w == nullptr ? 1.0F : w[e];
+          emit(Entry{from, to, weight});
+          if (from != to) emit(Entry{to, from, weight});
+        }
+      },
+      [&](int64_t place, const Entry& entry) {
+        ends[static_cast<size_t>(place)] = {entry.other, entry.weight};
+      });
+  auto graph = merged(num_nodes, offsets, ends.get(), w != nullptr);
   fill_degrees(graph);
   return graph;
 }

@@ -1,5 +1,6 @@
 #include "models/ratings.h"
 
+#include <ATen/Parallel.h>
 #include <torch/utils.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "core/grouping.h"
 #include "core/ids.h"
 #include "core/random.h"
 
@@ -74,23 +76,14 @@ void Ratings::take_pointers() {
 }
 
 void Ratings::order_by_item() {
-  item_offsets_.assign(static_cast<size_t>(num_items_) + 1, 0);
-  const int64_t num_rows = size();
-  for (int64_t row = 0; row < num_rows; ++row)
-    ++item_offsets_[static_cast<size_t>(items()[row]) + 1];
-  for (size_t item = 0; item < static_cast<size_t>(num_items_); ++item)
-    item_offsets_[item + 1] += item_offsets_[item];
+  item_offsets_.resize(static_cast<size_t>(num_items_) + 1);
   users_.resize(static_cast<size_t>(size()));
   item_values_.resize(static_cast<size_t>(size()));
-  auto next = item_offsets_;
-  for (int64_t user = 0; user < num_users_; ++user) {
-    const auto own = of_user(user);
-    for (int64_t j = 0; j < own.size; ++j) {
-      const auto place = static_cast<size_t>(next[static_cast<size_t>(own.others[j])]++);
-      users_[place] = static_cast<int32_t>(user);
-      item_values_[place] = own.values[j];
-    }
-  }
+  turn_lists(num_users_, user_offsets(), items(), num_items_, item_offsets_.data(),
+             at::get_num_threads(), [&](int64_t place, int32_t user, int64_t row) {
+               users_[static_cast<size_t>(place)] = user;
+               item_values_[static_cast<size_t>(place)] = value_of_[row];
+             });
 }
 
 void Ratings::drop_repetitions() {
