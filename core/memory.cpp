@@ -24,4 +24,6 @@ void tune_allocator() {
   mallopt(M_TOP_PAD, 64 << 20);   // and the heap grows in few large pieces
 }
 
+void give_back_memory() { malloc_trim(0); }
+
 }  // namespace reckon

@@ -16,6 +16,7 @@
 #include "core/config_node.h"
 #include "core/diagnostics.h"
 #include "core/ids.h"
+#include "core/memory.h"
 #include "datasets/batch_builder.h"
 #include "evaluation/metrics.h"
 #include "evaluation/sampled_candidates.h"
@@ -30,13 +31,18 @@ namespace {
 constexpr int64_t kHeldScores = int64_t{1} << 22;
 constexpr int64_t kPairsPerCall = int64_t{1} << 16;
 
-/// Puts the model into evaluation mode while it lives.
+/// Puts the model into evaluation mode while it lives. The threads of training and of evaluation take turns, and
+/// so does their memory.
 class EvaluationMode {
  public:
   explicit EvaluationMode(Model& model) : model_(model), was_training_(model.is_training()) {
     model_.eval();
+    give_back_memory();
   }
-  ~EvaluationMode() { model_.train(was_training_); }
+  ~EvaluationMode() {
+    model_.train(was_training_);
+    give_back_memory();
+  }
   EvaluationMode(const EvaluationMode&) = delete;
   EvaluationMode& operator=(const EvaluationMode&) = delete;
 

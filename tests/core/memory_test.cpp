@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
+#include <vector>
 
 namespace reckon::memory_test {
 namespace {
@@ -13,6 +15,32 @@ TEST(AvailableMemory, IsWhatTheSystemSays) {
   if (!bytes) return;
   EXPECT_GT(*bytes, int64_t{1} << 24) << "this test runs in less";
   EXPECT_LT(*bytes, int64_t{1} << 50) << "bytes, and no other unit";
+}
+
+// Pages of this process that lie in memory.
+int64_t resident_pages() {
+  std::ifstream file("/proc/self/statm");
+  int64_t size = 0, resident = 0;
+  file >> size >> resident;
+  return resident;
+}
+
+// What was freed below a block that is still held is kept by the heap, until it is asked to let go.
+TEST(GiveBackMemory, LowersWhatTheProcessHolds) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "another allocator";
+#endif
+  if (!std::filesystem::exists("/proc/self/statm")) GTEST_SKIP() << "no /proc";
+  constexpr size_t kBlocks = 2000, kBlockSize = 32 << 10;
+  std::vector<std::vector<char>> blocks;
+  for (size_t i = 0; i < kBlocks; ++i) blocks.emplace_back(kBlockSize, 'x');
+  const auto last = std::move(blocks.back());
+  blocks.clear();
+  const auto before = resident_pages();
+  give_back_memory();
+  constexpr int64_t kPageSize = 4096, kFreed = int64_t{kBlocks * kBlockSize} / kPageSize;
+  EXPECT_LT(resident_pages(), before - kFreed / 2);
+  EXPECT_EQ(last.front(), 'x');
 }
 
 }  // namespace
