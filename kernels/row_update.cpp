@@ -5,7 +5,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 #include <vector>
+
+#include "kernels/cpu_features.h"
+#include "kernels/row_update_loop.h"
 
 namespace reckon {
 
@@ -55,6 +59,33 @@ void for_each_row(const torch::Tensor& weight, const torch::Tensor& rows,
 torch::Tensor with_decay(const torch::Tensor& grads, const torch::Tensor& weight_rows,
                          double weight_decay) {
   return weight_decay == 0.0 ? grads : grads + weight_decay * weight_rows;  // [R, D]
+}
+
+// The loop of floats that this machine runs, or the one of doubles.
+template <class Scalar>
+auto sgd_of_machine() {
+  if constexpr (std::is_same_v<Scalar, float>)
+    return for_active_simd(row_detail::sgd_portable, row_detail::sgd_avx2, row_detail::sgd_avx512);
+  else
+    return row_detail::sgd_loop<Scalar>;
+}
+
+template <class Scalar>
+auto adagrad_of_machine() {
+  if constexpr (std::is_same_v<Scalar, float>)
+    return for_active_simd(row_detail::adagrad_portable, row_detail::adagrad_avx2,
+                           row_detail::adagrad_avx512);
+  else
+    return row_detail::adagrad_loop<Scalar>;
+}
+
+template <class Scalar>
+auto lazy_adam_of_machine() {
+  if constexpr (std::is_same_v<Scalar, float>)
+    return for_active_simd(row_detail::lazy_adam_portable, row_detail::lazy_adam_avx2,
+                           row_detail::lazy_adam_avx512);
+  else
+    return row_detail::lazy_adam_loop<Scalar>;
 }
 
 }  // namespace
@@ -136,10 +167,11 @@ void row_sgd(const torch::Tensor& weight, const torch::Tensor& rows, const torch
   }
   const int64_t width = weight.size(1);
   AT_DISPATCH_FLOATING_TYPES(weight.scalar_type(), "row_sgd", [&] {
-    const auto lr = static_cast<scalar_t>(options.lr);
-    const auto decay = static_cast<scalar_t>(options.weight_decay);
+    const row_detail::Sgd<scalar_t> rule{.lr = static_cast<scalar_t>(options.lr),
+                                         .decay = static_cast<scalar_t>(options.weight_decay)};
+    const auto descend = sgd_of_machine<scalar_t>();
     for_each_row<scalar_t>(weight, rows, grads, [=](scalar_t* w, const scalar_t* g, int64_t) {
-      for (int64_t d = 0; d < width; ++d) w[d] -= lr * (g[d] + decay * w[d]);
+      descend(w, g, width, rule);
     });
   });
 }
@@ -162,18 +194,12 @@ void row_adagrad(const torch::Tensor& weight, const torch::Tensor& state, const 
   const int64_t width = weight.size(1);
   AT_DISPATCH_FLOATING_TYPES(weight.scalar_type(), "row_adagrad", [&] {
     auto* accumulated = state.data_ptr<scalar_t>();
-    const auto lr = static_cast<scalar_t>(options.lr);
-    const auto eps = static_cast<scalar_t>(options.eps);
-    const auto decay = static_cast<scalar_t>(options.weight_decay);
+    const row_detail::Adagrad<scalar_t> rule{.lr = static_cast<scalar_t>(options.lr),
+                                             .eps = static_cast<scalar_t>(options.eps),
+                                             .decay = static_cast<scalar_t>(options.weight_decay)};
+    const auto descend = adagrad_of_machine<scalar_t>();
     for_each_row<scalar_t>(weight, rows, grads, [=](scalar_t* w, const scalar_t* g, int64_t row) {
-      scalar_t squares = 0;
-      for (int64_t d = 0; d < width; ++d) {
-        const scalar_t gradient = g[d] + decay * w[d];
-        squares += gradient * gradient;
-      }
-      accumulated[row] += squares / static_cast<scalar_t>(width);
-      const scalar_t rate = lr / (std::sqrt(accumulated[row]) + eps);
-      for (int64_t d = 0; d < width; ++d) w[d] -= rate * (g[d] + decay * w[d]);
+      descend(w, accumulated + row, g, width, rule);
     });
   });
 }
@@ -206,23 +232,17 @@ void row_lazy_adam(const torch::Tensor& weight, const torch::Tensor& moment1,
   AT_DISPATCH_FLOATING_TYPES(weight.scalar_type(), "row_lazy_adam", [&] {
     auto* first = moment1.data_ptr<scalar_t>();
     auto* second = moment2.data_ptr<scalar_t>();
-    const auto beta1 = static_cast<scalar_t>(options.beta1);
-    const auto beta2 = static_cast<scalar_t>(options.beta2);
-    const auto rest1 = static_cast<scalar_t>(1.0 - options.beta1);
-    const auto rest2 = static_cast<scalar_t>(1.0 - options.beta2);
-    const auto eps = static_cast<scalar_t>(options.eps);
-    const auto decay = static_cast<scalar_t>(options.weight_decay);
-    const auto lr = static_cast<scalar_t>(rate);
-    const auto root_scale = static_cast<scalar_t>(unbias);
+    const row_detail::LazyAdam<scalar_t> rule{.lr = static_cast<scalar_t>(rate),
+                                              .beta1 = static_cast<scalar_t>(options.beta1),
+                                              .rest1 = static_cast<scalar_t>(1.0 - options.beta1),
+                                              .beta2 = static_cast<scalar_t>(options.beta2),
+                                              .rest2 = static_cast<scalar_t>(1.0 - options.beta2),
+                                              .eps = static_cast<scalar_t>(options.eps),
+                                              .decay = static_cast<scalar_t>(options.weight_decay),
+                                              .root_scale = static_cast<scalar_t>(unbias)};
+    const auto descend = lazy_adam_of_machine<scalar_t>();
     for_each_row<scalar_t>(weight, rows, grads, [=](scalar_t* w, const scalar_t* g, int64_t row) {
-      auto* m = first + row * width;
-      auto* v = second + row * width;
-      for (int64_t d = 0; d < width; ++d) {
-        const scalar_t gradient = g[d] + decay * w[d];
-        m[d] = beta1 * m[d] + rest1 * gradient;
-        v[d] = beta2 * v[d] + rest2 * gradient * gradient;
-        w[d] -= lr * m[d] / (std::sqrt(v[d]) * root_scale + eps);
-      }
+      descend(w, first + row * width, second + row * width, g, width, rule);
     });
   });
 }

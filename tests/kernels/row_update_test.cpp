@@ -5,6 +5,8 @@
 #include <cmath>
 #include <map>
 
+#include "tests/kernels/every_simd.h"
+
 namespace reckon::row_update_test {
 namespace {
 
@@ -24,10 +26,14 @@ torch::Tensor strided(const torch::Tensor& t) { return t.t().contiguous().t(); }
 template <class Check>
 void for_all_cases(const Check& check) {
   torch::manual_seed(1);
-  for (const auto type : {torch::kFloat, torch::kDouble})
-    for (const auto& [height, width, touched] :
-         {std::tuple{1, 1, 1}, {5, 3, 0}, {7, 4, 3}, {900, 17, 700}})
-      check(make_case(height, width, touched, type), type == torch::kFloat ? 1e-6 : 1e-12);
+  for (const auto simd : runnable_simd()) {
+    const ForcedSimd forced(simd);
+    SCOPED_TRACE(simd_name(simd));
+    for (const auto type : {torch::kFloat, torch::kDouble})
+      for (const auto& [height, width, touched] :
+           {std::tuple{1, 1, 1}, {5, 3, 0}, {7, 4, 3}, {40, 64, 40}, {900, 17, 700}})
+        check(make_case(height, width, touched, type), type == torch::kFloat ? 1e-6 : 1e-12);
+  }
 }
 
 TEST(SumRows, EqualsTheSumOverEqualIdsInAscendingOrder) {
