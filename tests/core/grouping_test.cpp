@@ -47,7 +47,7 @@ Grouped grouped(const std::vector<int32_t>& keys, int64_t num_keys, int num_thre
   return out;
 }
 
-// The same by the library's stable sort.
+// The same by the library's sort, equals in their order.
 Grouped sorted(const std::vector<int32_t>& keys, int64_t num_keys) {
   Grouped out{std::vector<int64_t>(static_cast<size_t>(num_keys) + 1, 0), {}};
   for (size_t i = 0; i < keys.size(); ++i) {
@@ -55,8 +55,9 @@ Grouped sorted(const std::vector<int32_t>& keys, int64_t num_keys) {
     ++out.offsets[static_cast<size_t>(keys[i]) + 1];
   }
   std::partial_sum(out.offsets.begin(), out.offsets.end(), out.offsets.begin());
-  std::stable_sort(out.entries.begin(), out.entries.end(),
-                   [](const Entry& a, const Entry& b) { return a.key < b.key; });
+  std::sort(out.entries.begin(), out.entries.end(), [](const Entry& a, const Entry& b) {
+    return a.key != b.key ? a.key < b.key : a.number < b.number;
+  });
   return out;
 }
 
