@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <future>
 #include <memory>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -22,81 +23,82 @@ void run_parts(int num_parts, const Body& body) {
   for (auto& other : others) other.get();
 }
 
-/// Where part number `part` of `num_parts` begins, of `count` in all.
-inline int64_t part_begin(int64_t count, int part, int num_parts) {
-  return count / num_parts * part + std::min<int64_t>(count % num_parts, part);
+/// From `begin` to before `end`.
+struct Stretch {
+  int64_t begin = 0, end = 0;
+};
+
+/// Part number `part` when 0 to `count` is divided into `num_parts` of about equal length.
+inline Stretch stretch_of(int64_t count, int part, int num_parts) {
+  const auto begin_of = [=](int64_t number) {
+    return count / num_parts * number + std::min(count % num_parts, number);
+  };
+  return {begin_of(part), begin_of(part + 1)};
 }
 
-namespace grouping_detail {
+/// As many as a thread is worth starting for, and as many as lie in a cache wherever they are.
+constexpr int64_t kWorthAThread = int64_t{1} << 16;
 
-// Places that are written to in turn: what caches and address translation hold.
-constexpr int64_t kRanges = 512;
-// Below, everything lies in a cache anyway.
-constexpr int64_t kFewEntries = int64_t{1} << 16;
-
-inline void sum_up(int64_t* offsets, int64_t num_keys) {
-  for (int64_t key = 0; key < num_keys; ++key) offsets[key + 1] += offsets[key];
+/// Calls `body(begin, end)` for stretches that make up 0 to `count`, on at most `num_threads` threads.
+template <class Body>
+void run_stretches(int64_t count, int num_threads, const Body& body) {
+  const int num_parts = count < kWorthAThread ? 1 : std::max(num_threads, 1);
+  run_parts(num_parts, [&](int part) {
+    const auto [begin, end] = stretch_of(count, part, num_parts);
+    body(begin, end);
+  });
 }
-
-}  // namespace grouping_detail
 
 /// Puts entries of one key next to one another, in the order in which they come: a stable counting sort.
 ///
-/// `visit(part, num_parts, emit)` calls emit(entry) for each entry of a part; the parts behind one another are
-/// all entries, and a part is visited more than once. An Entry has a `key` from 0 to `num_keys` - 1. `put(place, entry)` is
-/// called once for each, by several threads and in no order; `offsets`, [num_keys + 1], receives where the entries
-/// of each key begin.
+/// `visit(begin, end, emit)` calls emit(entry) for the entries of elements `begin` to before `end`, of `count` in all,
+/// and the same ones whenever it is called. An Entry has a `key` from 0 to `num_keys` - 1. `put(place, entry)` is called
+/// once for each, by several threads and in no order; `offsets`, [num_keys + 1], receives where the entries of each
+/// key begin.
 ///
 /// A table of a million keys is written to all over, and each write waits for memory. Entries are
 /// therefore divided into ranges of keys first, and then each range is put in order within a cache.
 template <class Entry, class Visit, class Put>
-void group_by_key(int64_t num_keys, int64_t* offsets, int num_threads, const Visit& visit,
-                  const Put& put) {
-  using grouping_detail::kRanges;
-  std::fill(offsets, offsets + num_keys + 1, 0);
+void group_by_key(int64_t count, int64_t num_keys, int64_t* offsets, int num_threads,
+                  const Visit& visit, const Put& put) {
+  if (count < kWorthAThread) {
+    std::fill(offsets, offsets + num_keys + 1, 0);
+    visit(0, count, [&](const Entry& entry) { ++offsets[entry.key + 1]; });
+    std::partial_sum(offsets, offsets + num_keys + 1, offsets);
+    std::vector<int64_t> places(offsets, offsets + num_keys);
+    return visit(0, count,
+                 [&](const Entry& entry) { put(places[static_cast<size_t>(entry.key)]++, entry); });
+  }
+
+  // Places that are written to in turn: as many as caches and address translation hold.
+  constexpr int64_t kRanges = 512;
   int shift = 0;
   while (((num_keys - 1) >> shift) >= kRanges) ++shift;
   const int num_parts = std::max(num_threads, 1);
-
+  const auto visit_part = [&](int part, const auto& emit) {
+    const auto [begin, end] = stretch_of(count, part, num_parts);
+    visit(begin, end, emit);
+  };
   // [part, range]: how many entries, then where the next of them belongs.
   std::vector<int64_t> next(static_cast<size_t>(num_parts * kRanges), 0);
   const auto next_of = [&](int part) { return next.data() + part * kRanges; };
   run_parts(num_parts, [&](int part) {
     auto* counts = next_of(part);
-    visit(part, num_parts, [&](const Entry& entry) { ++counts[entry.key >> shift]; });
+    visit_part(part, [&](const Entry& entry) { ++counts[entry.key >> shift]; });
   });
-  std::vector<int64_t> begins(kRanges + 1, 0);
+  std::vector<int64_t> begins;
   int64_t total = 0;
   for (int64_t range = 0; range < kRanges; ++range) {
-    begins[static_cast<size_t>(range)] = total;
-    for (int part = 0; part < num_parts; ++part) {
-      const auto count = next_of(part)[range];
-      next_of(part)[range] = total;
-      total += count;
-    }
+    begins.push_back(total);
+    for (int part = 0; part < num_parts; ++part)
+      total += std::exchange(next_of(part)[range], total);
   }
-  begins.back() = total;
-
-  if (shift == 0) {  // ranges are keys
-    std::copy(begins.begin(), begins.begin() + num_keys + 1, offsets);
-    return run_parts(num_parts, [&](int part) {
-      auto* places = next_of(part);
-      visit(part, num_parts, [&](const Entry& entry) { put(places[entry.key]++, entry); });
-    });
-  }
-  if (total < grouping_detail::kFewEntries) {
-    visit(0, 1, [&](const Entry& entry) { ++offsets[entry.key + 1]; });
-    grouping_detail::sum_up(offsets, num_keys);
-    std::vector<int64_t> places(offsets, offsets + num_keys);
-    return visit(0, 1,
-                 [&](const Entry& entry) { put(places[static_cast<size_t>(entry.key)]++, entry); });
-  }
+  begins.push_back(total);
 
   const auto divided = std::make_unique_for_overwrite<Entry[]>(static_cast<size_t>(total));
   run_parts(num_parts, [&](int part) {
     auto* places = next_of(part);
-    visit(part, num_parts,
-          [&](const Entry& entry) { divided[places[entry.key >> shift]++] = entry; });
+    visit_part(part, [&](const Entry& entry) { divided[places[entry.key >> shift]++] = entry; });
   });
   std::atomic<int64_t> next_range{0};
   run_parts(num_parts, [&](int) {
@@ -134,15 +136,14 @@ void turn_lists(int64_t num_lists, const int64_t* list_offsets, const int32_t* k
     int64_t e;
     int32_t list, key;
   };
-  const auto first = list_offsets[0], count = list_offsets[num_lists] - first;
+  const auto first = list_offsets[0];
   group_by_key<Entry>(
-      num_keys, offsets, num_threads,
-      [&](int part, int num_parts, const auto& emit) {
-        auto e = first + part_begin(count, part, num_parts);
-        const auto end = first + part_begin(count, part + 1, num_parts);
+      list_offsets[num_lists] - first, num_keys, offsets, num_threads,
+      [&](int64_t begin, int64_t end, const auto& emit) {
+        auto e = first + begin;
         auto list = std::upper_bound(list_offsets, list_offsets + num_lists, e) - list_offsets - 1;
-        for (; e < end; ++list)
-          for (const auto last = std::min(end, list_offsets[list + 1]); e < last; ++e)
+        for (; e < first + end; ++list)
+          for (const auto last = std::min(first + end, list_offsets[list + 1]); e < last; ++e)
             emit(Entry{e, static_cast<int32_t>(list), keys[e]});
       },
       [&put](int64_t place, const Entry& entry) { put(place, entry.list, entry.e); });

@@ -114,17 +114,15 @@ RowOrder order_rows(const Rows& rows, const std::vector<uint8_t>& is_kept) {
   order.rows.resize(static_cast<size_t>(num_kept));
   const auto entries = std::make_unique_for_overwrite<Entry[]>(static_cast<size_t>(num_kept));
   group_by_key<Entry>(
-      num_users, order.user_offsets.data(), num_threads,
-      [&](int part, int num_parts, const auto& emit) {
-        const auto end = static_cast<size_t>(part_begin(num_rows, part + 1, num_parts));
-        for (auto i = static_cast<size_t>(part_begin(num_rows, part, num_parts)); i < end; ++i)
+      num_rows, num_users, order.user_offsets.data(), num_threads,
+      [&](int64_t begin, int64_t end, const auto& emit) {
+        for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i)
           if (is_kept[i] != 0)
             emit(Entry{rows.has_times() ? rows.time[i] : 0, static_cast<int32_t>(i), rows.user[i]});
       },
       [&](int64_t place, const Entry& entry) { entries[static_cast<size_t>(place)] = entry; });
   run_parts(num_threads, [&](int part) {
-    const auto first = part_begin(num_users, part, num_threads);
-    const auto last = part_begin(num_users, part + 1, num_threads);
+    const auto [first, last] = stretch_of(num_users, part, num_threads);
     for (auto user = static_cast<size_t>(first); user < static_cast<size_t>(last); ++user) {
       auto* begin = entries.get() + order.user_offsets[user];
       auto* end = entries.get() + order.user_offsets[user + 1];

@@ -32,11 +32,9 @@ std::vector<size_t> order_by_source(const std::vector<GraphBuilder::Edge>& edges
   };
   std::vector<size_t> order(edges.size());
   group_by_key<Entry>(
-      num_sources, offsets, at::get_num_threads(),
-      [&edges](int part, int num_parts, const auto& emit) {
-        const auto count = static_cast<int64_t>(edges.size());
-        const auto end = static_cast<size_t>(part_begin(count, part + 1, num_parts));
-        for (auto i = static_cast<size_t>(part_begin(count, part, num_parts)); i < end; ++i)
+      static_cast<int64_t>(edges.size()), num_sources, offsets, at::get_num_threads(),
+      [&edges](int64_t begin, int64_t end, const auto& emit) {
+        for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i)
           emit(Entry{i, static_cast<int32_t>(edges[i].source)});
       },
       [&order](int64_t place, const Entry& entry) {

@@ -88,13 +88,11 @@ std::vector<std::string> order_notes(const DataOptions& options, const Splitter&
 // out[i] = value_of(rows[i]): waits for memory at each, on all cores.
 template <class T, class ValueOf>
 void gather(const std::vector<int32_t>& rows, T* out, const ValueOf& value_of) {
-  const int num_threads = at::get_num_threads();
-  const auto count = static_cast<int64_t>(rows.size());
-  run_parts(num_threads, [&](int part) {
-    const auto end = static_cast<size_t>(part_begin(count, part + 1, num_threads));
-    for (auto i = static_cast<size_t>(part_begin(count, part, num_threads)); i < end; ++i)
-      out[i] = value_of(static_cast<size_t>(rows[i]));
-  });
+  run_stretches(static_cast<int64_t>(rows.size()), at::get_num_threads(),
+                [&](int64_t begin, int64_t end) {
+                  for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i)
+                    out[i] = value_of(static_cast<size_t>(rows[i]));
+                });
 }
 
 template <class T>

@@ -225,10 +225,9 @@ UndirectedGraph undirected_graph(int64_t num_nodes, const torch::Tensor& first,
   };
   const auto ends = std::make_unique_for_overwrite<Edge[]>(static_cast<size_t>(2 * num_edges));
   group_by_key<Entry>(
-      num_nodes, offsets.data(), KernelThreads::current(),
-      [&](int part, int num_parts, const auto& emit) {
-        const auto last = part_begin(num_edges, part + 1, num_parts);
-        for (auto e = part_begin(num_edges, part, num_parts); e < last; ++e) {
+      num_edges, num_nodes, offsets.data(), KernelThreads::current(),
+      [&](int64_t begin, int64_t end, const auto& emit) {
+        for (auto e = begin; e < end; ++e) {
           const auto from = static_cast<int32_t>(a[e]), to = static_cast<int32_t>(b[e]);
           const float weight = w == nullptr ? 1.0F : w[e];
           emit(Entry{from, to, weight});

@@ -35,13 +35,10 @@ std::vector<int32_t> some_keys(int64_t count, int64_t num_keys) {
 Grouped grouped(const std::vector<int32_t>& keys, int64_t num_keys, int num_threads) {
   Grouped out{std::vector<int64_t>(static_cast<size_t>(num_keys) + 1, -1),
               std::vector<Entry>(keys.size(), Entry{-1, -1})};
-  const auto count = static_cast<int64_t>(keys.size());
   group_by_key<Entry>(
-      num_keys, out.offsets.data(), num_threads,
-      [&](int part, int num_parts, const auto& emit) {
-        for (auto i = part_begin(count, part, num_parts);
-             i < part_begin(count, part + 1, num_parts); ++i)
-          emit(Entry{i, keys[static_cast<size_t>(i)]});
+      static_cast<int64_t>(keys.size()), num_keys, out.offsets.data(), num_threads,
+      [&](int64_t begin, int64_t end, const auto& emit) {
+        for (auto i = begin; i < end; ++i) emit(Entry{i, keys[static_cast<size_t>(i)]});
       },
       [&](int64_t place, const Entry& entry) { out.entries[static_cast<size_t>(place)] = entry; });
   return out;
@@ -61,7 +58,7 @@ Grouped sorted(const std::vector<int32_t>& keys, int64_t num_keys) {
   return out;
 }
 
-// Few keys, few entries, and many of both take different ways; 513 and 70,000 leave ranges without keys.
+// Few entries and many take different ways; 513 and 70,000 keys leave ranges without keys.
 TEST(Grouping, IsAStableSortOnAnyNumberOfThreads) {
   for (const int64_t num_keys : {1, 2, 512, 513, 4096, 70'000})
     for (const int64_t count : {0, 1, 1000, 65'536, 200'001}) {
@@ -80,13 +77,28 @@ TEST(Grouping, OfNoKeysIsEmpty) {
   EXPECT_EQ(actual.offsets, std::vector<int64_t>{0});
 }
 
-TEST(Grouping, PartsAreAllOfIt) {
+TEST(Grouping, StretchesFollowEachOtherAndAreAllOfIt) {
   for (const int64_t count : {0, 1, 7, 100})
     for (const int num_parts : {1, 2, 3, 8}) {
-      EXPECT_EQ(part_begin(count, 0, num_parts), 0);
-      EXPECT_EQ(part_begin(count, num_parts, num_parts), count);
-      for (int part = 0; part < num_parts; ++part)
-        EXPECT_LE(part_begin(count, part, num_parts), part_begin(count, part + 1, num_parts));
+      int64_t end = 0;
+      for (int part = 0; part < num_parts; ++part) {
+        const auto stretch = stretch_of(count, part, num_parts);
+        EXPECT_EQ(stretch.begin, end);
+        EXPECT_LE(stretch.end - stretch.begin, count / num_parts + 1);
+        end = stretch.end;
+      }
+      EXPECT_EQ(end, count);
+    }
+}
+
+TEST(Grouping, RunsEachElementOnceOnAnyNumberOfThreads) {
+  for (const int64_t count : {int64_t{0}, int64_t{5}, 2 * kWorthAThread + 1})
+    for (const int num_threads : {0, 1, 3}) {
+      std::vector<int> times(static_cast<size_t>(count), 0);
+      run_stretches(count, num_threads, [&times](int64_t begin, int64_t end) {
+        for (auto i = begin; i < end; ++i) ++times[static_cast<size_t>(i)];
+      });
+      EXPECT_EQ(std::count(times.begin(), times.end(), 1), count);
     }
 }
 
