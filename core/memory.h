@@ -18,7 +18,7 @@ void tune_allocator();
 
 /// Gives what is free of the heap back to the system. Every thread has a heap of its own: when other threads go on
 /// with other work, what those before them have freed would stay beside what these take. Costs time in
-/// proportion to what is free, some 0.2 s per GiB with taking it anew.
+/// proportion to what is free, and what is taken again is fresh pages.
 void give_back_memory();
 
 }  // namespace reckon

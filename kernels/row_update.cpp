@@ -61,31 +61,14 @@ torch::Tensor with_decay(const torch::Tensor& grads, const torch::Tensor& weight
   return weight_decay == 0.0 ? grads : grads + weight_decay * weight_rows;  // [R, D]
 }
 
-// The loop of floats that this machine runs, or the one of doubles.
-template <class Scalar>
-auto sgd_of_machine() {
+// Of one loop the one of floats that this machine runs, or else the one of `Scalar`.
+template <class Scalar, class OfFloats, class Loop>
+auto loop_of_machine([[maybe_unused]] OfFloats* portable, [[maybe_unused]] OfFloats* avx2,
+                     [[maybe_unused]] OfFloats* avx512, [[maybe_unused]] Loop* loop) {
   if constexpr (std::is_same_v<Scalar, float>)
-    return for_active_simd(row_detail::sgd_portable, row_detail::sgd_avx2, row_detail::sgd_avx512);
+    return for_active_simd(portable, avx2, avx512);
   else
-    return row_detail::sgd_loop<Scalar>;
-}
-
-template <class Scalar>
-auto adagrad_of_machine() {
-  if constexpr (std::is_same_v<Scalar, float>)
-    return for_active_simd(row_detail::adagrad_portable, row_detail::adagrad_avx2,
-                           row_detail::adagrad_avx512);
-  else
-    return row_detail::adagrad_loop<Scalar>;
-}
-
-template <class Scalar>
-auto lazy_adam_of_machine() {
-  if constexpr (std::is_same_v<Scalar, float>)
-    return for_active_simd(row_detail::lazy_adam_portable, row_detail::lazy_adam_avx2,
-                           row_detail::lazy_adam_avx512);
-  else
-    return row_detail::lazy_adam_loop<Scalar>;
+    return loop;
 }
 
 }  // namespace
@@ -169,7 +152,9 @@ void row_sgd(const torch::Tensor& weight, const torch::Tensor& rows, const torch
   AT_DISPATCH_FLOATING_TYPES(weight.scalar_type(), "row_sgd", [&] {
     const row_detail::Sgd<scalar_t> rule{.lr = static_cast<scalar_t>(options.lr),
                                          .decay = static_cast<scalar_t>(options.weight_decay)};
-    const auto descend = sgd_of_machine<scalar_t>();
+    const auto descend =
+        loop_of_machine<scalar_t>(row_detail::sgd_portable, row_detail::sgd_avx2,
+                                  row_detail::sgd_avx512, row_detail::sgd_loop<scalar_t>);
     for_each_row<scalar_t>(weight, rows, grads, [=](scalar_t* w, const scalar_t* g, int64_t) {
       descend(w, g, width, rule);
     });
@@ -197,7 +182,9 @@ void row_adagrad(const torch::Tensor& weight, const torch::Tensor& state, const 
     const row_detail::Adagrad<scalar_t> rule{.lr = static_cast<scalar_t>(options.lr),
                                              .eps = static_cast<scalar_t>(options.eps),
                                              .decay = static_cast<scalar_t>(options.weight_decay)};
-    const auto descend = adagrad_of_machine<scalar_t>();
+    const auto descend =
+        loop_of_machine<scalar_t>(row_detail::adagrad_portable, row_detail::adagrad_avx2,
+                                  row_detail::adagrad_avx512, row_detail::adagrad_loop<scalar_t>);
     for_each_row<scalar_t>(weight, rows, grads, [=](scalar_t* w, const scalar_t* g, int64_t row) {
       descend(w, accumulated + row, g, width, rule);
     });
@@ -240,7 +227,10 @@ void row_lazy_adam(const torch::Tensor& weight, const torch::Tensor& moment1,
                                               .eps = static_cast<scalar_t>(options.eps),
                                               .decay = static_cast<scalar_t>(options.weight_decay),
                                               .root_scale = static_cast<scalar_t>(unbias)};
-    const auto descend = lazy_adam_of_machine<scalar_t>();
+    const auto descend =
+        loop_of_machine<scalar_t>(row_detail::lazy_adam_portable, row_detail::lazy_adam_avx2,
+                                  row_detail::lazy_adam_avx512,
+                                  row_detail::lazy_adam_loop<scalar_t>);
     for_each_row<scalar_t>(weight, rows, grads, [=](scalar_t* w, const scalar_t* g, int64_t row) {
       descend(w, first + row * width, second + row * width, g, width, rule);
     });

@@ -6,6 +6,8 @@
 #include <fstream>
 #include <vector>
 
+#include "core/sanitizers.h"
+
 namespace reckon::memory_test {
 namespace {
 
@@ -17,18 +19,6 @@ TEST(AvailableMemory, IsWhatTheSystemSays) {
   EXPECT_LT(*bytes, int64_t{1} << 50) << "bytes, and no other unit";
 }
 
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool kHasOtherAllocator = true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-constexpr bool kHasOtherAllocator = true;
-#else
-constexpr bool kHasOtherAllocator = false;
-#endif
-#else
-constexpr bool kHasOtherAllocator = false;
-#endif
-
 // Pages of this process that lie in memory.
 int64_t resident_pages() {
   std::ifstream file("/proc/self/statm");
@@ -39,7 +29,7 @@ int64_t resident_pages() {
 
 // What was freed below a block that is still held is kept by the heap, until it is asked to let go.
 TEST(GiveBackMemory, LowersWhatTheProcessHolds) {
-  if (kHasOtherAllocator) GTEST_SKIP() << "the heap of a sanitizer keeps what is freed";
+  if (kHasAddressSanitizer) GTEST_SKIP() << "the heap of a sanitizer keeps what is freed";
   if (!std::filesystem::exists("/proc/self/statm")) GTEST_SKIP() << "no /proc";
   constexpr size_t kBlocks = 2000, kBlockSize = 32 << 10;
   std::vector<std::vector<char>> blocks;
