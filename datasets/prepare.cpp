@@ -11,7 +11,6 @@
 #include "core/files.h"
 #include "core/format.h"
 #include "core/grouping.h"
-#include "core/memory.h"
 #include "datasets/catalog.h"
 #include "datasets/cleaning.h"
 #include "datasets/dataset_cache.h"
@@ -389,7 +388,6 @@ PrepareResult prepare_dataset(const DataOptions& options, bool rebuild) {
   write_file_atomic((directory / "report.json").string(), result.dataset.report());
   // From here on the arrays are views of the file, as they are for everybody who finds it later.
   result.dataset = read_dataset(path);
-  give_back_memory();
   const auto warnings = warnings_of(result.dataset);
   result.warnings.insert(result.warnings.end(), warnings.begin(), warnings.end());
   return result;

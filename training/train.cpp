@@ -13,6 +13,7 @@
 #include "core/files.h"
 #include "core/format.h"
 #include "core/log.h"
+#include "core/memory.h"
 #include "evaluation/evaluator.h"
 #include "training/checkpoint.h"
 #include "training/event_writer.h"
@@ -376,6 +377,7 @@ TrainOutcome train(const Component<Procedure>& procedure, Model& model, const Da
                    const EvaluationOptions& evaluation, const RunFolder& folder,
                    const TrainContext& context) {
   init_log({.file = folder.log_path(), .quiet = context.quiet});
+  give_back_memory();  // what the preparation of data took
   return Run(procedure, model, dataset, evaluation, folder, context).go();
 }
 
