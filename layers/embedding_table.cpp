@@ -86,13 +86,15 @@ torch::Tensor EmbeddingTableImpl::sum_of_rows(const torch::Tensor& ids,
   TORCH_CHECK(ids.dim() == 2 && weights.sizes() == ids.sizes(),
               "EmbeddingTable: expected ids and weights [B, T], got ", ids.sizes(), " and ",
               weights.sizes());
-  const auto rows = rows_of(ids);                           // [B, T]
-  const auto length = at::ones_like(ids).sum(1);            // [B]
-  const auto offsets = length.cumsum(0) - length;           // [B]
-  const auto kept = weights.detach() * ids.ne(kPaddingId);  // [B, T]
-  return std::get<0>(at::embedding_bag(weight_, rows.flatten(), offsets,
+  const auto rows = rows_of(ids);  // [B, T]
+  // What adds nothing is left out: the gradient has a row of its own for each that is named.
+  const auto factors = weights.detach().to(weight_.scalar_type());  // [B, T]
+  const auto adds = ids.ne(kPaddingId).logical_and(factors.ne(0));  // [B, T]
+  const auto length = adds.sum(1);                                  // [B]
+  const auto offsets = length.cumsum(0) - length;                   // [B]
+  return std::get<0>(at::embedding_bag(weight_, rows.masked_select(adds), offsets,
                                        /*scale_grad_by_freq=*/false, /*mode: sum*/ 0,
-                                       /*sparse=*/true, kept.to(weight_.scalar_type()).flatten(),
+                                       /*sparse=*/true, factors.masked_select(adds),
                                        /*include_last_offset=*/false));  // [B, width]
 }
 

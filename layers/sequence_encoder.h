@@ -48,10 +48,21 @@ class SequenceEncoder : public torch::nn::Module {
 
   /// Of a set: what each of its items is learnt from.
   ///
-  /// Shapes   as forward()
+  /// Shapes   as forward(), or [B, 1, output_spec().width] where all are learnt from one state
   virtual torch::Tensor forward_for_targets(const torch::Tensor& x, const torch::Tensor& valid) {
     return forward(x, valid);
   }
+
+  /// Of a set: whether its state is from_sum() of the plain sum of its vectors, which then need not
+  /// be gathered side by side, with all the padding between them.
+  virtual bool adds_up() const { return false; }
+
+  /// Of a set: whether each item is learnt from the others alone.
+  virtual bool leaves_out_target() const { return false; }
+
+  /// Shapes   sum [N, D], count [N] of what it is the sum of -> [N, output_spec().width]
+  /// Throws   c10::Error when adds_up() is false.
+  virtual torch::Tensor from_sum(const torch::Tensor& sum, const torch::Tensor& count);
 
   /// Whether the last state is a sum of what each step brings, so that it can be divided among the
   /// items of a history; summands() is there then.

@@ -61,18 +61,21 @@ torch::Tensor SetPoolingEncoder::map(const torch::Tensor& pooled) {
   return output_.is_empty() ? h : output_->forward(h);
 }
 
-torch::Tensor SetPoolingEncoder::forward(const torch::Tensor& x, const torch::Tensor& valid) {
+torch::Tensor SetPoolingEncoder::from_sum(const torch::Tensor& sum, const torch::Tensor& count) {
+  TORCH_CHECK(adds_up(), "SetPoolingEncoder: attention weighs what it sums up");
+  return map(sum / count.clamp_min(1).unsqueeze(-1));  // [..., D]
+}
+
+torch::Tensor SetPoolingEncoder::state_of(const torch::Tensor& x, const torch::Tensor& valid) {
   TORCH_CHECK(x.dim() == 3 && x.size(2) == width_ && valid.dim() == 2,
               "SetPoolingEncoder: expected x [B, T, ", width_, "] and valid [B, T], got ",
               x.sizes(), " and ", valid.sizes());
-  torch::Tensor pooled;
-  if (options_.pooling == Pooling::kMean) {
-    const auto count = valid.sum(1, /*keepdim=*/true).clamp_min(1);  // [B, 1]
-    pooled = (x * valid.unsqueeze(-1)).sum(1) / count;               // [B, D]
-  } else {
-    pooled = (weights_of(x, valid) * x).sum(1);  // [B, D]
-  }
-  return map(pooled).unsqueeze(1).expand_as(x);  // [B, T, D]
+  if (adds_up()) return from_sum((x * valid.unsqueeze(-1)).sum(1), valid.sum(1));  // [B, D]
+  return map((weights_of(x, valid) * x).sum(1));                                   // [B, D]
+}
+
+torch::Tensor SetPoolingEncoder::forward(const torch::Tensor& x, const torch::Tensor& valid) {
+  return state_of(x, valid).unsqueeze(1).expand_as(x);  // [B, T, D]
 }
 
 torch::Tensor SetPoolingEncoder::weights_of(const torch::Tensor& x, const torch::Tensor& valid) {
@@ -92,10 +95,10 @@ torch::Tensor SetPoolingEncoder::summands(const torch::Tensor& x, const torch::T
 
 torch::Tensor SetPoolingEncoder::forward_for_targets(const torch::Tensor& x,
                                                      const torch::Tensor& valid) {
-  if (!options_.leave_out_target) return forward(x, valid);
-  const auto own = x * valid.unsqueeze(-1);                                 // [B, T, D]
-  const auto others = valid.sum(1, /*keepdim=*/true).sub(1).clamp_min(1);   // [B, 1]
-  return map((own.sum(1, /*keepdim=*/true) - own) / others.unsqueeze(-1));  // [B, T, D]
+  if (!options_.leave_out_target) return state_of(x, valid).unsqueeze(1);      // [B, 1, D]
+  const auto own = x * valid.unsqueeze(-1);                                    // [B, T, D]
+  const auto others = valid.sum(1, /*keepdim=*/true).sub(1).expand_as(valid);  // [B, T]
+  return from_sum(own.sum(1, /*keepdim=*/true) - own, others);                 // [B, T, D]
 }
 
 }  // namespace reckon

@@ -41,10 +41,15 @@ class SetPoolingEncoder : public SequenceEncoder {
   OutputSpec output_spec() const override { return {.width = width_}; }
   bool reads_sets() const override { return true; }
   torch::Tensor forward_for_targets(const torch::Tensor& x, const torch::Tensor& valid) override;
+  bool adds_up() const override { return options_.pooling == Pooling::kMean; }
+  bool leaves_out_target() const override { return options_.leave_out_target; }
+  torch::Tensor from_sum(const torch::Tensor& sum, const torch::Tensor& count) override;
 
  private:
   // What each item counts in the pooled vector.   Shapes   x [B, T, D], valid [B, T] -> [B, T, 1]
   torch::Tensor weights_of(const torch::Tensor& x, const torch::Tensor& valid);
+  // The state of the whole set.   Shapes   x [B, T, D], valid [B, T] -> [B, D]
+  torch::Tensor state_of(const torch::Tensor& x, const torch::Tensor& valid);
   // What is behind the pooling.   Shapes   [..., D] -> [..., D]
   torch::Tensor map(const torch::Tensor& pooled);
 

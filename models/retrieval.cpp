@@ -6,6 +6,7 @@
 
 #include "kernels/dropout.h"
 #include "kernels/tracing.h"
+#include "layers/no_position.h"
 #include "models/interaction_matrix.h"
 #include "models/known_users.h"
 
@@ -123,19 +124,50 @@ std::vector<View> Retrieval::views(const std::vector<torch::Tensor>& shared) con
   return views;
 }
 
-torch::Tensor Retrieval::history_states(const torch::Tensor& history,
-                                        const std::vector<torch::Tensor>& shared,
-                                        bool for_targets) {
-  const auto valid = history.ne(kPaddingId);  // [B, T]
-  auto x = item_rows(history, shared);        // [B, T, D]
+torch::Tensor Retrieval::history_vectors(const torch::Tensor& history,
+                                         const std::vector<torch::Tensor>& shared) {
+  auto x = item_rows(history, shared);  // [B, T, D]
   if (options_.user.history->scale) x = x * std::sqrt(static_cast<double>(options_.dim));
   x = position_->forward(x);                                              // [B, T, D]
   if (!input_norm_.is_empty()) x = input_norm_->forward(x);               // [B, T, D]
   x = reckon::dropout(x, options_.user.history->dropout, is_training());  // [B, T, D]
-  x = x * valid.unsqueeze(-1);                                            // [B, T, D]
-  if (!for_targets) return encoder_->last_state(x, valid, history);       // [B, D]
-  return encoder_->reads_sets() ? encoder_->forward_for_targets(x, valid)
-                                : encoder_->forward_items(x, valid, history);  // [B, T, D]
+  return x * history.ne(kPaddingId).unsqueeze(-1);                        // [B, T, D]
+}
+
+torch::Tensor Retrieval::last_state(const torch::Tensor& history,
+                                    const std::vector<torch::Tensor>& shared) {
+  return encoder_->last_state(history_vectors(history, shared), history.ne(kPaddingId),
+                              history);  // [B, D]
+}
+
+bool Retrieval::adds_up_rows(const std::vector<torch::Tensor>& shared) const {
+  const auto& history = *options_.user.history;
+  const bool drops = is_training() && (history.dropout > 0.0 || options_.item.dropout > 0.0);
+  return encoder_->adds_up() && shared.empty() && item_features_.is_empty() && !drops &&
+         input_norm_.is_empty() && std::dynamic_pointer_cast<NoPosition>(position_) != nullptr;
+}
+
+torch::Tensor Retrieval::target_states(const torch::Tensor& history, const torch::Tensor& flat,
+                                       const torch::Tensor& rows,
+                                       const std::vector<torch::Tensor>& shared) {
+  const auto valid = history.ne(kPaddingId);  // [B, T]
+  if (adds_up_rows(shared)) {
+    const double scale =
+        options_.user.history->scale ? std::sqrt(static_cast<double>(options_.dim)) : 1.0;
+    const auto sums = items_->sum_of_rows(history, valid * scale);  // [B, D]
+    const auto counts = valid.sum(1);                               // [B]
+    if (!encoder_->leaves_out_target())
+      return encoder_->from_sum(sums, counts).index_select(0, rows);           // [P, D]
+    const auto own = items_->lookup(history.flatten().index_select(0, flat));  // [P, D]
+    return encoder_->from_sum(sums.index_select(0, rows) - scale * own,
+                              counts.index_select(0, rows) - 1);  // [P, D]
+  }
+  const auto x = history_vectors(history, shared);  // [B, T, D]
+  const auto states = encoder_->reads_sets()
+                          ? encoder_->forward_for_targets(x, valid)
+                          : encoder_->forward_items(x, valid, history);  // [B, T or 1, D]
+  if (states.size(1) != history.size(1)) return states.squeeze(1).index_select(0, rows);  // [P, D]
+  return states.flatten(0, 1).index_select(0, flat);                                      // [P, D]
 }
 
 torch::Tensor Retrieval::joined(const torch::Tensor& of_history, const torch::Tensor& of_id) const {
@@ -175,7 +207,7 @@ State Retrieval::encode(const Batch& request) {
     const auto history = request.at(batch_key::kHistory);  // [B, T]
     // An empty history has no state; zero makes every item equal, never a NaN.
     const auto any = history.ne(kPaddingId).any(1).unsqueeze(-1);  // [B, 1]
-    query = history_states(history, shared, false) * any;          // [B, D]
+    query = last_state(history, shared) * any;                     // [B, D]
   }
   if (reads_users()) {
     const auto users = known_users(request.at(batch_key::kUsers));  // [B]

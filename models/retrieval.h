@@ -158,10 +158,17 @@ class Retrieval : public Model, public Learnable, public PairwiseLearnable {
   std::vector<View> views(const std::vector<torch::Tensor>& shared) const;
   // Throws ConfigError when vectors for all of `negatives` would not fit into any memory.
   void require_room(const torch::Tensor& negatives, size_t objective) const;
-  // With `for_targets` what targets are learnt from, a state for each step [B, T, D]; else the
-  // state behind the last step [B, D].
-  torch::Tensor history_states(const torch::Tensor& history,
-                               const std::vector<torch::Tensor>& shared, bool for_targets);
+  // What flows into the encoder.   Shapes   history [B, T] -> [B, T, D], zero on padding
+  torch::Tensor history_vectors(const torch::Tensor& history,
+                                const std::vector<torch::Tensor>& shared);
+  // The state behind the last step.   Shapes   history [B, T] -> [B, D]
+  torch::Tensor last_state(const torch::Tensor& history, const std::vector<torch::Tensor>& shared);
+  // What targets are learnt from: `flat` are their places in the flattened history, `rows` those of
+  // their users.   Shapes   history [B, T], flat [P] int64, rows [P] int64 -> [P, D]
+  torch::Tensor target_states(const torch::Tensor& history, const torch::Tensor& flat,
+                              const torch::Tensor& rows, const std::vector<torch::Tensor>& shared);
+  // Whether nothing but the table's own rows flows into an encoder that adds them up.
+  bool adds_up_rows(const std::vector<torch::Tensor>& shared) const;
   // What a request says of the user beside the history.   Shapes   users [B] known ones -> [B, D']
   torch::Tensor own_rows(const Batch& request, const torch::Tensor& users, const Scoring& scoring);
   // Whether users that the graph has not seen are made of their items, and nothing else is.

@@ -100,10 +100,9 @@ Learnable::Represented Retrieval::represent(const Batch& shard,
   torch::Tensor rows, flat;
   torch::Tensor queries;
   if (has_history()) {
-    flat = targets.flatten().ne(kPaddingId).nonzero().squeeze(1);               // [P]
-    rows = torch::div(flat, targets.size(1), "floor");                          // [P]
-    auto states = history_states(shard.at(batch_key::kHistory), shared, true);  // [B, T, D]
-    queries = states.flatten(0, 1).index_select(0, flat);                       // [P, D]
+    flat = targets.flatten().ne(kPaddingId).nonzero().squeeze(1);                // [P]
+    rows = torch::div(flat, targets.size(1), "floor");                           // [P]
+    queries = target_states(shard.at(batch_key::kHistory), flat, rows, shared);  // [P, D]
     if (reads_users())
       queries = joined(queries, user_rows(users, shared).index_select(0, rows));  // [P, D]
   } else {
