@@ -40,6 +40,15 @@ void run(const Product<double>& product, int64_t begin, int64_t end) {
   spmm_detail::multiply_double(product, begin, end);
 }
 
+// Parts and not one stretch for each thread: rows differ by orders of magnitude in their edges.
+template <class Scalar>
+void run_all(const Product<Scalar>& product, int64_t num_rows) {
+  share_parts(num_rows, kRowsOfPart, [&](SharedParts& parts) {
+    int64_t begin = 0, end = 0;
+    while (parts.take(begin, end)) run(product, begin, end);
+  });
+}
+
 void check_vector(const torch::Tensor& tensor, const char* name, int64_t size,
                   torch::ScalarType type) {
   TORCH_CHECK(!tensor.defined() || (tensor.dim() == 1 && (size < 0 || tensor.size(0) == size) &&
@@ -81,11 +90,7 @@ torch::Tensor spmm_cpu(const UndirectedGraph& graph, const torch::Tensor& x,
                                 .add_factor = static_cast<Scalar>(options.add_factor),
                                 .width = x.size(1),
                                 .out = out.template data_ptr<Scalar>()};
-  // Parts and not one stretch for each thread: rows differ by orders of magnitude in their edges.
-  share_parts(num_rows, kRowsOfPart, [&](SharedParts& parts) {
-    int64_t begin = 0, end = 0;
-    while (parts.take(begin, end)) run(product, begin, end);
-  });
+  run_all(product, num_rows);
   return out;
 }
 
@@ -318,6 +323,32 @@ torch::Tensor spmm(const UndirectedGraph& graph, const torch::Tensor& x,
   if (!has_loop) return spmm_by_aten(graph, x, options);
   return x.scalar_type() == torch::kFloat ? spmm_cpu<float>(graph, x, options)
                                           : spmm_cpu<double>(graph, x, options);
+}
+
+torch::Tensor sums_of_lists(const torch::Tensor& offsets, const torch::Tensor& columns,
+                            const torch::Tensor& weights, const torch::Tensor& x) {
+  const int64_t num_lists = offsets.size(0) - 1;
+  const auto from = x.contiguous();                                                   // [N, D]
+  const auto values = ready(weights, x.scalar_type());                                // [E]
+  auto out = torch::empty({num_lists, x.size(1)}, x.options().requires_grad(false));  // [L, D]
+  if (out.numel() == 0) return out;
+  AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "sums_of_lists", [&] {
+    run_all(Product<scalar_t>{.offsets = offsets.const_data_ptr<int64_t>(),
+                              .columns = columns.const_data_ptr<int32_t>(),
+                              .values = pointer<scalar_t>(values),
+                              .x = from.const_data_ptr<scalar_t>(),
+                              .x_index = nullptr,
+                              .rows = nullptr,
+                              .row_scale = nullptr,
+                              .add = nullptr,
+                              .add_scale = nullptr,
+                              .add_index = nullptr,
+                              .add_factor = 1,
+                              .width = x.size(1),
+                              .out = out.mutable_data_ptr<scalar_t>()},
+            num_lists);
+  });
+  return out;
 }
 
 torch::Tensor spmm_by_aten(const UndirectedGraph& graph, const torch::Tensor& x,

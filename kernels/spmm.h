@@ -62,6 +62,14 @@ struct SpmmOptions {
 torch::Tensor spmm(const UndirectedGraph& graph, const torch::Tensor& x,
                    const SpmmOptions& options = {});
 
+/// Weighted sums over lists of any matrix, out[l] = sum_e weights[e] * x[columns[e]] for offsets[l] <= e <
+/// offsets[l + 1]: the loop of spmm() where rows and columns are not nodes of one graph. Without a
+/// gradient; the same on any number of threads.
+/// Shapes   offsets [L + 1] int64, columns [E] int32 (not checked), weights [E], x [N, D] float32 or
+///          float64 on the CPU -> [L, D]
+torch::Tensor sums_of_lists(const torch::Tensor& offsets, const torch::Tensor& columns,
+                            const torch::Tensor& weights, const torch::Tensor& x);
+
 /// What spmm() does where it has no loop: other devices and types.   Shapes   as spmm()
 torch::Tensor spmm_by_aten(const UndirectedGraph& graph, const torch::Tensor& x,
                            const SpmmOptions& options = {});

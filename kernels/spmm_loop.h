@@ -104,7 +104,7 @@ inline void multiply_columns(const Product<Scalar>& p, int64_t begin, int64_t en
   }
 }
 
-// What is left of a width that blocks do not divide, a column at a time.
+// Of what is narrower than a block, a column at a time.
 template <class Scalar>
 inline void multiply_column(const Product<Scalar>& p, int64_t begin, int64_t end, int64_t column) {
   for (int64_t i = begin; i < end; ++i) {
@@ -144,6 +144,8 @@ inline void multiply_loop(const Product<Scalar>& p, int64_t begin, int64_t end) 
   int64_t first = 0;
   for (; first + 64 <= p.width; first += 64) multiply_some<Scalar, 64>(p, begin, end, first);
   for (; first + 16 <= p.width; first += 16) multiply_some<Scalar, 16>(p, begin, end, first);
+  if (first < p.width && p.width >= 16)  // some columns twice, to the same end
+    return multiply_some<Scalar, 16>(p, begin, end, p.width - 16);
   for (; first < p.width; ++first) multiply_column<Scalar>(p, begin, end, first);
 }
 

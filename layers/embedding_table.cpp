@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/ids.h"
+#include "kernels/row_sums.h"
 #include "kernels/tracing.h"
 
 namespace reckon {
@@ -86,16 +87,7 @@ torch::Tensor EmbeddingTableImpl::sum_of_rows(const torch::Tensor& ids,
   TORCH_CHECK(ids.dim() == 2 && weights.sizes() == ids.sizes(),
               "EmbeddingTable: expected ids and weights [B, T], got ", ids.sizes(), " and ",
               weights.sizes());
-  const auto rows = rows_of(ids);  // [B, T]
-  // What adds nothing is left out: the gradient has a row of its own for each that is named.
-  const auto factors = weights.detach().to(weight_.scalar_type());  // [B, T]
-  const auto adds = ids.ne(kPaddingId).logical_and(factors.ne(0));  // [B, T]
-  const auto length = adds.sum(1);                                  // [B]
-  const auto offsets = length.cumsum(0) - length;                   // [B]
-  return std::get<0>(at::embedding_bag(weight_, rows.masked_select(adds), offsets,
-                                       /*scale_grad_by_freq=*/false, /*mode: sum*/ 0,
-                                       /*sparse=*/true, factors.masked_select(adds),
-                                       /*include_last_offset=*/false));  // [B, width]
+  return weighted_row_sums(weight_, rows_of(ids), weights * ids.ne(kPaddingId));  // [B, width]
 }
 
 torch::Tensor EmbeddingTableImpl::lookup(const torch::Tensor& ids) const {

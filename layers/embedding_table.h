@@ -67,8 +67,8 @@ class EmbeddingTableImpl : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& ids) const { return lookup(ids); }
 
   /// Weighted sums of rows, without gathering them: sum_t weights[b, t] row(ids[b, t]). Padding adds
-  /// nothing and costs nothing. Gradients go to the rows whose weight is not zero, sparse as those of
-  /// lookup(), and not to the weights.
+  /// nothing and costs nothing. Gradients go to the rows whose weight is not zero, sparse and
+  /// each row named once, and not to the weights.
   ///
   /// Shapes   ids [B, T] int64 as in lookup(), weights [B, T] -> [B, width]
   /// Throws   c10::Error on any other id.

@@ -1,7 +1,11 @@
 #include "training/gradient.h"
 
+#include <ATen/Dispatch.h>
+
+#include <algorithm>
 #include <array>
 
+#include "core/grouping.h"
 #include "kernels/row_update.h"
 
 namespace reckon {
@@ -14,8 +18,23 @@ constexpr int64_t kTaskSize = 128 * 1024;
 constexpr int64_t kBlockSize = 2048;
 // Independent partial sums, so that no order forbids vectors.
 constexpr int64_t kLanes = 16;
+// Rows of values lie in the order in which they were made, not in that of what they add to: so many of them
+// are asked for before they are needed.
+constexpr size_t kAhead = 8;
 // Rows are few while a parameter has this many times more: one thread puts them in order, all share a dense sum.
 constexpr int64_t kFewBeside = 4;
+
+bool has_own_loop(const torch::Tensor& sum) {
+  return sum.is_cpu() &&
+         (sum.scalar_type() == torch::kFloat || sum.scalar_type() == torch::kDouble);
+}
+
+template <class Scalar>
+void prefetch_row(const Scalar* row, int64_t width) {
+  constexpr int64_t kLine = 64 / sizeof(Scalar), kMostLines = 8;
+  for (int64_t i = 0; i < std::min(width, kMostLines * kLine); i += kLine)
+    __builtin_prefetch(row + i);
+}
 
 template <class Scalar>
 double sum_and_scale_range(std::span<const Scalar* const> parts, Scalar scale, Scalar* out,
@@ -52,30 +71,47 @@ double sum_and_scale_cpu(const std::vector<torch::Tensor>& parts, double scale,
                                      out.mutable_data_ptr<Scalar>(), out.numel());
 }
 
-// Adds row values[e] to row rows[e] of `out`, in order, where that row is in [first, first + out.size(0)).
+// The entries of a contribution that add to each piece of `size` rows, in their order.
+struct EntriesOfPieces {
+  std::vector<int64_t> offsets;  // [pieces + 1]
+  std::vector<int64_t> entries;
+
+  std::span<const int64_t> of(int64_t piece) const {
+    return std::span(entries).subspan(offsets[piece], offsets[piece + 1] - offsets[piece]);
+  }
+};
+
+EntriesOfPieces entries_of_pieces(const torch::Tensor& rows, int64_t size, int64_t num_pieces) {
+  struct Entry {
+    int64_t key, e;
+  };
+  EntriesOfPieces out;
+  out.offsets.resize(num_pieces + 1);
+  out.entries.resize(rows.numel());
+  const auto* row = rows.const_data_ptr<int64_t>();
+  group_by_key<Entry>(
+      rows.numel(), num_pieces, out.offsets.data(), /*num_threads=*/1,
+      [&](int64_t begin, int64_t end, const auto& emit) {
+        for (auto e = begin; e < end; ++e) emit(Entry{row[e] / size, e});
+      },
+      [&](int64_t place, const Entry& entry) { out.entries[place] = entry.e; });
+  return out;
+}
+
+// Adds row values[e] to row rows[e] - first of `out` for the entries that are named, in their order.
 template <class Scalar>
-void add_rows_cpu(const torch::Tensor& rows, const torch::Tensor& values, int64_t first,
-                  const torch::Tensor& out) {
+void add_rows_cpu(const torch::Tensor& rows, const torch::Tensor& values,
+                  std::span<const int64_t> entries, int64_t first, const torch::Tensor& out) {
   const auto width = out.numel() / out.size(0);
   const auto* row = rows.const_data_ptr<int64_t>();
   const auto* value = values.const_data_ptr<Scalar>();
   auto* to = out.mutable_data_ptr<Scalar>();
-  for (int64_t e = 0; e < rows.numel(); ++e, value += width) {
-    const auto place = row[e] - first;
-    if (place < 0 || place >= out.size(0)) continue;
-    auto* sum = to + place * width;
-    for (int64_t i = 0; i < width; ++i) sum[i] += value[i];
+  for (size_t i = 0; i < entries.size(); ++i) {
+    if (i + kAhead < entries.size()) prefetch_row(value + entries[i + kAhead] * width, width);
+    const auto* from = value + entries[i] * width;
+    auto* sum = to + (row[entries[i]] - first) * width;
+    for (int64_t d = 0; d < width; ++d) sum[d] += from[d];
   }
-}
-
-void add_rows(const torch::Tensor& rows, const torch::Tensor& values, int64_t first,
-              const torch::Tensor& out) {
-  if (out.is_cpu() && out.scalar_type() == torch::kFloat)
-    return add_rows_cpu<float>(rows, values, first, out);
-  if (out.is_cpu() && out.scalar_type() == torch::kDouble)
-    return add_rows_cpu<double>(rows, values, first, out);
-  TORCH_CHECK(first == 0, "training: rows are cut up on the CPU alone");
-  out.index_add_(0, rows, values);
 }
 
 // [nnz] and [nnz, ...] of a sparse gradient of rows; entries may name a row twice.
@@ -96,10 +132,9 @@ double sum_and_scale(const std::vector<torch::Tensor>& parts, double scale,
                     part.scalar_type() == out.scalar_type(),
                 "sum_and_scale: expected contiguous parts of shape ", out.sizes(), ", got ",
                 part.sizes());
-  if (out.is_cpu() && out.scalar_type() == torch::kFloat)
-    return sum_and_scale_cpu<float>(parts, scale, out);
-  if (out.is_cpu() && out.scalar_type() == torch::kDouble)
-    return sum_and_scale_cpu<double>(parts, scale, out);
+  if (has_own_loop(out))
+    return out.scalar_type() == torch::kFloat ? sum_and_scale_cpu<float>(parts, scale, out)
+                                              : sum_and_scale_cpu<double>(parts, scale, out);
   auto total = parts[0];
   for (size_t k = 1; k < parts.size(); ++k) total = total + parts[k];
   out.copy_(total * scale);
@@ -147,12 +182,19 @@ double GradientSums::reduce_dense(double scale, WorkerPool& workers) {
   // Rows [begin, begin + size) of a parameter; a number alone counts as a row.
   struct Task {
     size_t sum;
-    int64_t begin, size;
+    int64_t number, begin, size;
   };
   const auto by_row = [](const torch::Tensor& tensor) {
     return tensor.dim() == 0 ? tensor.view(1) : tensor;
   };
   std::vector<Task> tasks;
+  // Contributions of rows, and how many rows a task of theirs has.
+  struct Contribution {
+    size_t sum, k;
+    int64_t size;
+  };
+  std::vector<Contribution> contributions;
+  std::vector<std::vector<EntriesOfPieces>> entries(sums_.size());
   for (size_t i = 0; i < sums_.size(); ++i) {
     auto& sum = sums_[i];
     if (!sum.is_dense(height_of(i))) continue;
@@ -163,11 +205,18 @@ double GradientSums::reduce_dense(double scale, WorkerPool& workers) {
       sum.buffer = torch::empty(parameter.sizes(), parameter.options().requires_grad(false));
     const auto height = height_of(i);
     const auto width = std::max<int64_t>(1, parameter.numel() / std::max<int64_t>(1, height));
-    const auto size =
-        parameter.is_cpu() ? std::max<int64_t>(1, kTaskSize / width) : std::max<int64_t>(1, height);
+    const auto size = has_own_loop(parameter) ? std::max<int64_t>(1, kTaskSize / width)
+                                              : std::max<int64_t>(1, height);
     for (int64_t begin = 0; begin < height; begin += size)
-      tasks.push_back({i, begin, std::min(size, height - begin)});
+      tasks.push_back({i, begin / size, begin, std::min(size, height - begin)});
+    if (!has_own_loop(parameter)) continue;
+    entries[i].resize(sum.indices.size());
+    for (size_t k = 0; k < sum.indices.size(); ++k) contributions.push_back({i, k, size});
   }
+  workers.run(static_cast<int64_t>(contributions.size()), [&](int64_t c) {
+    const auto& [i, k, size] = contributions[c];
+    entries[i][k] = entries_of_pieces(sums_[i].indices[k], size, (height_of(i) + size - 1) / size);
+  });
   std::vector<double> squares(tasks.size());
   workers.run(static_cast<int64_t>(tasks.size()), [&](int64_t t) {
     const torch::NoGradGuard no_grad;
@@ -184,8 +233,18 @@ double GradientSums::reduce_dense(double scale, WorkerPool& workers) {
         out.zero_();
       else
         sum_and_scale(parts, 1.0, out);
-      for (size_t k = 0; k < sum.indices.size(); ++k)
-        add_rows(sum.indices[k], sum.values[k], task.begin, out);
+      for (size_t k = 0; k < sum.indices.size(); ++k) {
+        const auto& rows = sum.indices[k];
+        const auto& values = sum.values[k];
+        if (!has_own_loop(out)) {
+          out.index_add_(0, rows, values);  // the one task has all rows
+          continue;
+        }
+        const auto named = entries[task.sum][k].of(task.number);
+        AT_DISPATCH_FLOATING_TYPES(out.scalar_type(), "GradientSums", [&] {
+          add_rows_cpu<scalar_t>(rows, values, named, task.begin, out);
+        });
+      }
       parts = {out};
     }
     squares[t] = sum_and_scale(parts, scale, out);
