@@ -124,9 +124,16 @@ std::vector<View> Retrieval::views(const std::vector<torch::Tensor>& shared) con
   return views;
 }
 
+torch::Tensor Retrieval::history_rows(const torch::Tensor& history,
+                                      const std::vector<torch::Tensor>& shared) {
+  if (history_items_.is_empty()) return item_rows(history, shared);  // [B, T, D]
+  return dropout_rows(history_items_->lookup(history), history, options_.item.dropout,
+                      is_training());  // [B, T, D]
+}
+
 torch::Tensor Retrieval::history_vectors(const torch::Tensor& history,
                                          const std::vector<torch::Tensor>& shared) {
-  auto x = item_rows(history, shared);  // [B, T, D]
+  auto x = history_rows(history, shared);  // [B, T, D]
   if (options_.user.history->scale) x = x * std::sqrt(static_cast<double>(options_.dim));
   x = position_->forward(x);                                              // [B, T, D]
   if (!input_norm_.is_empty()) x = input_norm_->forward(x);               // [B, T, D]
@@ -143,8 +150,10 @@ torch::Tensor Retrieval::last_state(const torch::Tensor& history,
 bool Retrieval::adds_up_rows(const std::vector<torch::Tensor>& shared) const {
   const auto& history = *options_.user.history;
   const bool drops = is_training() && (history.dropout > 0.0 || options_.item.dropout > 0.0);
-  return encoder_->adds_up() && shared.empty() && item_features_.is_empty() && !drops &&
-         input_norm_.is_empty() && std::dynamic_pointer_cast<NoPosition>(position_) != nullptr;
+  const bool is_of_rows =
+      !history_items_.is_empty() || (shared.empty() && item_features_.is_empty());
+  return encoder_->adds_up() && is_of_rows && !drops && input_norm_.is_empty() &&
+         std::dynamic_pointer_cast<NoPosition>(position_) != nullptr;
 }
 
 torch::Tensor Retrieval::target_states(const torch::Tensor& history, const torch::Tensor& flat,
@@ -154,11 +163,12 @@ torch::Tensor Retrieval::target_states(const torch::Tensor& history, const torch
   if (adds_up_rows(shared)) {
     const double scale =
         options_.user.history->scale ? std::sqrt(static_cast<double>(options_.dim)) : 1.0;
-    const auto sums = items_->sum_of_rows(history, valid * scale);  // [B, D]
-    const auto counts = valid.sum(1);                               // [B]
+    const auto& table = history_items_.is_empty() ? items_ : history_items_;
+    const auto sums = table->sum_of_rows(history, valid * scale);  // [B, D]
+    const auto counts = valid.sum(1);                              // [B]
     if (!encoder_->leaves_out_target())
-      return encoder_->from_sum(sums, counts).index_select(0, rows);           // [P, D]
-    const auto own = items_->lookup(history.flatten().index_select(0, flat));  // [P, D]
+      return encoder_->from_sum(sums, counts).index_select(0, rows);          // [P, D]
+    const auto own = table->lookup(history.flatten().index_select(0, flat));  // [P, D]
     return encoder_->from_sum(sums.index_select(0, rows) - scale * own,
                               counts.index_select(0, rows) - 1);  // [P, D]
   }
@@ -286,7 +296,8 @@ std::optional<torch::Tensor> Retrieval::user_vectors() {
 
 std::vector<Model::Pretrained> Retrieval::pretrained() {
   std::vector<Pretrained> out;
-  const auto add = [&](const IdOptions& options, bool items, EmbeddingTable table) {
+  const auto add = [&](const IdOptions& options, bool items, EmbeddingTable table,
+                       const std::string& option) {
     if (options.pretrained.empty()) return;
     const auto load = [table, frozen = options.frozen](const torch::Tensor& rows) mutable {
       // What was drawn and is never trained would be noise for ever.
@@ -295,12 +306,14 @@ std::vector<Model::Pretrained> Retrieval::pretrained() {
     out.push_back({.path = options.pretrained,
                    .items = items,
                    .frozen = options.frozen,
-                   .option = items ? "model.item.id.pretrained" : "model.user.id.pretrained",
+                   .option = option + ".pretrained",
                    .load = load,
                    .width = options_.dim});
   };
-  if (options_.item.id) add(*options_.item.id, true, items_);
-  if (options_.user.id) add(*options_.user.id, false, users_);
+  if (options_.item.id) add(*options_.item.id, true, items_, "model.item.id");
+  if (options_.user.id) add(*options_.user.id, false, users_, "model.user.id");
+  if (has_history() && options_.user.history->id)
+    add(*options_.user.history->id, true, history_items_, "model.user.history.id");
   return out;
 }
 

@@ -38,6 +38,7 @@ struct HistoryOptions {
   bool one_target = false;
   bool norm = false;
   double dropout = 0.2;
+  std::optional<IdOptions> id;
   Component<Position> position;
   Component<SequenceEncoder> encoder;
   static void describe(Schema<HistoryOptions>& schema);
@@ -116,7 +117,7 @@ class Retrieval : public Model, public Learnable, public PairwiseLearnable {
  private:
   // What the constructor is made of, in this order. Each throws ConfigError when slots do not fit.
   void build_inputs(const Deps& deps);
-  void build_history();
+  void build_history(const Deps& deps);
   void build_propagation(const Deps& deps);
   // `width` is that of the vectors that are scored.
   void build_objectives(const Deps& deps, int64_t width);
@@ -158,6 +159,9 @@ class Retrieval : public Model, public Learnable, public PairwiseLearnable {
   std::vector<View> views(const std::vector<torch::Tensor>& shared) const;
   // Throws ConfigError when vectors for all of `negatives` would not fit into any memory.
   void require_room(const torch::Tensor& negatives, size_t objective) const;
+  // Vectors of the items of a history: the table's own, or those of the items that are scored.
+  torch::Tensor history_rows(const torch::Tensor& history,
+                             const std::vector<torch::Tensor>& shared);
   // What flows into the encoder.   Shapes   history [B, T] -> [B, T, D], zero on padding
   torch::Tensor history_vectors(const torch::Tensor& history,
                                 const std::vector<torch::Tensor>& shared);
@@ -194,6 +198,7 @@ class Retrieval : public Model, public Learnable, public PairwiseLearnable {
   std::vector<size_t> stream_of_;  // by objective: which of those negatives are its own
   EmbeddingTable items_{nullptr};
   EmbeddingTable users_{nullptr};
+  EmbeddingTable history_items_{nullptr};  // empty where histories have the items' own vectors
   FeatureTable item_features_{nullptr};
   FeatureTable user_features_{nullptr};
   std::shared_ptr<Position> position_;

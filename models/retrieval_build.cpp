@@ -85,7 +85,7 @@ Objective::Deps deps_of_objectives(const Model::Deps& deps, int64_t width, int64
 Retrieval::Retrieval(const Options& options, const Deps& deps)
     : options_(options), num_users_(deps.num_users) {
   build_inputs(deps);
-  if (options_.user.history) build_history();
+  if (options_.user.history) build_history(deps);
   if (options_.propagation) build_propagation(deps);
   const int64_t width = propagation_ ? propagation_->output_width() : options_.dim;
   scorer_ = register_module("scorer",
@@ -134,9 +134,11 @@ void Retrieval::build_inputs(const Deps& deps) {
                                          .counted = users_with_rows(deps.train, deps.num_users)}));
 }
 
-void Retrieval::build_history() {
+void Retrieval::build_history(const Deps& deps) {
   const int64_t dim = options_.dim;
   const auto& history = *options_.user.history;
+  if (history.id)
+    history_items_ = register_module("history_items", make_table(*history.id, deps.num_items, dim));
   position_ =
       register_module("position",
                       build_slot(history.position,

@@ -24,7 +24,7 @@ Retrieval::Summands Retrieval::summands_of_history(const Batch& request, const S
   const auto history = request.at(batch_key::kHistory);  // [B, T]
   const auto valid = history.ne(kPaddingId);             // [B, T]
   const auto kept = valid.unsqueeze(-1);                 // [B, T, 1]
-  auto vectors = item_rows(history, scoring.shared);     // [B, T, D]
+  auto vectors = history_rows(history, scoring.shared);  // [B, T, D]
   if (options_.user.history->scale)
     vectors = vectors * std::sqrt(static_cast<double>(options_.dim));
   const auto placed = position_->forward(vectors);  // [B, T, D]

@@ -38,6 +38,10 @@ void HistoryOptions::describe(Schema<HistoryOptions>& schema) {
       .at_least(0.0)
       .less_than(1.0)
       .doc("Drop probability of the encoder's input.");
+  schema.field("id", &HistoryOptions::id)
+      .doc(
+          "Vectors of its own for the items of a history, as FISM and SimpleX have them; left out, "
+          "they are those of the items that are scored.");
   schema.field("position", &HistoryOptions::position)
       .default_type("learned")
       .doc("Where in the history an item stands.");

@@ -317,6 +317,42 @@ TEST(Retrieval, LearnsASetFromItselfAsAWhole) {
   EXPECT_EQ(parts.weight, 3.0);
 }
 
+// Sums of rows in place of gathered ones come to the same, of the table that histories have.
+TEST(Retrieval, LearnsFromSumsWhatItWouldLearnFromVectorsSideBySide) {
+  const auto set = torch::tensor({{kPaddingId, int64_t{3}, int64_t{1}, int64_t{7}},
+                                  {kPaddingId, kPaddingId, int64_t{3}, int64_t{3}},
+                                  {kPaddingId, kPaddingId, kPaddingId, int64_t{5}}});
+  const auto flat = set.flatten().ge(0).nonzero().squeeze(1);  // [P]
+  for (const std::string own : {"", "id: {}, "})
+    for (const std::string scale : {"false", "true"})
+      for (const std::string encoder :
+           {"leave_out_target: true", "leave_out_target: true, hidden_units: [5]",
+            "leave_out_target: false", "pooling: attention"}) {
+        const auto model = make(
+            "{family: retrieval, dim: 8, user: {history: {max_length: 6, dropout: 0.0, " + own +
+            "scale: " + scale + ", position: {type: none}, encoder: {type: set_pooling, " +
+            encoder + "}}}, objectives: [{type: softmax}]}");
+        model->train();
+        Batch batch(3);
+        batch.set(batch_key::kHistory, set);
+        batch.set(batch_key::kTargets, set);
+        const auto learnt = model->learnable()->represent(batch, {}).rows[0];  // [P, D]
+        const auto parameters = model->named_parameters();
+        const auto table = parameters[own.empty() ? "items.weight" : "history_items.weight"];
+        const auto x = table.index_select(0, (set + 2).flatten()).view({3, 4, 8}) *
+                       (scale == "true" ? std::sqrt(8.0) : 1.0);
+        auto* alone = model->named_children()["encoder"]->as<SequenceEncoder>();
+        const auto states = alone->forward_for_targets(x, set.ge(0)).expand_as(x);
+        EXPECT_TRUE(torch::allclose(learnt, states.flatten(0, 1).index_select(0, flat), 1e-4, 1e-6))
+            << own << encoder;
+        const auto gradient = torch::autograd::grad({learnt.square().sum()}, {table})[0].to_dense();
+        const auto expected =
+            torch::autograd::grad({states.flatten(0, 1).index_select(0, flat).square().sum()},
+                                  {table})[0];
+        EXPECT_TRUE(torch::allclose(gradient, expected, 1e-3, 1e-4)) << own << encoder;
+      }
+}
+
 TEST(Retrieval, SeveralObjectivesAreAWeightedSum) {
   const auto both = make(
       "{family: retrieval, dim: 8, user: {id: {}}, objectives: [{type: bpr, weight: 2.0}, "
