@@ -1,6 +1,7 @@
-// Dropout, the optimiser steps on single rows, and descent pair by pair.
+// Dropout, sums of rows, the optimiser steps on single rows, and descent pair by pair.
 #include <ATen/Parallel.h>
 #include <ATen/ops/_fused_adam.h>
+#include <torch/autograd.h>
 #include <torch/types.h>
 
 #include <vector>
@@ -9,6 +10,7 @@
 #include "kernels/bpr_update.h"
 #include "kernels/deferred_adam.h"
 #include "kernels/dropout.h"
+#include "kernels/row_sums.h"
 #include "kernels/row_update.h"
 
 namespace reckon::bench {
@@ -39,6 +41,52 @@ void BM_DropoutRows(benchmark::State& state) {
   report(state, {.bytes = 2.0 * static_cast<double>(x.nbytes())});
 }
 BENCHMARK(BM_DropoutRows)->Arg(6400)->Arg(400000)->Unit(benchmark::kMicrosecond)->UseRealTime();
+
+// The items of 512 users, a hundred on average and five hundred at most, added up and learnt from; the table is as high
+// as Gowalla has items.
+struct Sets {
+  static constexpr int64_t kSets = 512, kLongest = 500, kItems = 40981;
+  torch::Tensor table = torch::randn({kItems, kWidth}).requires_grad_();
+  torch::Tensor rows = torch::randint(kItems, {kSets, kLongest}, torch::kLong);
+  torch::Tensor weights = torch::arange(kLongest)
+                              .lt((20.0 / torch::rand({kSets, 1})).clamp_max(kLongest))
+                              .to(torch::kFloat);  // [B, T]
+  torch::Tensor direction = torch::randn({kSets, kWidth});
+
+  template <class Sum>
+  void run(benchmark::State& state, const Sum& sum) const {
+    for (auto _ : state)
+      benchmark::DoNotOptimize(torch::autograd::grad({sum()}, {table}, {direction})[0]);
+    const auto gathered = weights.sum().item<double>() * kWidth * sizeof(float);
+    report(state,
+           {.bytes = static_cast<double>(direction.nbytes()), .gathered_bytes = 2 * gathered});
+  }
+};
+
+void BM_WeightedRowSums(benchmark::State& state) {
+  const Sets s;
+  s.run(state, [&] { return weighted_row_sums(s.table, s.rows, s.weights); });
+}
+BENCHMARK(BM_WeightedRowSums)->Unit(benchmark::kMicrosecond)->UseRealTime();
+
+void BM_WeightedRowSumsOfAten(benchmark::State& state) {
+  const Sets s;
+  const auto offsets = torch::arange(0, Sets::kSets * Sets::kLongest, Sets::kLongest);
+  s.run(state, [&] {
+    return std::get<0>(at::embedding_bag(s.table, s.rows.flatten(), offsets, false, 0,
+                                         /*sparse=*/true, s.weights.flatten(), false));
+  });
+}
+BENCHMARK(BM_WeightedRowSumsOfAten)->Unit(benchmark::kMicrosecond)->UseRealTime();
+
+void BM_WeightedRowSumsGathered(benchmark::State& state) {
+  const Sets s;
+  s.run(state, [&] {
+    return (at::embedding(s.table, s.rows, -1, false, /*sparse=*/true) * s.weights.unsqueeze(-1))
+        .sum(1);
+  });
+}
+BENCHMARK(BM_WeightedRowSumsGathered)->Unit(benchmark::kMicrosecond)->UseRealTime();
 
 struct Update {
   torch::Tensor weight = torch::randn({kRows, kWidth});
