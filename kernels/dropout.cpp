@@ -9,6 +9,7 @@
 
 #include "kernels/cpu_features.h"
 #include "kernels/dropout_loops.h"
+#include "kernels/has_loop.h"
 #include "kernels/tracing.h"
 
 namespace reckon {
@@ -60,10 +61,6 @@ Mask to_mask(int64_t key, int64_t threshold) {
   const auto bits = static_cast<uint64_t>(key);
   return {static_cast<uint32_t>(bits), static_cast<uint32_t>(bits >> 32),
           static_cast<int32_t>(threshold)};
-}
-
-bool takes_own_loop(const torch::Tensor& x) {
-  return x.is_cpu() && (x.scalar_type() == torch::kFloat || x.scalar_type() == torch::kDouble);
 }
 
 // Element d of the row of an id is number id * D + d of the table.
@@ -134,8 +131,8 @@ class MaskedScaleOfRows : public torch::autograd::Function<MaskedScaleOfRows> {
     context->saved_data["key"] = key;
     context->saved_data["threshold"] = threshold;
     context->saved_data["scale"] = scale;
-    return takes_own_loop(x) ? apply_row_mask(x, ids, to_mask(key, threshold), scale)
-                             : plain_row_mask(x, ids, to_mask(key, threshold), scale);
+    return has_loop(x) ? apply_row_mask(x, ids, to_mask(key, threshold), scale)
+                       : plain_row_mask(x, ids, to_mask(key, threshold), scale);
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
@@ -180,7 +177,7 @@ uint64_t next_random_key() {
 torch::Tensor dropout(const torch::Tensor& x, double p, bool training) {
   TORCH_CHECK(p >= 0.0 && p < 1.0, "dropout: expected p in [0, 1), got ", p);
   if (!training || p == 0.0) return x;
-  if (!scope_active || is_tracing() || !takes_own_loop(x)) return at::dropout(x, p, true);  // [...]
+  if (!scope_active || is_tracing() || !has_loop(x)) return at::dropout(x, p, true);  // [...]
   const uint64_t key = mix(scope_key + scope_calls++);
   return MaskedScale::apply(x, static_cast<int64_t>(key), threshold_of(p),
                             1.0 / (1.0 - p));  // [...]

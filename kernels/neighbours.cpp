@@ -8,6 +8,7 @@
 
 #include "core/grouping.h"
 #include "kernels/cpu_features.h"
+#include "kernels/has_loop.h"
 #include "kernels/kernel_threads.h"
 #include "kernels/neighbours_loop.h"
 #include "kernels/shared_parts.h"
@@ -38,10 +39,7 @@ const Loops<Scalar>& active_loops() {
   }
 }
 
-bool has_loops(const torch::Tensor& x) {
-  return x.is_cpu() && (x.scalar_type() == torch::kFloat || x.scalar_type() == torch::kDouble) &&
-         !is_tracing();
-}
+bool takes_loops(const torch::Tensor& x) { return has_loop(x) && !is_tracing(); }
 
 Edges edges_of(const NeighbourLists& lists, By by) {
   if (by == By::kReceiver)
@@ -381,14 +379,14 @@ NeighbourLists neighbour_lists(const UndirectedGraph& graph, bool self_loops) {
   int64_t place = 0;
   for (int64_t n = 0; n < num_nodes; ++n) {
     to_offset[n] = place;
-    bool has_loop = false;
+    bool has_own_edge = false;
     for (int64_t e = offset[n]; e < offset[n + 1]; ++e) {
       // Where it stands in the order of ends.
-      if (!has_loop && end[e] > n) to[place++] = static_cast<int32_t>(n);
-      has_loop = has_loop || end[e] >= n;
+      if (!has_own_edge && end[e] > n) to[place++] = static_cast<int32_t>(n);
+      has_own_edge = has_own_edge || end[e] >= n;
       to[place++] = end[e];
     }
-    if (!has_loop) to[place++] = static_cast<int32_t>(n);
+    if (!has_own_edge) to[place++] = static_cast<int32_t>(n);
   }
   to_offset[num_nodes] = place;
   return neighbour_lists(offsets, senders.slice(0, 0, place), num_nodes).to(device);
@@ -489,21 +487,21 @@ torch::Tensor weighted_neighbours_by_aten(const NeighbourLists& lists, const tor
 torch::Tensor edge_sums(const NeighbourLists& lists, const torch::Tensor& receivers,
                         const torch::Tensor& senders) {
   check_ends("edge_sums", lists, receivers, senders, 2);
-  return has_loops(senders) ? EdgeSums::apply(lists, receivers, senders)
-                            : edge_sums_by_aten(lists, receivers, senders);  // [E, H]
+  return takes_loops(senders) ? EdgeSums::apply(lists, receivers, senders)
+                              : edge_sums_by_aten(lists, receivers, senders);  // [E, H]
 }
 
 torch::Tensor edge_products(const NeighbourLists& lists, const torch::Tensor& receivers,
                             const torch::Tensor& senders) {
   check_ends("edge_products", lists, receivers, senders, 3);
-  return has_loops(senders) ? EdgeProducts::apply(lists, receivers, senders)
-                            : edge_products_by_aten(lists, receivers, senders);  // [E, H]
+  return takes_loops(senders) ? EdgeProducts::apply(lists, receivers, senders)
+                              : edge_products_by_aten(lists, receivers, senders);  // [E, H]
 }
 
 torch::Tensor edge_softmax(const NeighbourLists& lists, const torch::Tensor& scores) {
   check_edges("edge_softmax", lists, scores);
-  return has_loops(scores) ? EdgeSoftmax::apply(lists, scores)
-                           : edge_softmax_by_aten(lists, scores);  // [E, H]
+  return takes_loops(scores) ? EdgeSoftmax::apply(lists, scores)
+                             : edge_softmax_by_aten(lists, scores);  // [E, H]
 }
 
 torch::Tensor weighted_neighbours(const NeighbourLists& lists, const torch::Tensor& weights,
@@ -513,8 +511,8 @@ torch::Tensor weighted_neighbours(const NeighbourLists& lists, const torch::Tens
                   x.size(0) == lists.num_senders() && x.scalar_type() == weights.scalar_type(),
               "weighted_neighbours: expected rows for ", lists.num_senders(), " senders and ",
               weights.size(1), " heads, got ", x.sizes());
-  return has_loops(x) ? WeightedNeighbours::apply(lists, std::optional(weights), x)
-                      : weighted_neighbours_by_aten(lists, weights, x);  // [R, H, F]
+  return takes_loops(x) ? WeightedNeighbours::apply(lists, std::optional(weights), x)
+                        : weighted_neighbours_by_aten(lists, weights, x);  // [R, H, F]
 }
 
 torch::Tensor sums_of_neighbours(const NeighbourLists& lists, const torch::Tensor& x) {
@@ -522,7 +520,7 @@ torch::Tensor sums_of_neighbours(const NeighbourLists& lists, const torch::Tenso
               "sums_of_neighbours: expected a row for each of ", lists.num_senders(),
               " senders, got ", x.sizes());
   // An undefined tensor cannot be an argument there.
-  const auto sums = has_loops(x)
+  const auto sums = takes_loops(x)
                         ? WeightedNeighbours::apply(lists, std::optional<torch::Tensor>(), x)
                         : weighted_neighbours_by_aten(lists, {}, x);  // [R, 1, F]
   return sums.squeeze(1);                                             // [R, F]
@@ -532,8 +530,8 @@ torch::Tensor rows_of_types(const torch::Tensor& table, const torch::Tensor& typ
   TORCH_CHECK(table.dim() == 2 && types.dim() == 1 && types.scalar_type() == torch::kInt,
               "rows_of_types: expected a table [T, H] and types [E] int32, got ", table.sizes(),
               " and ", types.sizes(), " ", types.scalar_type());
-  return has_loops(table) ? RowsOfTypes::apply(table, types)
-                          : table.index_select(0, types);  // [E, H]
+  return takes_loops(table) ? RowsOfTypes::apply(table, types)
+                            : table.index_select(0, types);  // [E, H]
 }
 
 }  // namespace reckon

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/grouping.h"
+#include "kernels/has_loop.h"
 #include "kernels/kernel_threads.h"
 #include "kernels/spmm.h"
 #include "kernels/tracing.h"
@@ -142,9 +143,7 @@ torch::Tensor weighted_row_sums(const torch::Tensor& table, const torch::Tensor&
               "each, got ",
               table.sizes(), ", ", rows.sizes(), " ", rows.scalar_type(), " and ", weights.sizes());
   const auto factors = weights.detach();  // [B, T]
-  const bool has_loop = table.is_cpu() && (table.scalar_type() == torch::kFloat ||
-                                           table.scalar_type() == torch::kDouble);
-  if (has_loop && !is_tracing()) return WeightedRowSums::apply(table, rows, factors);
+  if (has_loop(table) && !is_tracing()) return WeightedRowSums::apply(table, rows, factors);
   const auto length = at::ones_like(rows).sum(1);  // [B]
   const auto offsets = length.cumsum(0) - length;  // [B]
   return std::get<0>(at::embedding_bag(table, rows.flatten(), offsets, /*scale_grad_by_freq=*/false,

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kernels/cpu_features.h"
+#include "kernels/has_loop.h"
 #include "kernels/row_update_loop.h"
 
 namespace reckon {
@@ -36,9 +37,7 @@ void check(const char* name, const torch::Tensor& weight, const torch::Tensor& r
 }
 
 bool has_own_loop(const torch::Tensor& weight) {
-  const auto type = weight.scalar_type();
-  return weight.is_cpu() && weight.is_contiguous() &&
-         (type == torch::kFloat || type == torch::kDouble);
+  return weight.is_contiguous() && has_loop(weight);
 }
 
 // Calls body(weight row, gradient row, row index) for every row, each exactly once.

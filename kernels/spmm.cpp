@@ -13,6 +13,7 @@
 #include "core/grouping.h"
 #include "core/random.h"
 #include "kernels/cpu_features.h"
+#include "kernels/has_loop.h"
 #include "kernels/kernel_threads.h"
 #include "kernels/shared_parts.h"
 #include "kernels/spmm_loop.h"
@@ -318,9 +319,7 @@ torch::Tensor spmm(const UndirectedGraph& graph, const torch::Tensor& x,
   }
   check_vector(options.x_index, "x_index", num_nodes, torch::kInt);
   check_vector(options.add_index, "add_index", num_nodes, torch::kInt);
-  const bool has_loop =
-      x.is_cpu() && (x.scalar_type() == torch::kFloat || x.scalar_type() == torch::kDouble);
-  if (!has_loop) return spmm_by_aten(graph, x, options);
+  if (!has_loop(x)) return spmm_by_aten(graph, x, options);
   return x.scalar_type() == torch::kFloat ? spmm_cpu<float>(graph, x, options)
                                           : spmm_cpu<double>(graph, x, options);
 }
@@ -337,13 +336,6 @@ torch::Tensor sums_of_lists(const torch::Tensor& offsets, const torch::Tensor& c
                               .columns = columns.const_data_ptr<int32_t>(),
                               .values = pointer<scalar_t>(values),
                               .x = from.const_data_ptr<scalar_t>(),
-                              .x_index = nullptr,
-                              .rows = nullptr,
-                              .row_scale = nullptr,
-                              .add = nullptr,
-                              .add_scale = nullptr,
-                              .add_index = nullptr,
-                              .add_factor = 1,
                               .width = x.size(1),
                               .out = out.mutable_data_ptr<scalar_t>()},
             num_lists);

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "core/grouping.h"
+#include "kernels/has_loop.h"
 #include "kernels/row_update.h"
 
 namespace reckon {
@@ -23,11 +24,6 @@ constexpr int64_t kLanes = 16;
 constexpr size_t kAhead = 8;
 // Rows are few while a parameter has this many times more: one thread puts them in order, all share a dense sum.
 constexpr int64_t kFewBeside = 4;
-
-bool has_own_loop(const torch::Tensor& sum) {
-  return sum.is_cpu() &&
-         (sum.scalar_type() == torch::kFloat || sum.scalar_type() == torch::kDouble);
-}
 
 template <class Scalar>
 void prefetch_row(const Scalar* row, int64_t width) {
@@ -132,7 +128,7 @@ double sum_and_scale(const std::vector<torch::Tensor>& parts, double scale,
                     part.scalar_type() == out.scalar_type(),
                 "sum_and_scale: expected contiguous parts of shape ", out.sizes(), ", got ",
                 part.sizes());
-  if (has_own_loop(out))
+  if (has_loop(out))
     return out.scalar_type() == torch::kFloat ? sum_and_scale_cpu<float>(parts, scale, out)
                                               : sum_and_scale_cpu<double>(parts, scale, out);
   auto total = parts[0];
@@ -182,7 +178,7 @@ double GradientSums::reduce_dense(double scale, WorkerPool& workers) {
   // Rows [begin, begin + size) of a parameter; a number alone counts as a row.
   struct Task {
     size_t sum;
-    int64_t number, begin, size;
+    int64_t piece, begin, size;
   };
   const auto by_row = [](const torch::Tensor& tensor) {
     return tensor.dim() == 0 ? tensor.view(1) : tensor;
@@ -205,11 +201,11 @@ double GradientSums::reduce_dense(double scale, WorkerPool& workers) {
       sum.buffer = torch::empty(parameter.sizes(), parameter.options().requires_grad(false));
     const auto height = height_of(i);
     const auto width = std::max<int64_t>(1, parameter.numel() / std::max<int64_t>(1, height));
-    const auto size = has_own_loop(parameter) ? std::max<int64_t>(1, kTaskSize / width)
-                                              : std::max<int64_t>(1, height);
+    const auto size = has_loop(parameter) ? std::max<int64_t>(1, kTaskSize / width)
+                                          : std::max<int64_t>(1, height);
     for (int64_t begin = 0; begin < height; begin += size)
       tasks.push_back({i, begin / size, begin, std::min(size, height - begin)});
-    if (!has_own_loop(parameter)) continue;
+    if (!has_loop(parameter)) continue;
     entries[i].resize(sum.indices.size());
     for (size_t k = 0; k < sum.indices.size(); ++k) contributions.push_back({i, k, size});
   }
@@ -236,11 +232,11 @@ double GradientSums::reduce_dense(double scale, WorkerPool& workers) {
       for (size_t k = 0; k < sum.indices.size(); ++k) {
         const auto& rows = sum.indices[k];
         const auto& values = sum.values[k];
-        if (!has_own_loop(out)) {
+        if (!has_loop(out)) {
           out.index_add_(0, rows, values);  // the one task has all rows
           continue;
         }
-        const auto named = entries[task.sum][k].of(task.number);
+        const auto named = entries[task.sum][k].of(task.piece);
         AT_DISPATCH_FLOATING_TYPES(out.scalar_type(), "GradientSums", [&] {
           add_rows_cpu<scalar_t>(rows, values, named, task.begin, out);
         });
