@@ -259,7 +259,8 @@ void BatchBuilder::Impl::require_room(const NegativeNeeds& negatives) const {
   const auto num_rows = std::min(options.batch_size, num_examples());
   int64_t places = 1;
   const bool per_position = is_sequences && negatives.per == NegativeNeeds::Per::kPosition;
-  if (negatives.per != NegativeNeeds::Per::kStep || negatives.exclude_positives) places = num_rows;
+  if (negatives.per == NegativeNeeds::Per::kShard) places = std::min(num_rows, options.num_shards);
+  if (!negatives.serves_many_users() || negatives.exclude_positives) places = num_rows;
   if (per_position) {
     int64_t longest = 0;
     for (int64_t example = 0; example < num_examples(); ++example)
@@ -467,11 +468,15 @@ void BatchBuilder::Impl::add_negatives(size_t stream, std::span<const Row> rows,
     batch.set(batch_key::of_stream(batch_key::kNegativeLogQ, stream),
               looked_up(sampler.log_q(), negatives));
   };
-  if (wanted.per == NegativeNeeds::Per::kStep) {
-    // The same for every shard; kept apart from the keys of examples.
+  if (wanted.serves_many_users()) {
+    // Of a step the same for every shard; of a shard by its first row; apart from the keys of examples.
+    const auto of_step = key.child(static_cast<uint64_t>(step));
+    const bool per_shard = wanted.per == NegativeNeeds::Per::kShard && !rows.empty();
+    const auto draw = per_shard ? of_step.child(2).child(static_cast<uint64_t>(rows.front().place))
+                                : of_step.child(1);
     auto negatives = torch::empty({count}, torch::kLong);  // [N]
     const std::span<int64_t> drawn{negatives.data_ptr<int64_t>(), static_cast<size_t>(count)};
-    sampler.draw(key.child(static_cast<uint64_t>(step)).child(1), {}, drawn);
+    sampler.draw(draw, {}, drawn);
     if (wanted.exclude_positives)
       batch.set(batch_key::of_stream(batch_key::kNegativeHits, stream), hits_of(rows, drawn));
     return put(negatives);

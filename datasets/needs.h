@@ -7,17 +7,21 @@ namespace reckon {
 
 /// Negative items that an objective asks for beside every positive one.
 struct NegativeNeeds {
-  /// Who shares one draw: the whole step, one example (row), or each position of a sequence alone.
-  enum class Per { kStep, kExample, kPosition };
+  /// Who shares one draw: the whole step, one of its shards, one example (row), or each position of a
+  /// sequence alone.
+  enum class Per { kStep, kShard, kExample, kPosition };
   enum class Distribution { kUniform, kPopularity };
 
   int64_t count = 1;
   Per per = Per::kExample;
   Distribution distribution = Distribution::kUniform;
   double exponent = 1.0;  ///< Popularity is count ^ exponent.
-  /// Never draw what the user has in training; of kStep, whose draw serves all users, say who has what.
+  /// Never draw what the user has in training; of a draw that serves several users, say who has what.
   bool exclude_positives = true;
   bool log_q = false;  ///< Log probabilities of drawing each target and each negative.
+
+  /// Whether one draw serves several users: batch key "negatives" is [N] then.
+  bool serves_many_users() const { return per == Per::kStep || per == Per::kShard; }
 
   bool operator==(const NegativeNeeds&) const = default;
 };

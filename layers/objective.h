@@ -111,9 +111,9 @@ struct ObjectiveInput {
 /// What an objective asks of the batches; a plain struct, so that layers/ knows no data set.
 struct ObjectiveNeeds {
   int64_t negatives = 0;  ///< Per target; 0 when none are drawn.
-  enum class Sharing { kStep, kExample, kPosition } sharing = Sharing::kExample;
+  enum class Sharing { kStep, kShard, kExample, kPosition } sharing = Sharing::kExample;
   double popularity_exponent = 0.0;  ///< 0 draws uniformly.
-  bool exclude_positives = true;     ///< Of draws for a whole step: negative_hits is asked for.
+  bool exclude_positives = true;     ///< Of draws for a step or shard: negative_hits is asked for.
   bool labels = false;
   bool log_q = false;          ///< Log probabilities of drawing the negatives, and each target.
   bool log_frequency = false;  ///< Log share of each target in the training interactions.
@@ -132,6 +132,7 @@ template <>
 struct EnumNames<ObjectiveNeeds::Sharing> {
   static std::vector<std::pair<std::string, ObjectiveNeeds::Sharing>> all() {
     return {{"step", ObjectiveNeeds::Sharing::kStep},
+            {"shard", ObjectiveNeeds::Sharing::kShard},
             {"example", ObjectiveNeeds::Sharing::kExample},
             {"position", ObjectiveNeeds::Sharing::kPosition}};
   }

@@ -76,22 +76,24 @@ torch::Tensor length_penalty(const ObjectiveInput& input, const ScorerSide& nega
 inline constexpr int64_t kMaxNegatives = 1'000'000;
 
 /// Declares the keys of an objective that draws negatives: its Options have the members of
-/// ObjectiveNeeds of the same names; `exclude_positives` is optional, since one draw for a whole step
-/// cannot avoid what each of its users has: the objective leaves out negative_hits instead.
+/// ObjectiveNeeds of the same names; `exclude_positives` is optional, since one draw for many users
+/// cannot avoid what each of them has: the objective leaves out negative_hits instead.
 template <class Options>
 void describe_negatives(Schema<Options>& schema) {
   schema.field("negatives", &Options::negatives)
       .must_be_in(1, kMaxNegatives)
       .doc("Items that were not chosen, drawn for each target, with replacement.");
   schema.field("sharing", &Options::sharing)
-      .doc("Who shares one draw: all of a step, one example (a user's row), or nobody.");
+      .doc(
+          "Who shares one draw: all of a step, each of its training.shards, one example (a user's "
+          "row), or nobody.");
   schema.field("popularity_exponent", &Options::popularity_exponent)
       .must_be_in(0.0, 2.0)
       .doc("Draw in proportion to popularity to this power; 0 draws uniformly.");
   schema.field("exclude_positives", &Options::exclude_positives)
       .doc(
           "Never learn against what the user has in training; left out, true but with "
-          "`sharing: step`, where it takes a comparison of each user with each draw.");
+          "`sharing: step` and `shard`, where it takes a comparison of each user with each draw.");
 }
 
 template <class Options>
@@ -99,8 +101,9 @@ ObjectiveNeeds negative_needs(const Options& options) {
   return {.negatives = options.negatives,
           .sharing = options.sharing,
           .popularity_exponent = options.popularity_exponent,
-          .exclude_positives = options.exclude_positives.value_or(options.sharing !=
-                                                                  ObjectiveNeeds::Sharing::kStep)};
+          .exclude_positives = options.exclude_positives.value_or(
+              options.sharing != ObjectiveNeeds::Sharing::kStep &&
+              options.sharing != ObjectiveNeeds::Sharing::kShard)};
 }
 
 }  // namespace reckon

@@ -30,6 +30,9 @@ NegativeNeeds to_negative_needs(const ObjectiveNeeds& needs) {
     case ObjectiveNeeds::Sharing::kStep:
       negatives.per = NegativeNeeds::Per::kStep;
       break;
+    case ObjectiveNeeds::Sharing::kShard:
+      negatives.per = NegativeNeeds::Per::kShard;
+      break;
     case ObjectiveNeeds::Sharing::kExample:
       negatives.per = NegativeNeeds::Per::kExample;
       break;
@@ -281,6 +284,16 @@ void Retrieval::build_objectives(const Deps& deps, int64_t width) {
       negatives.per = NegativeNeeds::Per::kExample;
     stream_of_.push_back(needs.negatives > 0 ? stream_for(negatives, all.negatives) : 0);
     objectives_.push_back(register_module("objective_" + std::to_string(i), objective));
+  }
+  if (coupling() != Objective::Coupling::kBatch) return;
+  for (size_t i = 0; i < objectives_.size(); ++i) {
+    const auto needs = objectives_[i]->needs();
+    if (needs.negatives == 0 || needs.sharing != ObjectiveNeeds::Sharing::kShard) continue;
+    throw ConfigError({{options_.objectives[i].location(),
+                        "model.objectives[" + std::to_string(i) +
+                            "].sharing: no shard can have negatives of its own where an objective "
+                            "compares the targets of a whole step with one another",
+                        "write `sharing: step`, or leave that objective out"}});
   }
 }
 

@@ -125,7 +125,7 @@ Learnable::Represented Retrieval::represent(const Batch& shard,
     auto* fixed = &out.fixed[kFirstOfStreams + stream * kNumOfStream];
     auto* step = &out.step[stream * kNumOfStep];
     fixed[kTargetQ] = pick(find(batch_key::kTargetLogQ), true);  // [P]
-    if (streams[stream].per == NegativeNeeds::Per::kStep) {
+    if (streams[stream].serves_many_users()) {
       step[kStepIds] = find(batch_key::kNegatives);                        // [N]
       step[kStepQ] = find(batch_key::kNegativeLogQ);                       // [N]
       fixed[kNegativeHits] = pick(find(batch_key::kNegativeHits), false);  // [P, N]
@@ -191,11 +191,11 @@ LossParts Retrieval::loss(const Represented& rows, const std::vector<torch::Tens
     const auto stream = stream_of_[objective];
     const auto* fixed = &rows.fixed[kFirstOfStreams + stream * kNumOfStream];
     const auto* step = &rows.step[stream * kNumOfStep];
-    const bool per_step = step[kStepIds].defined();
-    own.negative_hits = fixed[kNegativeHits];                            // [P, N]
-    own.negative_ids = per_step ? step[kStepIds] : fixed[kNegativeIds];  // [N] or [P, N]
-    own.negative_log_q = per_step ? step[kStepQ] : fixed[kNegativeQ];    // [N] or [P, N]
-    own.target_log_q = fixed[kTargetQ];                                  // [P]
+    const bool is_shared = step[kStepIds].defined();
+    own.negative_hits = fixed[kNegativeHits];                             // [P, N]
+    own.negative_ids = is_shared ? step[kStepIds] : fixed[kNegativeIds];  // [N] or [P, N]
+    own.negative_log_q = is_shared ? step[kStepQ] : fixed[kNegativeQ];    // [N] or [P, N]
+    own.target_log_q = fixed[kTargetQ];                                   // [P]
     own.negatives = [&, objective, ids = own.negative_ids] {
       require_room(ids, objective);
       return side(ids);

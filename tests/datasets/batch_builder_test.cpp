@@ -154,13 +154,15 @@ TEST(BatchBuilder, DrawnByUserEachCountsAlikeHoweverManyInteractionsItHas) {
   EXPECT_GT(negatives.size(), 3200U) << "an example that comes again has other negatives";
 }
 
-TEST(BatchBuilder, OfADrawForTheStepItIsKnownWhatEachUserHas) {
+TEST(BatchBuilder, OfADrawForManyUsersItIsKnownWhatEachOfThemHas) {
   const auto train = some_users();
-  for (const bool excluded : {false, true}) {
+  for (const auto& [per, excluded] :
+       {std::pair{NegativeNeeds::Per::kStep, false}, std::pair{NegativeNeeds::Per::kStep, true},
+        std::pair{NegativeNeeds::Per::kShard, false},
+        std::pair{NegativeNeeds::Per::kShard, true}}) {
     Needs needs;
     needs.users = true;
-    needs.negatives = {
-        {.count = 50, .per = NegativeNeeds::Per::kStep, .exclude_positives = excluded}};
+    needs.negatives = {{.count = 50, .per = per, .exclude_positives = excluded}};
     const BatchBuilder builder(train, needs, {.batch_size = 64, .num_shards = 3});
     int64_t num_hits = 0;
     for (int64_t step = 0; step < builder.steps_per_epoch(); ++step)
@@ -329,6 +331,34 @@ TEST(BatchBuilder, AStepsSharedNegativesAreTheSameInEveryShard) {
   // Uniform over 30 items.
   EXPECT_TRUE(torch::allclose(step.shards[0].at(batch_key::kNegativeLogQ),
                               torch::full({16}, -std::log(30.0))));
+}
+
+TEST(BatchBuilder, EachShardOfEachStepHasADrawOfItsOwn) {
+  for (const auto examples : {Needs::Examples::kInteractions, Needs::Examples::kSequences}) {
+    Needs needs;
+    needs.examples = examples;
+    if (examples == Needs::Examples::kSequences) needs.max_length = 5;
+    needs.negatives = {
+        NegativeNeeds{.count = 16, .per = NegativeNeeds::Per::kShard, .log_q = true}};
+    const BatchBuilder builder(some_users(), needs, {.batch_size = 6, .num_shards = 3});
+    std::set<std::vector<int64_t>> draws;
+    size_t num_shards = 0;
+    for (int64_t epoch = 0; epoch < 2; ++epoch)
+      for (int64_t step = 0; step < builder.steps_per_epoch(); ++step) {
+        const auto built = builder.build(epoch, step), again = builder.build(epoch, step);
+        for (size_t s = 0; s < built.shards.size(); ++s) {
+          if (built.shards[s].size() == 0) continue;
+          const auto negatives = built.shards[s].at(batch_key::kNegatives);
+          ASSERT_EQ(negatives.sizes(), (std::vector<int64_t>{16}));
+          EXPECT_TRUE(torch::equal(negatives, again.shards[s].at(batch_key::kNegatives)));
+          EXPECT_EQ(built.shards[s].at(batch_key::kNegativeLogQ).sizes(), negatives.sizes());
+          draws.insert(values_of<int64_t>(negatives));
+          ++num_shards;
+        }
+      }
+    EXPECT_GT(num_shards, 6U);
+    EXPECT_EQ(draws.size(), num_shards) << "two shards have the same negatives";
+  }
 }
 
 TEST(BatchBuilder, TheFrequencyOfTargetsIsTheirShareOfTrainingWhateverNegativesAreDrawn) {

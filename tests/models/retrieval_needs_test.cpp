@@ -133,9 +133,10 @@ TEST(RetrievalNeeds, EachObjectiveGetsTheNegativesThatItAskedFor) {
   const std::string bpr = "{type: bpr, negatives: 3}";
   const std::string bce = "{type: bce, negatives: 2, sharing: example, popularity_exponent: 0.5}";
   const std::string sampled = "{type: sampled_softmax, negatives: 4, sharing: step, log_q: true}";
-  const std::vector<std::string> each = {bpr, bce, sampled};
+  const std::string of_shards = "{type: cosine_contrastive, negatives: 5, sharing: shard}";
+  const std::vector<std::string> each = {bpr, bce, sampled, of_shards};
   for (const auto* user : {kIds, kHistories}) {
-    const auto all = make(user, bpr + ", " + bce + ", " + sampled);
+    const auto all = make(user, bpr + ", " + bce + ", " + sampled + ", " + of_shards);
     const auto batch = first_batch(*all);
     double sum = 0.0;
     for (size_t i = 0; i < each.size(); ++i) {
@@ -147,6 +148,19 @@ TEST(RetrievalNeeds, EachObjectiveGetsTheNegativesThatItAskedFor) {
       sum += loss_of(*alone, own).item<double>();
     }
     EXPECT_NEAR(loss_of(*all, batch).item<double>(), sum, 1e-4) << user;
+  }
+}
+
+TEST(RetrievalNeeds, NegativesOfShardsAreRefusedWhereAWholeStepIsCompared) {
+  const std::string sampled = "{type: sampled_softmax, negatives: 4, sharing: ";
+  EXPECT_NO_THROW(make(kIds, sampled + "step}, {type: in_batch_softmax}"));
+  EXPECT_NO_THROW(make(kIds, sampled + "shard}, {type: bpr}"));
+  try {
+    make(kIds, "{type: in_batch_softmax}, " + sampled + "shard}");
+    FAIL() << "taken";
+  } catch (const ConfigError& error) {
+    EXPECT_THAT(error.what(),
+                ::testing::HasSubstr("model.objectives[1].sharing: no shard can have"));
   }
 }
 
