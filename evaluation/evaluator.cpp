@@ -22,6 +22,7 @@
 #include "evaluation/sampled_candidates.h"
 #include "evaluation/tally.h"
 #include "kernels/topk.h"
+#include "kernels/vector_math.h"
 
 namespace reckon {
 namespace {
@@ -71,6 +72,7 @@ void for_each_batch(int64_t count, int64_t num_threads, const Work& work) {
       }
     }
   };
+  prepare_vector_math();
   const int intra_op_threads = at::get_num_threads();
   std::vector<std::thread> threads;
   for (int64_t t = 0; t < std::min(num_threads, count); ++t) threads.emplace_back(worker);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "kernels/vector_math.h"
+
 namespace reckon {
 namespace {
 
@@ -25,6 +27,8 @@ bool has_user(const Request& request) {
 }
 
 }  // namespace
+
+Recommender::Recommender(const std::string& path) : file_(path) { prepare_vector_math(); }
 
 std::vector<Recommendation> Recommender::answer(const std::vector<Request>& requests) const {
   std::vector<Recommendation> out;

@@ -18,7 +18,7 @@ namespace reckon {
 class Recommender {
  public:
   /// Throws   DataError when the file cannot be used.
-  explicit Recommender(const std::string& path) : file_(path) {}
+  explicit Recommender(const std::string& path);
 
   const ExportedFile& file() const { return file_; }
   std::string describe() const { return file_.archive().description; }

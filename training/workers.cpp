@@ -3,6 +3,8 @@
 #include <ATen/Parallel.h>
 #include <sched.h>
 
+#include "kernels/vector_math.h"
+
 namespace reckon {
 
 IntraOpThreads::IntraOpThreads(int threads) : previous_(at::get_num_threads()) {
@@ -21,6 +23,7 @@ int64_t num_cores() {
 
 WorkerPool::WorkerPool(int64_t threads) : begin_(threads), end_(threads) {
   TORCH_CHECK(threads >= 1, "WorkerPool: expected at least one thread, got ", threads);
+  prepare_vector_math();
   const int intra_op_threads = at::get_num_threads();
   for (int64_t i = 1; i < threads; ++i)
     threads_.emplace_back([this] {
