@@ -12,6 +12,7 @@
 #include "datasets/table_loader.h"
 #include "datasets/vectors.h"
 #include "evaluation/results_io.h"
+#include "kernels/vector_math.h"
 #include "training/checkpoint.h"
 
 namespace reckon {
@@ -32,6 +33,7 @@ Model::Deps deps_of(const Experiment& experiment, const Dataset& dataset,
 
 std::shared_ptr<Model> build_model(const Experiment& experiment, const Dataset& dataset,
                                    const Interactions& train, int64_t seed) {
+  prepare_vector_math();
   torch::manual_seed(static_cast<uint64_t>(seed));
   auto model = experiment.model.build(deps_of(experiment, dataset, train));
   for (const auto& request : model->pretrained()) {
