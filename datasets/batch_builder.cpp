@@ -471,9 +471,9 @@ void BatchBuilder::Impl::add_negatives(size_t stream, std::span<const Row> rows,
   if (wanted.serves_many_users()) {
     // Of a step the same for every shard; of a shard by its first row; apart from the keys of examples.
     const auto of_step = key.child(static_cast<uint64_t>(step));
-    const bool per_shard = wanted.per == NegativeNeeds::Per::kShard && !rows.empty();
-    const auto draw = per_shard ? of_step.child(2).child(static_cast<uint64_t>(rows.front().place))
-                                : of_step.child(1);
+    const auto draw = wanted.per == NegativeNeeds::Per::kShard
+                          ? of_step.child(2).child(static_cast<uint64_t>(rows.front().place))
+                          : of_step.child(1);
     auto negatives = torch::empty({count}, torch::kLong);  // [N]
     const std::span<int64_t> drawn{negatives.data_ptr<int64_t>(), static_cast<size_t>(count)};
     sampler.draw(draw, {}, drawn);
