@@ -10,6 +10,7 @@
 #include "kernels/exp_chunks.h"
 #include "kernels/pair_hits.h"
 #include "kernels/row_products.h"
+#include "kernels/times_upstream.h"
 #include "kernels/tracing.h"
 
 namespace reckon {
@@ -178,8 +179,7 @@ class FusedSampledSoftmax : public torch::autograd::Function<FusedSampledSoftmax
     TORCH_CHECK(!at::GradMode::is_enabled(), "sampled_softmax: second derivatives are not offered");
     torch::autograd::variable_list out(10);
     const auto saved = context->get_saved_variables();
-    for (size_t i = 0; i < saved.size(); ++i)
-      if (saved[i].defined()) out[i] = saved[i] * grads[0];
+    for (size_t i = 0; i < saved.size(); ++i) out[i] = times_upstream(saved[i], grads[0]);
     return out;
   }
 };

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/pair_hits.h"
+#include "kernels/times_upstream.h"
 #include "kernels/tracing.h"
 
 namespace reckon {
@@ -131,7 +132,13 @@ class SharedHinge : public torch::autograd::Function<SharedHinge> {
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list gradient) {
     const auto saved = context->get_saved_variables();
-    return {saved[0] * gradient[0], saved[1] * gradient[0], saved[2] * gradient[0], {}, {}, {}, {}};
+    return {times_upstream(saved[0], gradient[0]),
+            times_upstream(saved[1], gradient[0]),
+            times_upstream(saved[2], gradient[0]),
+            {},
+            {},
+            {},
+            {}};
   }
 };
 

@@ -9,6 +9,7 @@
 #include "kernels/exp_chunks.h"
 #include "kernels/logistic_row.h"
 #include "kernels/pair_hits.h"
+#include "kernels/times_upstream.h"
 #include "kernels/tracing.h"
 
 namespace reckon {
@@ -107,10 +108,10 @@ class SharedLogistic : public torch::autograd::Function<SharedLogistic> {
     TORCH_CHECK(!at::GradMode::is_enabled(), "shared_logistic: second derivatives are not offered");
     const auto saved = context->get_saved_variables();
     const auto& upstream = gradient[0];  // []
-    return {saved[0] * upstream,
-            saved[1] * upstream,
-            saved[2].defined() ? saved[2] * upstream : torch::Tensor(),
-            saved[3] * upstream,
+    return {times_upstream(saved[0], upstream),
+            times_upstream(saved[1], upstream),
+            times_upstream(saved[2], upstream),
+            times_upstream(saved[3], upstream),
             {},
             {}};
   }

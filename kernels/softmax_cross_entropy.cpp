@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/exp_chunks.h"
+#include "kernels/times_upstream.h"
 #include "kernels/tracing.h"
 
 namespace reckon {
@@ -70,9 +71,9 @@ class FusedCrossEntropy : public torch::autograd::Function<FusedCrossEntropy> {
                 "softmax_cross_entropy: second derivatives are not offered");
     const auto saved = context->get_saved_variables();
     const auto& upstream = grads[0];  // []
-    return {saved[0] * upstream,
-            saved[1] * upstream,
-            saved[2].defined() ? saved[2] * upstream : torch::Tensor(),
+    return {times_upstream(saved[0], upstream),
+            times_upstream(saved[1], upstream),
+            times_upstream(saved[2], upstream),
             {},
             {},
             {}};

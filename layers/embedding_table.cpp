@@ -1,6 +1,7 @@
 #include "layers/embedding_table.h"
 
 #include <ATen/CPUGeneratorImpl.h>
+#include <torch/autograd.h>
 #include <torch/utils.h>
 
 #include <cmath>
@@ -17,6 +18,30 @@ namespace {
 constexpr int64_t kRowsInFront = 2;
 constexpr int64_t kPaddingRow = 0;
 static_assert(kPaddingId + kRowsInFront == kPaddingRow && kUnknownId + kRowsInFront == 1);
+
+// The rows of all dense ids. The gradient names rows instead of being copied behind two rows of zeros, which for
+// the table of an autoencoder costs as much as a step of its optimiser.
+class RowsOfIds : public torch::autograd::Function<RowsOfIds> {
+ public:
+  static torch::Tensor forward(torch::autograd::AutogradContext* context,
+                               const torch::Tensor& weight) {
+    context->saved_data["height"] = weight.size(0);
+    return weight.slice(0, kRowsInFront);  // [I, D]
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list grads) {
+    const auto height = context->saved_data["height"].toInt();
+    const auto& gradient = grads[0];  // [I, D]
+    const auto rows =
+        gradient.is_sparse()
+            ? gradient._indices() + kRowsInFront
+            : torch::arange(kRowsInFront, height, torch::kLong).to(gradient.device()).unsqueeze(0);
+    const auto values = gradient.is_sparse() ? gradient._values() : gradient;
+    return {at::_sparse_coo_tensor_unsafe(rows, values, {height, gradient.size(1)},
+                                          values.options().layout(torch::kSparse))};
+  }
+};
 
 }  // namespace
 
@@ -96,7 +121,9 @@ torch::Tensor EmbeddingTableImpl::lookup(const torch::Tensor& ids) const {
 }
 
 torch::Tensor EmbeddingTableImpl::all() const {
-  return weight_to_read(kRowsInFront, weight_.size(0)).slice(0, kRowsInFront);  // [I, D]
+  const auto& weight = weight_to_read(kRowsInFront, weight_.size(0));
+  if (is_tracing()) return weight.slice(0, kRowsInFront);  // [I, D]
+  return RowsOfIds::apply(weight);                         // [I, D]
 }
 
 torch::Tensor EmbeddingTableImpl::block(int64_t begin, int64_t end) const {

@@ -74,7 +74,8 @@ class EmbeddingTableImpl : public torch::nn::Module {
   /// Throws   c10::Error on any other id.
   torch::Tensor sum_of_rows(const torch::Tensor& ids, const torch::Tensor& weights) const;
 
-  /// The rows of all dense ids, a view that gradients flow through.   Shapes  -> [num_rows, width]
+  /// The rows of all dense ids, a view that gradients flow through. Its gradient is sparse and names them all:
+  /// a dense one would be a copy behind rows of zeros.   Shapes  -> [num_rows, width]
   torch::Tensor all() const;
 
   /// The rows of ids [begin, end).   Shapes  -> [end - begin, width]

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "kernels/times_upstream.h"
+
 namespace reckon {
 
 namespace {
@@ -24,7 +26,7 @@ class WithGradients : public torch::autograd::Function<WithGradients> {
     TORCH_CHECK(!at::GradMode::is_enabled(), "sum_in_chunks: second derivatives are not offered");
     torch::autograd::variable_list out = {{}};  // of `value`
     for (const auto& gradient : context->get_saved_variables())
-      out.push_back(gradient.defined() ? gradient * grads[0] : gradient);
+      out.push_back(times_upstream(gradient, grads[0]));
     out.emplace_back();  // of `gradients`
     return out;
   }

@@ -45,6 +45,9 @@ void Autoencoder::Options::describe(Schema<Options>& schema) {
   schema.field("anneal_steps", &Options::anneal_steps)
       .at_least(0)
       .doc("Optimiser steps in which that weight rises from zero.");
+  schema.field("noise_scale", &Options::noise_scale)
+      .must_be_in(0.0, 1.0)
+      .doc("What the deviation of the draw in training is multiplied by; 1 in the paper.");
 }
 
 Autoencoder::Autoencoder(const Options& options, const Deps& deps) : options_(options) {
@@ -92,7 +95,8 @@ LossParts Autoencoder::loss(const Represented& rows, const std::vector<torch::Te
   torch::Tensor distance;
   double beta = 0.0;
   if (options_.variational) {
-    z = drawn(mean, log_variance, rows.fixed[1], step_number);  // [B, latent]
+    z = drawn(mean, log_variance, rows.fixed[1], step_number,
+              options_.noise_scale);  // [B, latent]
     distance = 0.5 * (log_variance.exp() + mean.square() - 1.0 - log_variance).sum();  // []
     beta = options_.anneal_steps == 0
                ? options_.kl_weight

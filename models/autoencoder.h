@@ -12,7 +12,8 @@ namespace reckon {
 /// (Liang, Krishnan, Hoffman, Jebara, "Variational Autoencoders for Collaborative Filtering", WWW
 /// 2018): denoising, or with `variational` a variational autoencoder.
 ///
-///   h = act(b + sum_(i in S) mask[i] row[i] / sqrt |S|), further layers;  z ~ N(mean(h), var(h))
+///   h = act(b + sum_(i in S) mask[i] row[i] / sqrt |S|), further layers
+///   z ~ N(mean(h), noise_scale^2 var(h))
 ///   log p(i) = log_softmax_i( <decode(z), out[i]> + bias[i] )
 ///   loss(S) = -sum_(i in S) log p(i) + beta(step) KL( N(mean, var) || N(0, 1) )
 ///   beta(step) = kl_weight * min(1, step / anneal_steps)
@@ -30,6 +31,7 @@ class Autoencoder : public ItemSetModel {
     bool variational = true;
     double kl_weight = 0.2;
     int64_t anneal_steps = 10000;
+    double noise_scale = 1.0;
     static void describe(Schema<Options>& schema);
   };
 

@@ -75,9 +75,10 @@ torch::Tensor ItemSetModel::cross_entropy(const torch::Tensor& queries, const to
 }
 
 torch::Tensor ItemSetModel::drawn(const torch::Tensor& mean, const torch::Tensor& log_variance,
-                                  const torch::Tensor& users, int64_t step_number) const {
+                                  const torch::Tensor& users, int64_t step_number,
+                                  double noise_scale) const {
   if (!is_training()) return mean;
-  return mean + at::exp(0.5 * log_variance) *
+  return mean + noise_scale * at::exp(0.5 * log_variance) *
                     normal_noise(users, mean.size(1),
                                  static_cast<uint64_t>(noise_seed_.item<int64_t>()), step_number,
                                  mean.options());  // [B, D]

@@ -49,10 +49,12 @@ class ItemSetModel : public Model, public Learnable {
   torch::Tensor cross_entropy(const torch::Tensor& queries, const torch::Tensor& ids,
                               bool trains_output = true) const;
 
-  /// A draw of each user's normal distribution, the mean in evaluation.
+  /// A draw of each user's normal distribution with `noise_scale` times its deviation, the mean in
+  /// evaluation.
   /// Shapes   mean [B, D], log_variance [B, D], users [B] int64 -> [B, D]
   torch::Tensor drawn(const torch::Tensor& mean, const torch::Tensor& log_variance,
-                      const torch::Tensor& users, int64_t step_number) const;
+                      const torch::Tensor& users, int64_t step_number,
+                      double noise_scale = 1.0) const;
 
  private:
   EmbeddingTable output_{nullptr};       // [I, D]

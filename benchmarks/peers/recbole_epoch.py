@@ -12,7 +12,8 @@ from recbole.trainer import Trainer
 from recbole.utils import get_model
 
 OPTIONS = {
-    "MultiVAE": {"mlp_hidden_dimension": [600], "latent_dimension": 200, "dropout_prob": 0.5, "anneal_cap": 0.2,
+    # Half of what it calls the latent dimension are means, and the other half variances.
+    "MultiVAE": {"mlp_hidden_size": [600], "latent_dimension": 400, "dropout_prob": 0.5, "anneal_cap": 0.2,
                  "total_anneal_steps": 10000, "train_neg_sample_args": None},
     "LightGCN": {"embedding_size": 64, "n_layers": 3, "reg_weight": 1e-4, "require_pow": True},
 }

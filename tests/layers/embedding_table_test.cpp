@@ -47,8 +47,18 @@ TEST(EmbeddingTable, PaddingGetsNoGradientAndTheOthersOneForEachUse) {
 
 TEST(EmbeddingTable, GradientsFlowThroughAll) {
   const auto table = make_table(2, 2);
-  const auto gradient = torch::autograd::grad({table->all().sum()}, table->parameters())[0];
-  EXPECT_TRUE(gradient.equal(torch::tensor({0.0f, 0.0f, 1.0f, 1.0f}).unsqueeze(1).expand({4, 2})));
+  const auto of = [&](const torch::Tensor& sum) {
+    return torch::autograd::grad({sum}, table->parameters())[0];
+  };
+  const auto gradient = of(table->all().sum());
+  EXPECT_TRUE(gradient.is_sparse());
+  EXPECT_TRUE(gradient.to_dense().equal(
+      torch::tensor({0.0f, 0.0f, 1.0f, 1.0f}).unsqueeze(1).expand({4, 2})));
+  // A gradient of rows of all rows, and more than one use of the table.
+  const auto picked = at::embedding(table->all(), ids({1, 1}), -1, false, /*sparse=*/true);
+  EXPECT_TRUE(of(picked.sum() + table->all().sum() + table->lookup(ids({-1, 0})).sum())
+                  .to_dense()
+                  .equal(torch::tensor({0.0f, 1.0f, 2.0f, 3.0f}).unsqueeze(1).expand({4, 2})));
 }
 
 TEST(EmbeddingTable, RefusesIdsThatItHasNot) {

@@ -140,5 +140,26 @@ TEST(Autoencoder, NoiseIsThatOfUserAndStepHoweverAStepIsCut) {
       *make({.hidden_units = {6}, .latent = 3, .dropout = 0.0}, /*training=*/true));
 }
 
+TEST(Autoencoder, NoiseIsScaledAsByAVarianceOfItsSquare) {
+  Autoencoder::Options options{.hidden_units = {6}, .latent = 3, .dropout = 0.0, .kl_weight = 0.0};
+  const auto batch = batch_of({{kPad, 4}, {1, 8}});
+  const torch::NoGradGuard no_grad;
+  const auto loss = [&](Autoencoder& model) {
+    return model.loss(model.represent(batch, {}), {}, 7).sum.item<double>();
+  };
+  const auto plain = make(options, /*training=*/true);
+  options.noise_scale = 0.25;
+  const auto scaled = make(options, /*training=*/true);
+  EXPECT_GT(std::abs(loss(*plain) - loss(*scaled)), 1e-3);
+  plain->named_parameters()["log_variance.bias"] += 2.0 * std::log(0.25);
+  EXPECT_NEAR(loss(*plain), loss(*scaled), 1e-5);
+
+  options.noise_scale = 0.0;
+  const auto silent = make(options, /*training=*/true);
+  const double without = loss(*silent);
+  silent->eval();
+  EXPECT_EQ(loss(*silent), without);
+}
+
 }  // namespace
 }  // namespace reckon::autoencoder_test
