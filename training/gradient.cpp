@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "core/grouping.h"
 #include "kernels/has_loop.h"
@@ -69,6 +70,8 @@ double sum_and_scale_cpu(const std::vector<torch::Tensor>& parts, double scale,
 
 // The entries of a contribution that add to each piece of `size` rows, in their order.
 struct EntriesOfPieces {
+  std::optional<int64_t>
+      first;  // of a contribution that names this row, the next and so on: nothing else is needed
   std::vector<int64_t> offsets;  // [pieces + 1]
   std::vector<int64_t> entries;
 
@@ -82,9 +85,15 @@ EntriesOfPieces entries_of_pieces(const torch::Tensor& rows, int64_t size, int64
     int64_t key, e;
   };
   EntriesOfPieces out;
+  const auto* row = rows.const_data_ptr<int64_t>();
+  int64_t e = 1;
+  while (e < rows.numel() && row[e] == row[0] + e) ++e;
+  if (e == rows.numel()) {
+    out.first = row[0];
+    return out;
+  }
   out.offsets.resize(num_pieces + 1);
   out.entries.resize(rows.numel());
-  const auto* row = rows.const_data_ptr<int64_t>();
   group_by_key<Entry>(
       rows.numel(), num_pieces, out.offsets.data(), /*num_threads=*/1,
       [&](int64_t begin, int64_t end, const auto& emit) {
@@ -108,6 +117,15 @@ void add_rows_cpu(const torch::Tensor& rows, const torch::Tensor& values,
     auto* sum = to + (row[entries[i]] - first) * width;
     for (int64_t d = 0; d < width; ++d) sum[d] += from[d];
   }
+}
+
+// Adds those of values [R, ...] for rows `run`, run + 1, .. that fall on the rows of `out`, which begin with `first`.
+void add_run(const torch::Tensor& values, int64_t run, int64_t first, const torch::Tensor& out) {
+  const auto begin = std::max(run, first);
+  const auto end = std::min(run + values.size(0), first + out.size(0));
+  if (begin >= end) return;
+  const auto to = out.narrow(0, begin - first, end - begin);
+  sum_and_scale({to, values.narrow(0, begin - run, end - begin)}, 1.0, to);
 }
 
 // [nnz] and [nnz, ...] of a sparse gradient of rows; entries may name a row twice.
@@ -234,6 +252,10 @@ double GradientSums::reduce_dense(double scale, WorkerPool& workers) {
         const auto& values = sum.values[k];
         if (!has_loop(out)) {
           out.index_add_(0, rows, values);  // the one task has all rows
+          continue;
+        }
+        if (const auto run = entries[task.sum][k].first) {
+          add_run(values, *run, task.begin, out);
           continue;
         }
         const auto named = entries[task.sum][k].of(task.piece);

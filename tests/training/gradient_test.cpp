@@ -73,6 +73,32 @@ TEST(GradientSums, RowsThatAreCutUpForThreadsAddUpToTheSameBits) {
   EXPECT_TRUE(torch::allclose(results[0].to(torch::kDouble), expected * 0.25, 1e-5, 1e-6));
 }
 
+TEST(GradientSums, RunsOfRowsAddUpToTheBitsOfThoseInAnyOrder) {
+  torch::manual_seed(5);
+  const auto parameter = torch::empty({9000, 64});
+  const auto values = torch::randn({8990, 64}), more = torch::randn({5, 64});
+  const auto turned = torch::arange(8989, -1, -1);
+  const auto of = [](const torch::Tensor& rows, const torch::Tensor& rows_of) {
+    return torch::sparse_coo_tensor(rows.unsqueeze(0), rows_of, {9000, 64});
+  };
+  WorkerPool workers(3);
+  GradientSums sums({parameter}, {RowSums::kNever});
+  const auto sum_of = [&](const std::vector<torch::Tensor>& contributions) {
+    for (const auto& contribution : contributions) sums.add({contribution});
+    return sums.finish(0.5, workers).gradients[0].dense.clone();
+  };
+  const auto few = of(torch::tensor({3, 8999, 3, 0, 4500}, torch::kLong), more);
+  const auto got =
+      sum_of({of(torch::arange(7, 8997), values), few, of(torch::arange(8990), values)});
+  EXPECT_TRUE(
+      torch::equal(got, sum_of({of(turned + 7, values.flip(0)), few, of(turned, values.flip(0))})));
+  auto expected = torch::zeros({9000, 64}, torch::kDouble);
+  expected.slice(0, 7, 8997) += values;
+  expected.slice(0, 0, 8990) += values;
+  expected.index_add_(0, few._indices()[0], more.to(torch::kDouble));
+  EXPECT_TRUE(torch::allclose(got.to(torch::kDouble), expected * 0.5, 1e-5, 1e-6));
+}
+
 class Sums : public testing::TestWithParam<int64_t> {};
 
 TEST_P(Sums, OfDenseSparseAndMissingContributionsAreWhatTheyAddUpTo) {
