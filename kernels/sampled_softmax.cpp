@@ -177,10 +177,7 @@ class FusedSampledSoftmax : public torch::autograd::Function<FusedSampledSoftmax
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list grads) {
     TORCH_CHECK(!at::GradMode::is_enabled(), "sampled_softmax: second derivatives are not offered");
-    torch::autograd::variable_list out(10);
-    const auto saved = context->get_saved_variables();
-    for (size_t i = 0; i < saved.size(); ++i) out[i] = times_upstream(saved[i], grads[0]);
-    return out;
+    return times_upstream(context->get_saved_variables(), grads[0], 10);
   }
 };
 

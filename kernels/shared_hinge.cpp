@@ -131,14 +131,7 @@ class SharedHinge : public torch::autograd::Function<SharedHinge> {
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list gradient) {
-    const auto saved = context->get_saved_variables();
-    return {times_upstream(saved[0], gradient[0]),
-            times_upstream(saved[1], gradient[0]),
-            times_upstream(saved[2], gradient[0]),
-            {},
-            {},
-            {},
-            {}};
+    return times_upstream(context->get_saved_variables(), gradient[0], 7);
   }
 };
 

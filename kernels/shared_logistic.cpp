@@ -106,14 +106,7 @@ class SharedLogistic : public torch::autograd::Function<SharedLogistic> {
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list gradient) {
     TORCH_CHECK(!at::GradMode::is_enabled(), "shared_logistic: second derivatives are not offered");
-    const auto saved = context->get_saved_variables();
-    const auto& upstream = gradient[0];  // []
-    return {times_upstream(saved[0], upstream),
-            times_upstream(saved[1], upstream),
-            times_upstream(saved[2], upstream),
-            times_upstream(saved[3], upstream),
-            {},
-            {}};
+    return times_upstream(context->get_saved_variables(), gradient[0], 6);
   }
 };
 

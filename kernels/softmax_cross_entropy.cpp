@@ -69,14 +69,7 @@ class FusedCrossEntropy : public torch::autograd::Function<FusedCrossEntropy> {
                                                  torch::autograd::variable_list grads) {
     TORCH_CHECK(!at::GradMode::is_enabled(),
                 "softmax_cross_entropy: second derivatives are not offered");
-    const auto saved = context->get_saved_variables();
-    const auto& upstream = grads[0];  // []
-    return {times_upstream(saved[0], upstream),
-            times_upstream(saved[1], upstream),
-            times_upstream(saved[2], upstream),
-            {},
-            {},
-            {}};
+    return times_upstream(context->get_saved_variables(), grads[0], 6);
   }
 };
 

@@ -19,8 +19,7 @@ constexpr int64_t kRowsInFront = 2;
 constexpr int64_t kPaddingRow = 0;
 static_assert(kPaddingId + kRowsInFront == kPaddingRow && kUnknownId + kRowsInFront == 1);
 
-// The rows of all dense ids. The gradient names rows instead of being copied behind two rows of zeros, which for
-// the table of an autoencoder costs as much as a step of its optimiser.
+// The rows of all dense ids. The gradient names rows instead of being copied behind two rows of zeros.
 class RowsOfIds : public torch::autograd::Function<RowsOfIds> {
  public:
   static torch::Tensor forward(torch::autograd::AutogradContext* context,
@@ -33,10 +32,10 @@ class RowsOfIds : public torch::autograd::Function<RowsOfIds> {
                                                  torch::autograd::variable_list grads) {
     const auto height = context->saved_data["height"].toInt();
     const auto& gradient = grads[0];  // [I, D]
-    const auto rows =
-        gradient.is_sparse()
-            ? gradient._indices() + kRowsInFront
-            : torch::arange(kRowsInFront, height, torch::kLong).to(gradient.device()).unsqueeze(0);
+    const auto rows = gradient.is_sparse() ? gradient._indices() + kRowsInFront
+                                           : torch::arange(kRowsInFront, height,
+                                                           gradient.options().dtype(torch::kLong))
+                                                 .unsqueeze(0);
     const auto values = gradient.is_sparse() ? gradient._values() : gradient;
     return {at::_sparse_coo_tensor_unsafe(rows, values, {height, gradient.size(1)},
                                           values.options().layout(torch::kSparse))};

@@ -24,10 +24,9 @@ class WithGradients : public torch::autograd::Function<WithGradients> {
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list grads) {
     TORCH_CHECK(!at::GradMode::is_enabled(), "sum_in_chunks: second derivatives are not offered");
-    torch::autograd::variable_list out = {{}};  // of `value`
-    for (const auto& gradient : context->get_saved_variables())
-      out.push_back(times_upstream(gradient, grads[0]));
-    out.emplace_back();  // of `gradients`
+    const auto saved = context->get_saved_variables();
+    auto out = times_upstream(saved, grads[0], saved.size() + 1);  // the last of `gradients`
+    out.insert(out.begin(), torch::Tensor());                      // of `value`
     return out;
   }
 };

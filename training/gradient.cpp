@@ -68,10 +68,10 @@ double sum_and_scale_cpu(const std::vector<torch::Tensor>& parts, double scale,
                                      out.mutable_data_ptr<Scalar>(), out.numel());
 }
 
-// The entries of a contribution that add to each piece of `size` rows, in their order.
+// The entries of a contribution that add to each piece of `size` rows, in their order. Of one that names row `first`, the
+// next and so on, nothing else is there.
 struct EntriesOfPieces {
-  std::optional<int64_t>
-      first;  // of a contribution that names this row, the next and so on: nothing else is needed
+  std::optional<int64_t> first;
   std::vector<int64_t> offsets;  // [pieces + 1]
   std::vector<int64_t> entries;
 
@@ -86,9 +86,9 @@ EntriesOfPieces entries_of_pieces(const torch::Tensor& rows, int64_t size, int64
   };
   EntriesOfPieces out;
   const auto* row = rows.const_data_ptr<int64_t>();
-  int64_t e = 1;
-  while (e < rows.numel() && row[e] == row[0] + e) ++e;
-  if (e == rows.numel()) {
+  int64_t length = 1;  // of the run that the rows begin with
+  while (length < rows.numel() && row[length] == row[0] + length) ++length;
+  if (length == rows.numel()) {
     out.first = row[0];
     return out;
   }
